@@ -1,0 +1,1 @@
+"""Headrace: the write path of a vector database."""

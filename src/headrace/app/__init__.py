@@ -1,0 +1,1 @@
+"""Wiring: settings, adapters, processes, the standalone supervisor."""

@@ -1,0 +1,1 @@
+"""Stage 1: seek, decode, drop what a segment already has."""

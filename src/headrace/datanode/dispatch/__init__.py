@@ -1,0 +1,1 @@
+"""Stage 2: DDL, seals, rows by segment."""

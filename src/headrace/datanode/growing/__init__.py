@@ -1,0 +1,1 @@
+"""Stage 3: insert buffer, delete buffer, sync policy, byte budget."""

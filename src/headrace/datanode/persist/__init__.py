@@ -1,0 +1,1 @@
+"""Stage 5: parallel puts, reports in order."""

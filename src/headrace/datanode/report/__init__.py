@@ -1,0 +1,1 @@
+"""Stage 6: binlog paths, segment and channel checkpoints."""

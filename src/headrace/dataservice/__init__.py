@@ -1,0 +1,1 @@
+"""The data service: who watches what, segments, checkpoints, snapshots, balance, garbage."""

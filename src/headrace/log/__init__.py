@@ -1,0 +1,1 @@
+"""The log edge: pchannels as fenced, durable streams of messages."""

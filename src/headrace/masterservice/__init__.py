@@ -1,0 +1,1 @@
+"""The master service: timestamps, ids, collections and their history, DDL, sequencers."""

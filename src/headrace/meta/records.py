@@ -1,0 +1,195 @@
+"""The values in the meta store, as JSON (`model.codec`), so that `etcdctl` shows what is there.
+
+**Owns** the records. **Does not own** keys (`meta.keys`) or who may write what (the roles).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from headrace.model.channel import PChannel, VChannel
+from headrace.model.entry import DdlKind
+from headrace.model.ids import (
+    CollectionId,
+    Epoch,
+    MessageId,
+    PartitionId,
+    SegmentId,
+    ServerId,
+    Version,
+)
+from headrace.model.position import Position
+from headrace.model.schema import Schema
+from headrace.model.segment import FileRef, SegmentState
+from headrace.model.timestamp import Timestamp
+
+LAYOUT_VERSION = 1
+
+
+class Role(StrEnum):
+    """The roles that register."""
+
+    MASTER_SERVICE = "master-service"
+    DATA_SERVICE = "data-service"
+    DATA_NODE = "data-node"
+    PROXY = "proxy"
+
+
+class SessionState(StrEnum):
+    """INITIALIZING until the peers are found."""
+
+    INITIALIZING = "initializing"
+    HEALTHY = "healthy"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A process that lives."""
+
+    role: Role
+    node_name: str
+    server_id: ServerId
+    address: str  # host:port of its headrace.v1 server
+    state: SessionState
+    public_address: str = ""  # a proxy's front door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderRecord:
+    """The process that leads a role."""
+
+    server_id: ServerId
+    node_name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRecord:
+    """The pchannels, made at first start; another setting later is an error."""
+
+    pchannels: tuple[PChannel, ...]
+
+
+class CollectionState(StrEnum):
+    """creating until its first DDL is noted; dropping from the record of the drop on."""
+
+    CREATING = "creating"
+    CREATED = "created"
+    DROPPING = "dropping"
+    DROPPED = "dropped"  # a tombstone, until every checkpoint has passed it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionRecord:
+    """A partition; a dropped one stays as long as the collection."""
+
+    id: PartitionId
+    name: str
+    created: Timestamp
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionRecord:
+    """A collection with its latest recorded version; `noted` is the latest whose positions are
+    known. They differ by at most one: the next DDL is recorded only when the last is noted."""
+
+    id: CollectionId
+    name: str
+    version: Version
+    noted: Version
+    state: CollectionState
+    schema: Schema
+    vchannels: tuple[VChannel, ...]
+    partitions: tuple[PartitionRecord, ...]
+    created: Timestamp
+    consistency_level: int = 0
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DdlRecord:
+    """One DDL: recorded first; noted when it stands in every vchannel, with its positions."""
+
+    collection_id: CollectionId
+    version: Version
+    kind: DdlKind
+    schema: Schema  # in force from here on
+    name: str
+    recorded: Timestamp
+    partition_id: PartitionId = 0
+    noted: bool = False
+    positions: dict[VChannel, Position] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequencerRecord:
+    """The wish: which process should be the sequencer of a pchannel."""
+
+    server_id: ServerId
+    node_name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PChannelRecord:
+    """The vchannels that a pchannel carries, and below which message id it may be trimmed."""
+
+    vchannels: tuple[VChannel, ...] = ()
+    trim_mark: MessageId = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRecord:
+    """A vchannel's assignment. server_id 0 = nobody yet. `ended`: the vchannel is dropped."""
+
+    epoch: Epoch
+    server_id: ServerId
+    node_name: str = ""
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRecord:
+    """The channel checkpoint. Nothing below `start` is the vchannel's."""
+
+    position: Position
+    start: Position
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletesRecord:
+    """The delete checkpoint: deletes at or below it stand in delta logs."""
+
+    checkpoint: Position
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRecord:
+    """A segment: its files and the position up to which they hold its rows."""
+
+    id: SegmentId
+    collection_id: CollectionId
+    partition_id: PartitionId
+    vchannel: VChannel
+    version: Version
+    state: SegmentState
+    rows: int
+    start: Position
+    checkpoint: Position
+    files: tuple[FileRef, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its insert logs."""
+        return sum(f.size_bytes for f in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleRecord:
+    """Flushed segments of one vchannel in one key; `object_key` is their bundle in the store."""
+
+    segments: tuple[SegmentRecord, ...]
+    object_key: str = ""

@@ -1,0 +1,1 @@
+"""The object edge: immutable objects under keys, in a bucket or a directory."""

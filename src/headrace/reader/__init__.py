@@ -1,0 +1,1 @@
+"""A snapshot of a collection as Arrow, with deletes applied."""

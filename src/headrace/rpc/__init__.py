@@ -1,0 +1,1 @@
+"""The rpc edge: the roles as peers."""

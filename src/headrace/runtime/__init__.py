@@ -1,0 +1,1 @@
+"""What runs a machine: the driver, its journal, time, retry, supervision and telemetry."""

@@ -1,0 +1,117 @@
+"""The driver: feeds events to a machine, runs its effects, answers each with one event.
+
+**Owns** the queue of events, the tasks that run effects, the journal and the life of the loop.
+**Does not own** any decision (the machine) or how an effect is carried out (the shell).
+
+The driver's duties, which a machine may rely on:
+1. `step` is called for one event at a time, with the monotonic time in seconds, never re-entrantly.
+2. Effects of one step start in their order; each runs as one coroutine of its own and ends in
+   exactly one event, failure included (a shell that raises is wrong: the driver stops with its
+   error).
+3. An effect whose coroutine returns None needs no answer (e.g. the answer to a caller).
+4. Events are handled in the order in which they arrive.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from headrace.runtime.host import Clock
+
+Ev = TypeVar("Ev")
+Fx = TypeVar("Fx")
+Ev_contra = TypeVar("Ev_contra", contravariant=True)
+Fx_co = TypeVar("Fx_co", covariant=True)
+
+
+class Machine(Protocol[Ev_contra, Fx_co]):
+    """A role's decisions, synchronous: no I/O, no clock, no randomness, no asyncio inside."""
+
+    def step(self, event: Ev_contra, now: float) -> Sequence[Fx_co]:
+        """What happened (a fact, past tense) and when (monotonic seconds) -> orders."""
+        ...
+
+    def validate(self) -> None:
+        """Assert the machine's invariants; called after every step in tests and simulation."""
+        ...
+
+
+class Driver(Generic[Ev, Fx]):
+    """Runs one machine. `post` from anywhere in the loop; `run` until cancelled or `stop`."""
+
+    def __init__(
+        self,
+        machine: Machine[Ev, Fx],
+        perform: Callable[[Fx], Awaitable[Ev | None]],
+        clock: Clock,
+        *,
+        name: str,
+        journal: Callable[[Ev, Sequence[Fx], float], None] | None = None,
+        validate: bool = False,
+    ) -> None:
+        self._machine = machine
+        self._perform = perform
+        self._clock = clock
+        self._name = name
+        self._journal = journal
+        self._validate = validate
+        self._events: deque[Ev] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._stopped = False
+
+    def post(self, event: Ev) -> None:
+        """Hand an event over; it is handled after all that came before it."""
+        self._events.append(event)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End `run` after the events that are already here."""
+        self._stopped = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Handle events until stopped; running effects are cancelled on the way out.
+
+        Raises what a shell raised, which is never an error of the outside world: those are events.
+        """
+        try:
+            while True:
+                while self._events:
+                    self._step(self._events.popleft())
+                if self._failure is not None:
+                    raise self._failure
+                if self._stopped:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _step(self, event: Ev) -> None:
+        now = self._clock.monotonic()
+        effects = self._machine.step(event, now)
+        if self._validate:
+            self._machine.validate()
+        if self._journal is not None:
+            self._journal(event, effects, now)
+        for effect in effects:
+            task = asyncio.create_task(self._carry_out(effect), name=f"{self._name}:{effect!r:.60}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, effect: Fx) -> None:
+        try:
+            event = await self._perform(effect)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a shell must not raise: stop, do not hide
+            it self._failure = error
+            self._wake.set()
+            return
+        if event is not None:
+            self.post(event)
