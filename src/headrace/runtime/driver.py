@@ -109,8 +109,8 @@ class Driver(Generic[Ev, Fx]):
             event = await self._perform(effect)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - a shell must not raise: stop, do not hide
-            it self._failure = error
+        except BaseException as error:  # noqa: BLE001 - a shell must not raise
+            self._failure = error
             self._wake.set()
             return
         if event is not None:
