@@ -1,0 +1,44 @@
+# Two commands on a fresh machine with Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: dev demo test bench fuzz lint lock clean proto docs
+
+dev: $(VENV)/.ready  ## set up: .venv with the headrace command and the developer's tools
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Headrace needs Python 3.11 or newer; this is $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 1; }
+	@echo "setting up $(VENV) (about a minute)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+demo: dev  ## set up, then run the main job on real text
+	@$(BIN)/headrace demo $(ARGS)
+
+test: dev  ## set up, then run every test
+	$(BIN)/pytest $(ARGS)
+
+bench: dev  ## set up, then print every figure beside what was to be reached
+	$(BIN)/python -m bench $(ARGS)
+
+fuzz: dev  ## set up, then put made and mutated requests to the front door
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+lint: dev  ## static checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: dev  ## pin what pyproject.toml asks for; the file names no host
+	$(BIN)/uv lock --quiet --upgrade
+	$(BIN)/uv export --quiet --no-emit-project --no-header --all-groups -o requirements.txt
+	rm -f uv.lock
+
+clean:
+	rm -rf $(VENV)
