@@ -120,6 +120,19 @@ class Compacted(Exception):
         self.compact_revision = compact_revision
 
 
+def assert_allowed(compare: Sequence[Compare], operations: Sequence[Operation]) -> None:
+    """Assert what a transaction must keep to on every adapter: its limits, and one operation a
+    key."""
+    assert len(compare) <= MAX_OPERATIONS, f"{len(compare)} comparisons in one transaction"
+    assert len(operations) <= MAX_OPERATIONS, f"{len(operations)} operations in one transaction"
+    keys = [operation.key for operation in operations]
+    assert len(set(keys)) == len(keys), "two operations of one transaction on one key"
+    prefixes = [o.key for o in operations if isinstance(o, Delete) and o.prefix]
+    for prefix in prefixes:
+        within = [key for key in keys if key.startswith(prefix)]
+        assert len(within) == 1, f"a transaction removes all of {prefix} and touches a key in it"
+
+
 class MetaStore(Protocol):
     """A consistent store of small values. Every call may raise `Unavailable`."""
 
@@ -134,8 +147,9 @@ class MetaStore(Protocol):
     async def txn(self, compare: Sequence[Compare], operations: Sequence[Operation]) -> TxnResult:
         """Do all operations if all comparisons hold, else none; at most `MAX_OPERATIONS`.
 
-        Two operations on one key, and more than the limit, are AssertionErrors. `Unavailable`: the
-        outcome is unknown.
+        Two operations on one key, and more than the limit, are AssertionErrors (`assert_allowed`).
+        `Unavailable`: the outcome is unknown. `Conflict`: a lease that is named has ended; nothing
+        was done.
         """
         ...
 
