@@ -1,1 +1,1 @@
-"""File formats and Arrow <-> bytes, pure: insert, delta and stats logs, snapshot lists."""
+"""The file formats, Arrow to bytes and back: pure functions without I/O, clock or randomness."""

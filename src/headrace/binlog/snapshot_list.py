@@ -1,0 +1,92 @@
+"""Snapshot lists and name lists: which files make up a collection, and what collections there are.
+
+**Owns** the JSON that stands beside the files, so that whoever has the bucket knows which files
+count, with no process running. **Does not own** when lists are written (the data service) or how
+rows are read (the reader).
+
+A list is derived from meta at one revision, which is in its key, and never changes. It may lag; it
+never names a missing file (OB-1). Flushed segments are listed in bundles, objects of their own that
+many lists share, so that a list stays small.
+"""
+
+from dataclasses import dataclass, field
+
+from headrace.model import codec
+from headrace.model.channel import VChannel
+from headrace.model.ids import CollectionId, PartitionId, Revision, SegmentId, Version
+from headrace.model.schema import Schema
+from headrace.model.segment import FileRef, SegmentState
+from headrace.model.timestamp import Timestamp
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSegment:
+    """A segment and its committed insert logs, all encoded by one version of the collection."""
+
+    id: SegmentId
+    partition_id: PartitionId
+    vchannel: VChannel
+    version: Version
+    state: SegmentState
+    rows: int
+    files: tuple[FileRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Flushed segments, in an object of their own."""
+
+    segments: tuple[ListedSegment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotList:
+    """All that a reader needs to read a collection.
+
+    `timestamp`: everything at or below it is in the files; rows and deletes above it may be there
+    in part, and a reader drops them. `schemas` has every version that a segment names, and
+    `version`, the present one. Segments of partitions that are not in `partitions` do not count.
+    """
+
+    collection_id: CollectionId
+    name: str
+    revision: Revision
+    timestamp: Timestamp
+    version: Version
+    schemas: dict[Version, Schema]
+    partitions: dict[PartitionId, str]
+    segments: tuple[ListedSegment, ...] = ()
+    deltas: tuple[FileRef, ...] = ()
+    bundles: tuple[str, ...] = ()  # keys of `Bundle` objects
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameList:
+    """The collections that have a name at a revision."""
+
+    revision: Revision
+    names: dict[str, CollectionId] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+def encode(value: SnapshotList | NameList | Bundle) -> bytes:
+    """JSON; the same value gives the same bytes."""
+    return codec.encode(value)
+
+
+def decode_snapshot(data: bytes, where: str = "") -> SnapshotList:
+    """The snapshot list of these bytes; `Corrupt` naming `where` when they are none."""
+    return codec.decode(data, SnapshotList, where)
+
+
+def decode_names(data: bytes, where: str = "") -> NameList:
+    """The name list of these bytes; `Corrupt` naming `where` when they are none."""
+    return codec.decode(data, NameList, where)
+
+
+def decode_bundle(data: bytes, where: str = "") -> Bundle:
+    """The bundle of these bytes; `Corrupt` naming `where` when they are none."""
+    return codec.decode(data, Bundle, where)
