@@ -10,12 +10,15 @@ process and not to the caller's; a caller that gives up does not end it.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from headrace.model.errors import HeadraceError, Unavailable
+from headrace.rpc import codec
+from headrace.rpc.answering import Answering, Failed
 from headrace.rpc.api import Handler, NotSent
+from headrace.rpc.messages import RESPONSE_OF
 from headrace.runtime.host import Clock
 
 STOP_S = 1.0  # how long a server that stops lets its handlers finish
@@ -58,7 +61,8 @@ class Reliable:
 
 
 class MemoryNetwork:
-    """Addresses and who listens there. `failed` is told of handlers that break (our own bugs).
+    """Addresses and who listens there. `failed` is told the request and the error of handlers
+    that break (our own bugs); without it the error is raised in the server's task.
 
     What is on its way belongs to the network, in whose context it travels: a delayed request
     arrives although its sender has died.
@@ -68,11 +72,11 @@ class MemoryNetwork:
         self,
         clock: Clock,
         faults: Faults | None = None,
-        failed: Callable[[Call, Exception], None] | None = None,
+        failed: Failed | None = None,
     ) -> None:
         self.clock = clock
         self.faults: Faults = faults or Reliable()
-        self.failed = failed
+        self.failed: Failed = failed or _raise
         self._listening: dict[str, MemoryServer] = {}
         self._ports = 20_000
         self._context = contextvars.copy_context()
@@ -108,11 +112,12 @@ class MemoryNetwork:
 
     def send(self, call: Call, answer: "asyncio.Future[Any]") -> None:
         """Carry a request to its server and the first response back into `answer`."""
+        data = codec.encode(call.request)
         delays = self.faults.request_delays(call)
         if call.address not in self._listening:
             raise NotSent(f"{call.address} refused the connection")
         for delay in delays:
-            self._travel(self._there(call, delay, answer))
+            self._travel(self._there(call, data, delay, answer))
 
     def reply(self, call: Call, answer: "asyncio.Future[Any]", outcome: Any) -> None:
         """Carry a response, or an error, back."""
@@ -125,14 +130,16 @@ class MemoryNetwork:
         self._travelling[task] = None
         task.add_done_callback(lambda _: self._travelling.pop(task, None))
 
-    async def _there(self, call: Call, delay: float, answer: "asyncio.Future[Any]") -> None:
+    async def _there(
+        self, call: Call, data: bytes, delay: float, answer: "asyncio.Future[Any]"
+    ) -> None:
         if delay > 0:
             await self.clock.sleep(delay)
         server = self._listening.get(call.address)
         if server is None:
             _settle(answer, Unavailable(f"the connection to {call.address} was reset"))
         else:
-            server.deliver(call, answer)
+            server.deliver(call, data, answer)
 
     async def _back(self, delay: float, answer: "asyncio.Future[Any]", outcome: Any) -> None:
         if delay > 0:
@@ -146,7 +153,7 @@ class MemoryServer:
     def __init__(self, network: MemoryNetwork, address: str) -> None:
         self._network = network
         self._address = address
-        self._handlers: dict[type, Handler] = {}
+        self._answering = Answering({}, network.failed)
         self._context = contextvars.copy_context()
         self._under_way: dict[asyncio.Task[None], asyncio.Future[Any]] = {}
 
@@ -157,7 +164,7 @@ class MemoryServer:
 
     async def start(self, handlers: Mapping[type, Handler]) -> None:
         """See `Server`; the handlers run in the context of this call."""
-        self._handlers = dict(handlers)
+        self._answering = Answering(handlers, self._network.failed)
         self._context = contextvars.copy_context()
         self._network.listen(self)
 
@@ -179,26 +186,21 @@ class MemoryServer:
         for answer in under_way.values():
             _settle(answer, Unavailable(f"the connection to {self._address} was reset"))
 
-    def deliver(self, call: Call, answer: "asyncio.Future[Any]") -> None:
+    def deliver(self, call: Call, data: bytes, answer: "asyncio.Future[Any]") -> None:
         """Start the handler, in the context of this server."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._handle(call, answer), context=self._context.copy())
+        task = loop.create_task(self._handle(call, data, answer), context=self._context.copy())
         self._under_way[task] = answer
         task.add_done_callback(lambda _: self._under_way.pop(task, None))
 
-    async def _handle(self, call: Call, answer: "asyncio.Future[Any]") -> None:
-        handler = self._handlers.get(type(call.request))
+    async def _handle(self, call: Call, data: bytes, answer: "asyncio.Future[Any]") -> None:
         outcome: Any
+        kind = type(call.request)
         try:
-            if handler is None:
-                raise Unavailable(f"{self._address} does not answer {type(call.request).__name__}")
-            outcome = await handler(call.request)
+            response = await self._answering.answer(kind, data)
+            outcome = codec.decode(RESPONSE_OF[kind], response)
         except HeadraceError as error:
-            outcome = error
-        except Exception as error:  # noqa: BLE001 - a handler's bug must not end the server
-            if self._network.failed is not None:
-                self._network.failed(call, error)
-            outcome = Unavailable(f"{self._address} failed: {error!r}")
+            outcome = codec.decode_error(codec.encode_error(error))
         self._network.reply(call, answer, outcome)
 
 
@@ -226,6 +228,10 @@ class MemoryPeers:
 
     async def close(self) -> None:
         """See `Peers`."""
+
+
+def _raise(request: Any, error: Exception) -> None:
+    raise error
 
 
 def _settle(answer: "asyncio.Future[Any]", outcome: Any) -> None:

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Writes proto/rpc.proto from the dataclasses and src/headrace/gen from proto/*.proto (`make proto`).
+#
+# The compiler has environments of its own under build/: grpcio-tools 1.67.1, whose output runs with
+# every protobuf from 5.27 on (a newer compiler's is refused by older runtimes), and mypy-protobuf,
+# which needs a newer protobuf than that. PYTHON is an interpreter that has headrace's dependencies;
+# PROTOC_ENV and STUBS_ENV name environments that exist already.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-.venv/bin/python}
+PROTOC_ENV=${PROTOC_ENV:-build/protoc}
+STUBS_ENV=${STUBS_ENV:-build/mypy-protobuf}
+
+if [ ! -x "$PROTOC_ENV/bin/python" ]; then
+    python3 -m venv "$PROTOC_ENV"
+    "$PROTOC_ENV/bin/python" -m pip install --quiet grpcio-tools==1.67.1 'setuptools<81'
+fi
+if [ ! -x "$STUBS_ENV/bin/protoc-gen-mypy" ]; then
+    python3 -m venv "$STUBS_ENV"
+    "$STUBS_ENV/bin/python" -m pip install --quiet mypy-protobuf==5.1.0
+fi
+
+compile() {
+    "$PROTOC_ENV/bin/python" -m grpc_tools.protoc -Iheadrace/gen=proto \
+        --plugin=protoc-gen-mypy="$STUBS_ENV/bin/protoc-gen-mypy" \
+        --python_out=src --mypy_out=src "headrace/gen/$1.proto"
+}
+
+PYTHONPATH=src "$PYTHON" -m headrace.rpc.protofile > proto/rpc.proto.new
+mv proto/rpc.proto.new proto/rpc.proto
+for file in proto/*.proto; do
+    compile "$(basename "$file" .proto)"
+done
