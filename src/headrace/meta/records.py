@@ -151,11 +151,21 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointRecord:
-    """The channel checkpoint. Nothing below `start` is the vchannel's."""
+    """The channel checkpoint. Nothing below `start` is the vchannel's.
+
+    `dropped`: it has passed the collection's drop; `dropped_partitions`: those whose drop it has
+    passed. The transaction that moves it there thereby drops any number of segments at once; their
+    own records follow later.
+    """
 
     position: Position
     start: Position
     dropped: bool = False
+    dropped_partitions: tuple[PartitionId, ...] = ()
+
+    def drops(self, partition_id: PartitionId) -> bool:
+        """Whether the segments of a partition are dropped, whatever their records still say."""
+        return self.dropped or partition_id in self.dropped_partitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
