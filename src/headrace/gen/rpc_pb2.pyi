@@ -499,7 +499,10 @@ Global___SuspectRequest: _TypeAlias = SuspectRequest  # noqa: Y015
 @_typing.final
 class AppendResponse(_message.Message):
     """Where a part stands. `outcome` is `done` (now or already), `stale` (encode anew by version
-    `version`, same ids), `unknown` (below the window's floor: it may stand or not; never appended).
+    `version`, same ids), `unknown` (below the window's floor: it may stand or not; never appended),
+    `refused` (for `reason`; nothing stands or will come to stand by this call: again, later; an
+    earlier call under the same id may have had another end). `Unavailable` instead of a response
+    says nothing about the outcome; `Fenced` says that nothing stands by this call either.
 
     Of a repeat, `repeated` is set and `keys` holds the key column of the stored entry (Arrow IPC),
     since automatic keys may differ from those that the repeat brought.
@@ -515,6 +518,7 @@ class AppendResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     REPEATED_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     outcome: _builtins.str
     timestamp: _builtins.int
     message_id: _builtins.int
@@ -523,6 +527,7 @@ class AppendResponse(_message.Message):
     version: _builtins.int
     repeated: _builtins.bool
     keys: _builtins.bytes
+    reason: _builtins.str
     def __init__(
         self,
         *,
@@ -534,10 +539,11 @@ class AppendResponse(_message.Message):
         version: _builtins.int = ...,
         repeated: _builtins.bool = ...,
         keys: _builtins.bytes = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletes", b"deletes", "keys", b"keys", "message_id", b"message_id", "outcome", b"outcome", "repeated", b"repeated", "rows", b"rows", "timestamp", b"timestamp", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletes", b"deletes", "keys", b"keys", "message_id", b"message_id", "outcome", b"outcome", "reason", b"reason", "repeated", b"repeated", "rows", b"rows", "timestamp", b"timestamp", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -189,7 +189,10 @@ class SuspectRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendResponse:
     """Where a part stands. `outcome` is `done` (now or already), `stale` (encode anew by version
-    `version`, same ids), `unknown` (below the window's floor: it may stand or not; never appended).
+    `version`, same ids), `unknown` (below the window's floor: it may stand or not; never appended),
+    `refused` (for `reason`; nothing stands or will come to stand by this call: again, later; an
+    earlier call under the same id may have had another end). `Unavailable` instead of a response
+    says nothing about the outcome; `Fenced` says that nothing stands by this call either.
 
     Of a repeat, `repeated` is set and `keys` holds the key column of the stored entry (Arrow IPC),
     since automatic keys may differ from those that the repeat brought.
@@ -203,6 +206,7 @@ class AppendResponse:
     version: int = 0
     repeated: bool = False
     keys: Body = field(default=b"", repr=False)
+    reason: str = ""
 
 
 @answered_by(AppendResponse)
