@@ -57,7 +57,7 @@ def test_a_frozen_process_goes_on_after_the_thaw():
         await task
         return seen
 
-    assert run(main()) == [(0, 1), (1, 2), (2, 12), (3, 14), (4, 15)]
+    assert run(main()) == [(0, 1), (1, 2), (2, 12), (3, 13), (4, 14)]
 
 
 def test_a_dead_process_runs_no_finally():

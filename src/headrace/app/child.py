@@ -1,0 +1,120 @@
+"""One child process under its node name: started, watched, restarted with backoff, stopped.
+
+**Owns** a child's life. **Does not own** which children there are (`app.standalone`). A child ends
+with its parent, however that dies (Linux: the kernel's parent-death signal; elsewhere the child
+watches its parent id).
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+BACKOFF_FIRST_S = 0.25
+BACKOFF_MOST_S = 15.0
+STEADY_S = 30.0  # a child that lived so long starts with the shortest backoff again
+
+
+def die_with_parent(number: int = signal.SIGTERM) -> None:
+    """Ask the kernel to signal this process when its parent dies (Linux; elsewhere nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """How to start a child. Its output goes to `log_path`."""
+
+    name: str
+    command: Sequence[str]
+    log_path: Path
+    environment: Mapping[str, str]
+    restart: bool = True
+
+
+class Child:
+    """A child process and its restarts. `on_change(text)` is told what a person wants to know."""
+
+    def __init__(self, spec: ChildSpec, on_change: Callable[[str], None]) -> None:
+        self.spec = spec
+        self.starts = 0
+        self._on_change = on_change
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process, None when there is none."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def start(self) -> None:
+        """Start it and watch it from now on."""
+        self._stopping = False
+        await self._spawn()
+        self._watch = asyncio.create_task(self._keep(), name=f"child:{self.spec.name}")
+
+    async def _spawn(self) -> None:
+        self.spec.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.starts += 1
+        with self.spec.log_path.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.spec.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.spec.environment},
+                start_new_session=True,  # Ctrl-C reaches the supervisor, which stops in order
+                preexec_fn=die_with_parent,
+            )
+
+    async def _keep(self) -> None:
+        """Wait for its end; start it anew after a pause, unless it was stopped on purpose."""
+        pause = BACKOFF_FIRST_S
+        loop = asyncio.get_running_loop()
+        while True:
+            assert self._process is not None
+            began = loop.time()
+            status = await self._process.wait()
+            if self._stopping:
+                return
+            said = f"signal {-status}" if status < 0 else f"status {status}"
+            if not self.spec.restart:
+                self._on_change(f"{self.spec.name} ended ({said}); it is not restarted")
+                return
+            if loop.time() - began > STEADY_S:
+                pause = BACKOFF_FIRST_S
+            self._on_change(f"{self.spec.name} ended ({said}); restarting it in {pause:.2f} s")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, BACKOFF_MOST_S)
+            await self._spawn()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the running process; nothing if there is none."""
+        if self.pid is not None:
+            os.kill(self.pid, number)
+
+    async def stop(self, timeout_s: float) -> bool:
+        """SIGTERM, and SIGKILL after `timeout_s`; whether it ended by itself."""
+        self._stopping = True
+        by_itself = True
+        if self.pid is not None and self._process is not None:
+            self.signal(signal.SIGTERM)
+            self.signal(signal.SIGCONT)
+            try:
+                await asyncio.wait_for(self._process.wait(), timeout_s)
+            except TimeoutError:
+                by_itself = False
+                self._on_change(f"{self.spec.name} did not stop in {timeout_s:.0f} s: killed")
+                self.signal(signal.SIGKILL)
+                await self._process.wait()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        return by_itself

@@ -1,0 +1,120 @@
+"""`DIR/cluster.json`: where the servers of a standalone cluster are, for everybody who has DIR.
+
+**Owns** the file's content, the lock on the data directory and its layout version. **Does not own**
+the processes named in it (`app.standalone`).
+
+    DIR/cluster.json   addresses and ports, written when all servers are up
+    DIR/version        layout of the directory
+    DIR/lock           held by the supervisor while the cluster lives
+    DIR/etcd, DIR/nats the child servers' data
+    DIR/store          the object store
+    DIR/logs           one file a process, rotated
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from headrace.model import codec
+from headrace.model.errors import Invalid
+
+DIRECTORY_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFile:
+    """What `DIR/cluster.json` says."""
+
+    supervisor_pid: int
+    etcd: str  # host:port
+    nats: str  # nats://host:port
+    nats_monitor: str  # http://host:port
+    store: str  # URI of the object store
+    front_doors: tuple[str, ...]  # host:port, in order of the proxies
+    metrics: dict[str, str] = field(default_factory=dict)  # node name -> http://host:port
+
+
+def write(directory: Path, content: ClusterFile) -> None:
+    """Write atomically."""
+    path = directory / "cluster.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(codec.encode(content) + b"\n")
+    temporary.replace(path)
+
+
+def read(directory: Path) -> ClusterFile:
+    """The file of a data directory; `Invalid` says what to do when there is none."""
+    path = directory / "cluster.json"
+    if not path.exists():
+        raise Invalid(
+            f"{directory} holds no cluster: {path.name} is absent; start one with "
+            f"`headrace standalone --data-dir {directory}`"
+        )
+    return codec.decode(path.read_bytes(), ClusterFile, str(path))
+
+
+def is_alive(directory: Path) -> bool:
+    """Whether a supervisor holds the directory now."""
+    path = directory / "lock"
+    if not path.exists():
+        return False
+    with path.open("r") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def claim(directory: Path) -> IO[str]:
+    """Take the directory for this process until the returned file is closed.
+
+    Makes it if absent; `Invalid` when it is in use, of another version, not ours, not writable.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = (directory / "lock").open("a+")
+    except OSError as error:
+        raise Invalid(
+            f"the data directory {directory} cannot be used: {error.strerror}; "
+            "name one that you may write with --data-dir"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise Invalid(
+            f"the data directory {directory} is in use by a live cluster; "
+            "stop that one first, or name another with --data-dir"
+        ) from error
+    try:
+        _check_version(directory)
+    except Invalid:
+        handle.close()
+        raise
+    handle.seek(0)
+    handle.truncate()
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle
+
+
+def _check_version(directory: Path) -> None:
+    path = directory / "version"
+    if not path.exists():
+        strangers = sorted(p.name for p in directory.iterdir() if p.name != "lock")
+        if strangers:
+            raise Invalid(
+                f"{directory} is not empty and no data directory of Headrace (it holds "
+                f"{', '.join(strangers[:3])}); name an empty or new one with --data-dir"
+            )
+        path.write_text(DIRECTORY_VERSION + "\n")
+        return
+    found = path.read_text().strip()
+    if found != DIRECTORY_VERSION:
+        raise Invalid(
+            f"the data directory {directory} has layout version {found}, this program knows "
+            f"{DIRECTORY_VERSION}; use the release that wrote it, or another --data-dir"
+        )

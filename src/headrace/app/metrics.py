@@ -1,0 +1,49 @@
+"""The HTTP endpoint of every process: `/metrics` (Prometheus), `/healthz`, `/livez`.
+
+**Owns** the small server, in a thread of its own so that it answers while the loop is busy.
+**Does not own** the metrics (`runtime.telemetry`) or what healthy means (the role).
+"""
+
+from collections.abc import Callable, Iterable
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+        """A scrape is no event."""
+
+
+class MetricsServer:
+    """Serves until `close`."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        healthy: Callable[[], bool],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        metrics = make_wsgi_app(registry)
+
+        def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            path = environ.get("PATH_INFO", "/")
+            if path in ("/healthz", "/livez"):
+                good = path == "/livez" or healthy()
+                start("200 OK" if good else "503 Service Unavailable", [])
+                return [b"ok\n" if good else b"not healthy yet\n"]
+            found: Iterable[bytes] = metrics(environ, start)
+            return found
+
+        self._server: WSGIServer = make_server(host, port, answer, handler_class=_Quiet)
+        self.address = f"{host}:{self._server.server_port}"
+        Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()

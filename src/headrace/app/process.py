@@ -1,0 +1,102 @@
+"""One role in one process: settings in, a clean end out.
+
+**Owns** signals, the metrics endpoint and the exit status. **Does not own** adapters
+(`app.wiring`).
+
+Exit status: 0 after a clean stop, 2 when a setting or the surroundings are wrong (said in one
+line), 1 when the role died.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from headrace.app.child import die_with_parent
+from headrace.app.crash import crash_points_from
+from headrace.app.logs import make_logger
+from headrace.app.metrics import MetricsServer
+from headrace.app.settings import Settings
+from headrace.app.wiring import build
+from headrace.meta.records import Role
+from headrace.model.errors import HeadraceError, Invalid
+from headrace.runtime.host import real_host
+from headrace.runtime.role import RoleProcess
+from headrace.runtime.telemetry import Telemetry
+
+PARENT_CHECK_S = 2.0
+
+
+def serve(role: Role, settings: Settings) -> int:
+    """Run a role until SIGTERM or SIGINT; the exit status."""
+    if os.environ.get("HEADRACE_CHILD"):
+        die_with_parent()
+    name = settings.process.node_name or f"{role.value}-1"
+    directory = Path(settings.process.log_dir) if settings.process.log_dir else None
+    logger = make_logger(name, directory=directory, level=settings.process.log_level)
+    telemetry = Telemetry(logger)
+    try:
+        return asyncio.run(_serve(role, name, settings, telemetry))
+    except Invalid as error:
+        logger.error("cannot start", reason=error.message, field=error.field)
+        print(f"headrace: {error.message}", file=sys.stderr)
+        return 2
+    except HeadraceError as error:
+        logger.error("ended", reason=error.message, kind=type(error).__name__)
+        print(f"headrace: {error.message}", file=sys.stderr)
+        return 1
+
+
+async def _serve(role: Role, name: str, settings: Settings, telemetry: Telemetry) -> int:
+    host = real_host()
+    process, close = await build(
+        role, name, settings, host, telemetry, crash_points_from(os.environ)
+    )
+    metrics = MetricsServer(
+        telemetry.registry,
+        lambda: process.healthy,
+        host=settings.process.metrics_host,
+        port=settings.process.metrics_port,
+    )
+    telemetry.log.info("starts", role=role.value, metrics=metrics.address)
+    try:
+        with _stop_on_signals(process):
+            parent = asyncio.create_task(_stop_without_parent(process))
+            try:
+                await process.run()
+            finally:
+                parent.cancel()
+        telemetry.log.info("stopped")
+        return 0
+    except AssertionError as error:
+        telemetry.log.error("we are wrong: the process ends", reason=str(error), exc_info=True)
+        return 1
+    finally:
+        metrics.close()
+        await close()
+
+
+@contextlib.contextmanager
+def _stop_on_signals(process: RoleProcess) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, process.stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _stop_without_parent(process: RoleProcess) -> None:
+    """Where the kernel does not tell of the parent's death, look."""
+    if not os.environ.get("HEADRACE_CHILD"):
+        return
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - the kernel tells nobody
+        await asyncio.sleep(PARENT_CHECK_S)
+    process.stop()

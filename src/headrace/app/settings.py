@@ -1,0 +1,150 @@
+"""Settings of a process: from a file, the environment and flags, checked at start.
+
+**Owns** where settings come from and their order: flags (`--set a.b=c`), then `HEADRACE_A__B` in
+the environment, then the TOML file named by `--config` or `HEADRACE_CONFIG`, then defaults. **Does
+not own** the roles' own values: each role's `settings.py` has them with their reasons. Units stand
+in the names. `docs/guide/configure.md` is generated from here (`app.settings_page`).
+"""
+
+import os
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from headrace.datanode.settings import DataNodeSettings
+from headrace.dataservice.settings import DataServiceSettings
+from headrace.masterservice.settings import MasterServiceSettings
+from headrace.meta.keys import DEFAULT_ROOT
+from headrace.model.errors import Invalid
+from headrace.proxy.settings import ProxySettings
+from headrace.sequencer.settings import SequencerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EtcdSettings:
+    """The meta store."""
+
+    endpoints: tuple[str, ...] = ("127.0.0.1:2379",)  # host:port of each member
+    root: str = DEFAULT_ROOT  # all keys of the cluster are below it
+    user: str = ""  # empty: no authentication
+    password: str = field(default="", repr=False)
+    ca_file: str = ""  # of a TLS server; empty: plain text
+    cert_file: str = ""  # the client's, for mutual TLS
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """The log: NATS JetStream."""
+
+    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
+    monitor_url: str = ""  # http://host:port; where the server's sync_interval can be seen
+    sync_confirmed: bool = False  # an operator's word that sync_interval is always
+    replicas: int = 1  # of each stream
+    store_dir: str = ""  # of a server on this machine, to see how much space is left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectSettings:
+    """The object store."""
+
+    uri: str = "./headrace-data/store"  # a directory, file:///..., or s3://bucket/prefix
+    endpoint: str = ""  # of an S3 server that is not AWS's, e.g. http://127.0.0.1:9000
+    region: str = "us-east-1"
+    access_key_id: str = field(default="", repr=False)  # empty: from the usual AWS variables
+    secret_access_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """What every role has."""
+
+    node_name: str = ""  # unique in its role; empty: ROLE-1
+    bind_host: str = "127.0.0.1"  # of the server for peers
+    bind_port: int = 0  # 0: any free port
+    advertise: str = ""  # host:port that peers use; empty: what was bound
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0  # 0: any free port
+    log_dir: str = ""  # empty: to standard error
+    log_level: str = "info"
+
+
+class Settings(BaseSettings):
+    """All settings of a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADRACE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+    config_file: ClassVar[Path | None] = None
+
+    process: ProcessSettings = ProcessSettings()
+    etcd: EtcdSettings = EtcdSettings()
+    log: LogSettings = LogSettings()
+    objects: ObjectSettings = ObjectSettings()
+    master_service: MasterServiceSettings = MasterServiceSettings()
+    data_service: DataServiceSettings = DataServiceSettings()
+    data_node: DataNodeSettings = DataNodeSettings()
+    proxy: ProxySettings = ProxySettings()
+    sequencer: SequencerSettings = SequencerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, file."""
+        content = _read(cls.config_file) if cls.config_file else {}
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, content))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Invalid(f"the settings file {path} cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"the settings file {path} is not TOML: {error}") from error
+
+
+def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
+    """The settings of this process; `flags` are `a.b=value`. `Invalid` names what is wrong."""
+    named = os.environ.get("HEADRACE_CONFIG")
+    path = config or (Path(named) if named else None)
+    values: dict[str, Any] = {}
+    for flag in flags:
+        name, equals, text = flag.partition("=")
+        if not equals:
+            raise Invalid(
+                f"--set takes NAME=VALUE such as data_node.budget_bytes=1000, not {flag!r}"
+            )
+        place = values
+        *groups, last = name.strip().split(".")
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = text
+    chosen = type("Settings", (Settings,), {"config_file": path, "__doc__": Settings.__doc__})
+    try:
+        settings: Settings = chosen(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Invalid(
+            f"setting {where}: {first['msg']} (it is {first.get('input')!r}); "
+            "`headrace config show` prints all settings",
+            field=where,
+        ) from error
+    return settings

@@ -1,0 +1,218 @@
+"""The `headrace` command: what a person types, and nothing more.
+
+**Owns** the commands, their flags and exit statuses. **Does not own** what they do: each command
+imports its part when it runs, so that `headrace --help` answers at once.
+
+Exit status: 0 done, 1 it went wrong (said in one line), 2 the call was wrong.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace.model.errors import HeadraceError, Invalid
+
+app = typer.Typer(
+    name="headrace",
+    help="The write path of a vector database: rows in through pymilvus, exactly once in your "
+    "bucket.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+inspect_app = typer.Typer(help="Show what is stuck and why.", no_args_is_help=True)
+config_app = typer.Typer(help="Show settings.", no_args_is_help=True)
+app.add_typer(inspect_app, name="inspect")
+app.add_typer(config_app, name="config")
+
+DEFAULT_DATA_DIR = Path("headrace-data")
+Config = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file with settings.", show_default=False)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, e.g. data_node.budget_bytes=1000.", metavar="A.B=C"),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="The directory of a standalone cluster.")
+]
+Etcd = Annotated[str | None, typer.Option("--etcd", help="host:port of the cluster's etcd.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The write path of a vector database."""
+
+
+@app.command()
+def standalone(
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", help="Where everything is kept.")
+    ] = DEFAULT_DATA_DIR,
+    port: Annotated[int, typer.Option(help="Of the first proxy's front door.")] = 19530,
+    data_nodes: Annotated[int, typer.Option(min=1, help="How many.")] = 2,
+    proxies: Annotated[int, typer.Option(min=1, help="How many; they take the next ports.")] = 1,
+    object_store: Annotated[
+        str, typer.Option(help="A URI such as s3://bucket/prefix; else DIR/store.")
+    ] = "",
+    config: Config = None,
+    set_: Set = None,
+) -> None:
+    """Run a whole cluster on this machine: etcd, NATS and one process per role."""
+    from headrace.app.standalone import Options, run_standalone
+
+    options = Options(
+        data_dir=data_dir,
+        port=port,
+        data_nodes=data_nodes,
+        proxies=proxies,
+        object_store=object_store,
+        config=config,
+        settings=tuple(set_ or ()),
+    )
+    raise typer.Exit(run_standalone(options))
+
+
+@app.command()
+def serve(
+    role: Annotated[str, typer.Argument(help="master, data-service, data-node or proxy.")],
+    config: Config = None,
+    set_: Set = None,
+) -> None:
+    """Run one role of a cluster."""
+    from headrace.app.process import serve as serve_role
+    from headrace.app.settings import load
+    from headrace.meta.records import Role
+
+    roles = {"master": Role.MASTER_SERVICE} | {r.value: r for r in Role}
+    if role not in roles:
+        raise Invalid(f"{role!r} is no role; serve one of {', '.join(sorted(roles))}")
+    raise typer.Exit(serve_role(roles[role], load(config, set_ or ())))
+
+
+@app.command()
+def demo(
+    rows: Annotated[int, typer.Option(min=1000, help="How many rows to stream in.")] = 100_000,
+    data_dir: DataDir = None,
+    object_store: Annotated[
+        str, typer.Option(help="s3 starts an S3 server from its wheel; else local disk.")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Stream real text in, kill a data node, verify every row in the files."""
+    from headrace.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(rows=rows, data_dir=data_dir, object_store=object_store, json=json))
+
+
+@app.command()
+def scan(
+    name: Annotated[str, typer.Argument(help="The collection.")],
+    data_dir: DataDir = None,
+    store: Annotated[str | None, typer.Option(help="URI of the object store.")] = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="table, jsonl, parquet or count.")
+    ] = "table",
+    out: Annotated[Path | None, typer.Option(help="Where parquet files go.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="A hybrid timestamp or an ISO time; else the newest.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most so many rows.")] = None,
+) -> None:
+    """Read a collection from its files; no process needs to run."""
+    from headrace.cli.scan import scan as run_scan
+
+    status = run_scan(
+        name, data_dir=data_dir, store=store, format=format_, out=out, at=at, limit=limit
+    )
+    raise typer.Exit(status or 0)
+
+
+@app.command()
+def status(data_dir: DataDir = None, etcd: Etcd = None) -> None:
+    """Who runs, who leads, who watches what."""
+    from headrace.cli.status import show_status
+
+    raise typer.Exit(show_status(data_dir=data_dir, etcd=etcd))
+
+
+def _inspect(topic: str, data_dir: Path | None, etcd: str | None) -> None:
+    from headrace.cli.inspect import show
+
+    raise typer.Exit(show(topic, data_dir=data_dir, etcd=etcd))
+
+
+@inspect_app.command("nodes")
+def inspect_nodes(data_dir: DataDir = None, etcd: Etcd = None) -> None:
+    """The processes and their sessions."""
+    _inspect("nodes", data_dir, etcd)
+
+
+@inspect_app.command("channels")
+def inspect_channels(data_dir: DataDir = None, etcd: Etcd = None) -> None:
+    """Each vchannel: who watches it, under which epoch, how far it is."""
+    _inspect("channels", data_dir, etcd)
+
+
+@inspect_app.command("segments")
+def inspect_segments(data_dir: DataDir = None, etcd: Etcd = None) -> None:
+    """Each segment: state, rows, bytes, files."""
+    _inspect("segments", data_dir, etcd)
+
+
+@inspect_app.command("checkpoints")
+def inspect_checkpoints(data_dir: DataDir = None, etcd: Etcd = None) -> None:
+    """Each channel checkpoint, its lag, and what holds it."""
+    _inspect("checkpoints", data_dir, etcd)
+
+
+@app.command()
+def sim(
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 100,
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    trace: Annotated[bool, typer.Option("--trace", help="Print what happens.")] = False,
+) -> None:
+    """Run the whole cluster on virtual time with seeded faults; check every invariant."""
+    from headrace.cli.sim import run_seeds
+
+    raise typer.Exit(run_seeds(seeds=seeds, first=seed, trace=trace))
+
+
+@config_app.command("show")
+def config_show(config: Config = None, set_: Set = None) -> None:
+    """Print all settings as they would be used, secrets left out."""
+    from headrace.cli.config import show_settings
+
+    raise typer.Exit(show_settings(config, set_ or ()))
+
+
+def main() -> None:
+    """Entry point: an error of ours is one line, never a traceback."""
+    try:
+        app()
+    except Invalid as error:
+        sys.stderr.write(f"headrace: {error.message}\n")
+        sys.exit(2)
+    except HeadraceError as error:
+        sys.stderr.write(f"headrace: {error.message}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Faults: what goes wrong on the way between a simulated process and the outside world.
+
+**Owns** the choice, from one seeded generator, of delays, losses and late arrivals, and the
+adapters that put them into the hooks of the in-memory edges. **Does not own** kills and freezes
+(`sim.chaos`) or what processes do about it.
+
+Every delay is drawn here, so a seed fixes the order of everything. `Weather` may be calmed (`calm`)
+towards the end of a run, so that what must finish can be seen to finish.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from headrace.meta.memory import MetaCall
+from headrace.model.errors import Unavailable
+from headrace.objects.memory import Fault
+from headrace.rpc.memory import Call
+from headrace.sim.loop import context_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chances:
+    """How likely each fault is, per call; delays in seconds."""
+
+    meta_lost_request: float = 0.01
+    meta_lost_answer: float = 0.01
+    log_refused: float = 0.01
+    log_lost_answer: float = 0.02
+    log_late_append: float = 0.02
+    log_absent: float = 0.05  # of `get` for what is there
+    put_failed: float = 0.02
+    put_lost_answer: float = 0.02
+    rpc_lost_request: float = 0.01
+    rpc_lost_answer: float = 0.01
+    rpc_doubled: float = 0.02
+    slow: float = 0.05  # a delay is drawn from `slow_s` instead of `quick_s`
+    quick_s: float = 0.004
+    slow_s: float = 1.5
+
+
+CALM = Chances(
+    meta_lost_request=0,
+    meta_lost_answer=0,
+    log_refused=0,
+    log_lost_answer=0,
+    log_late_append=0,
+    log_absent=0,
+    put_failed=0,
+    put_lost_answer=0,
+    rpc_lost_request=0,
+    rpc_lost_answer=0,
+    rpc_doubled=0,
+    slow=0,
+)
+
+
+class Weather:
+    """The one source of chance for everything between processes."""
+
+    def __init__(self, chance: random.Random, chances: Chances) -> None:
+        self.random = chance
+        self.chances = chances
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong by itself."""
+        self.chances = CALM
+
+    def happens(self, probability: float) -> bool:
+        """Draw. Nothing is drawn for what cannot happen."""
+        return probability > 0 and self.random.random() < probability
+
+    def delay_s(self) -> float:
+        """How long one way takes."""
+        slow = self.happens(self.chances.slow)
+        return self.random.uniform(0, self.chances.slow_s if slow else self.chances.quick_s)
+
+    async def way(self) -> None:
+        """Travel one way."""
+        await asyncio.sleep(self.delay_s())
+
+
+class MetaFaults:
+    """A process's way to the meta store."""
+
+    def __init__(self, weather: Weather) -> None:
+        self._weather = weather
+
+    async def before(self, call: MetaCall) -> None:
+        """See `meta.memory.CallHook`."""
+        await self._weather.way()
+        if self._weather.happens(self._weather.chances.meta_lost_request):
+            raise Unavailable(f"{call.method}: the meta store did not answer")
+
+    async def after(self, call: MetaCall) -> None:
+        """See `meta.memory.CallHook`."""
+        await self._weather.way()
+        if self._weather.happens(self._weather.chances.meta_lost_answer):
+            raise Unavailable(f"{call.method}: the answer of the meta store was lost")
+
+
+class LogFaults:
+    """A process's way to the log: a `log.memory.Courier`."""
+
+    def __init__(self, weather: Weather) -> None:
+        self._weather = weather
+
+    async def carry(self, operation: str, pchannel: str, apply: Callable[[], T]) -> T:
+        """See `Courier`."""
+        weather, chances = self._weather, self._weather.chances
+        await weather.way()
+        if weather.happens(chances.log_refused):
+            raise Unavailable(f"{operation}: the log did not answer")
+        if operation == "append" and weather.happens(chances.log_late_append):
+            self._later(apply)
+            raise Unavailable("append: sent, and nothing heard")
+        if operation == "get" and weather.happens(chances.log_absent):
+            return None  # type: ignore[return-value]
+        answer = apply()
+        await weather.way()
+        if weather.happens(chances.log_lost_answer):
+            raise Unavailable(f"{operation}: the answer of the log was lost")
+        return answer
+
+    def _later(self, apply: Callable[[], object]) -> None:
+        """The bytes are in a socket: they arrive whatever becomes of the sender."""
+
+        def arrive() -> None:
+            try:
+                apply()
+            except Exception:  # noqa: BLE001 - a refusal nobody waits for
+                return
+
+        seconds = self._weather.random.uniform(0, 8)
+        asyncio.get_running_loop().call_later(seconds, arrive, context=context_of(None))
+
+    async def pause(self) -> None:
+        """See `Courier`."""
+        await asyncio.sleep(0.1)
+
+
+class RpcFaults:
+    """The network between processes: a `rpc.memory.Faults`."""
+
+    def __init__(self, weather: Weather) -> None:
+        self._weather = weather
+
+    def request_delays(self, call: Call) -> Sequence[float]:
+        """See `Faults`."""
+        weather, chances = self._weather, self._weather.chances
+        if weather.happens(chances.rpc_lost_request):
+            return ()
+        first = weather.delay_s()
+        if weather.happens(chances.rpc_doubled):
+            return (first, first + weather.random.uniform(0, 6))
+        return (first,)
+
+    def response_delay(self, call: Call) -> float | None:
+        """See `Faults`."""
+        if self._weather.happens(self._weather.chances.rpc_lost_answer):
+            return None
+        return self._weather.delay_s()
+
+
+class ObjectFaults:
+    """A process's way to the object store: a `objects.memory.FaultHook`."""
+
+    def __init__(self, weather: Weather) -> None:
+        self._weather = weather
+
+    def __call__(self, operation: str, key: str) -> Fault:
+        """See `FaultHook`."""
+        weather, chances = self._weather, self._weather.chances
+        there, back = weather.delay_s(), weather.delay_s()
+        if operation == "put" and weather.happens(chances.put_failed):
+            if weather.happens(0.5):
+                return Fault(delay_s=there, answer_delay_s=back, unsent=True)
+            late_s = weather.random.uniform(0, 8)
+            return Fault(delay_s=there, answer_delay_s=back, late_s=late_s)
+        lost = operation == "put" and weather.happens(chances.put_lost_answer)
+        return Fault(delay_s=there, answer_delay_s=back, lost=lost)

@@ -1,0 +1,164 @@
+"""What should be stored, told from the log alone.
+
+**Owns** the reading of a whole log into rows, deletes, segments and DDL per vchannel, and the
+invariants that the log itself must keep (SQ-1, TT-1, ID-1, RQ-1). **Does not own** what was stored
+(`sim.checkers`) or what clients were told (`sim.workload`).
+
+The log is the one thing that the system may not get wrong; all else is derived from it. So the
+oracle is written without the system's code, but for the decoding of bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from headrace.binlog.body import decode_keys, decode_rows
+from headrace.log.api import Message
+from headrace.model.channel import VChannel
+from headrace.model.entry import Ddl, DdlKind, Entry, Rows, Seal, TermStart
+from headrace.model.group import decode
+from headrace.model.ids import MessageId, SegmentId
+from headrace.model.timestamp import Timestamp
+
+
+class Violation(Exception):
+    """An invariant does not hold; the text begins with its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row that the log gave to a segment."""
+
+    row_id: int
+    key: int | str
+    timestamp: Timestamp
+    segment_id: SegmentId
+    version: int
+    value: object = None  # of the column `value`, to see that content travels
+
+
+@dataclass(slots=True)
+class Channel:
+    """What the log says of one vchannel."""
+
+    rows: list[Row] = field(default_factory=list)
+    deletes: list[tuple[Timestamp, int | str]] = field(default_factory=list)
+    seals: list[tuple[Timestamp, SegmentId]] = field(default_factory=list)
+    versions: dict[int, Timestamp] = field(default_factory=dict)
+    drop: Timestamp | None = None
+    dropped_partitions: dict[int, Timestamp] = field(default_factory=dict)
+
+    def live(self, at: Timestamp) -> dict[int, Row]:
+        """Rows by row id that a snapshot at a timestamp shows."""
+        last_delete: dict[int | str, Timestamp] = {}
+        for timestamp, key in self.deletes:
+            if timestamp <= at:
+                last_delete[key] = max(timestamp, last_delete.get(key, 0))
+        return {
+            row.row_id: row
+            for row in self.rows
+            if row.timestamp <= at and row.timestamp >= last_delete.get(row.key, 0)
+        }
+
+
+@dataclass(slots=True)
+class Truth:
+    """What one pchannel's log says."""
+
+    channels: dict[VChannel, Channel] = field(default_factory=dict)
+    term_starts: list[Timestamp] = field(default_factory=list)
+    parts: dict[bytes, MessageId] = field(default_factory=dict)
+    last_timestamp: Timestamp = 0
+    last_message: MessageId = 0
+    term: int = 0
+    number: int = 0
+
+    def read(self, pchannel: str, messages: Sequence[Message]) -> None:
+        """Go on with messages that came since; `Violation` when the log breaks a promise."""
+        for message in messages:
+            if message.id <= self.last_message:
+                continue
+            if message.id != self.last_message + 1:
+                raise Violation(f"SQ-1 {pchannel}: message {message.id} after {self.last_message}")
+            group = decode(message.data, pchannel)
+            self._check_term(pchannel, message.id, group.term, group.number, group.entries)
+            self.last_message = message.id
+            for entry in group.entries:
+                if entry.timestamp <= self.last_timestamp:
+                    raise Violation(
+                        f"TT-1 {pchannel}: {entry.timestamp} in message {message.id} is not above "
+                        f"{self.last_timestamp}"
+                    )
+                self.last_timestamp = entry.timestamp
+                self._take(pchannel, message.id, entry)
+
+    def _check_term(
+        self, pchannel: str, message_id: int, term: int, number: int, entries: Sequence[Entry]
+    ) -> None:
+        starts = any(isinstance(entry, TermStart) for entry in entries)
+        if starts:
+            if term or number:
+                raise Violation(f"SQ-1 {pchannel}: TermStart {message_id} names a term")
+            self.term, self.number = message_id, 0
+        elif (term, number) != (self.term, self.number + 1):
+            raise Violation(
+                f"SQ-1 {pchannel}: message {message_id} is ({term}, {number}) after "
+                f"({self.term}, {self.number})"
+            )
+        else:
+            self.number = number
+
+    def _take(self, pchannel: str, message_id: MessageId, entry: Entry) -> None:
+        match entry:
+            case TermStart():
+                self.term_starts.append(entry.timestamp)
+            case Rows():
+                if entry.part_id in self.parts:
+                    raise Violation(
+                        f"RQ-1 {pchannel}: part {entry.part_id.hex()} stands in messages "
+                        f"{self.parts[entry.part_id]} and {message_id}"
+                    )
+                self.parts[entry.part_id] = message_id
+                channel = self.channels.setdefault(entry.vchannel, Channel())
+                if channel.drop is None:
+                    channel.rows.extend(_rows_of(entry))
+                    if entry.deletes:
+                        keys = decode_keys(entry.delete_body).to_pylist()
+                        channel.deletes.extend((entry.timestamp, key) for key in keys)
+            case Seal():
+                channel = self.channels.setdefault(entry.vchannel, Channel())
+                channel.seals.append((entry.timestamp, entry.segment_id))
+            case Ddl():
+                channel = self.channels.setdefault(entry.vchannel, Channel())
+                self._take_ddl(channel, entry)
+            case _:
+                pass
+
+    def _take_ddl(self, channel: Channel, entry: Ddl) -> None:
+        if entry.version <= max(channel.versions, default=0):
+            return  # a repeat: a no-op for everybody
+        channel.versions[entry.version] = entry.timestamp
+        if entry.kind is DdlKind.DROP:
+            channel.drop = entry.timestamp
+        elif entry.kind is DdlKind.DROP_PARTITION:
+            channel.dropped_partitions[entry.partition_id] = entry.timestamp
+
+
+def _rows_of(entry: Rows) -> Iterator[Row]:
+    if not entry.rows:
+        return
+    batch = decode_rows(entry.body)
+    keys = batch.column(0).to_pylist()
+    named = "value" in batch.schema.names
+    values = batch.column("value").to_pylist() if named else [None] * len(keys)
+    if sum(s.rows for s in entry.segments) != entry.rows or len(keys) != entry.rows:
+        raise Violation(f"SG-2 an entry of {entry.rows} rows gives {entry.segments}")
+    for run in entry.segments:
+        for n in range(run.first_row, run.first_row + run.rows):
+            yield Row(
+                entry.first_row_id + n,
+                keys[n],
+                entry.timestamp,
+                run.segment_id,
+                entry.version,
+                values[n],
+            )
