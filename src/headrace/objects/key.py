@@ -10,15 +10,18 @@ import re
 
 from headrace.model.errors import Invalid
 
-KEY_BYTES_MAX = 512  # S3 takes 1024 with the prefix
+KEY_CHARACTERS_MAX = 512  # S3 takes 1024 bytes, the store's prefix included
 _NAME = r"[A-Za-z0-9_=@$+:-][A-Za-z0-9._=@$+:-]*"
 _KEY = re.compile(f"{_NAME}(?:/{_NAME})*")
 
 
+def is_key(text: str) -> bool:
+    """Whether it is `/`-separated names of plain ASCII, none of them empty or with a dot at its
+    start, at most 512 characters together."""
+    return len(text) <= KEY_CHARACTERS_MAX and _KEY.fullmatch(text) is not None
+
+
 def check_key(key: str) -> None:
-    """`Invalid` unless the key is `/`-separated names of plain ASCII, none of them empty or with a
-    dot at its start, at most 512 characters."""
-    if len(key) > KEY_BYTES_MAX:
-        raise Invalid(f"object key of {len(key)} characters is too long", field="key")
-    if _KEY.fullmatch(key) is None:
-        raise Invalid(f"{key!r} is not an object key", field="key")
+    """`Invalid` unless it is a key."""
+    if not is_key(key):
+        raise Invalid(f"{key!r:.200} is not an object key", field="key")
