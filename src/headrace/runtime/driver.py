@@ -58,7 +58,7 @@ class Driver(Generic[Ev, Fx]):
         self._validate = validate
         self._events: deque[Ev] = deque()
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # cancelled in a fixed order
         self._failure: BaseException | None = None
         self._stopped = False
 
@@ -100,9 +100,10 @@ class Driver(Generic[Ev, Fx]):
         if self._journal is not None:
             self._journal(event, effects, now)
         for effect in effects:
-            task = asyncio.create_task(self._carry_out(effect), name=f"{self._name}:{effect!r:.60}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            name = f"{self._name}:{type(effect).__name__}"
+            task = asyncio.create_task(self._carry_out(effect), name=name)
+            self._tasks[task] = None
+            task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     async def _carry_out(self, effect: Fx) -> None:
         try:
