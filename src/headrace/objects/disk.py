@@ -6,7 +6,8 @@
 Write order: a temporary name, all bytes, fsync; a hard link to the final name, which fails if that
 exists; fsync of the folder and of all folders above it (whoever made one of them may not have come
 to that yet; a clean folder costs 0.06 ms). So a file is never seen half written, is never
-overwritten, and stands after a crash once `put` has returned. A writer holds a lock on its temporary file; one without a lock is a dead process's leftover.
+overwritten, and stands after a crash once `put` has returned. A writer holds a lock on its
+temporary file; one without a lock is a dead process's leftover.
 """
 
 import contextlib

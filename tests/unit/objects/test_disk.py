@@ -20,6 +20,10 @@ def incoming(root: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
 
 
+def path_of(descriptor: int) -> str:
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+
 def test_a_put_leaves_no_temporary_file_whether_it_wins_or_loses(tmp_path):
     disk = Disk(tmp_path, "t")
     disk.put("a/b", [b"x"])
@@ -34,7 +38,7 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_answer(tmp_pat
     fsync, link = os.fsync, os.link
 
     def seen_fsync(descriptor):
-        calls.append(f"sync {os.readlink(f'/proc/self/fd/{descriptor}')}")
+        calls.append(f"sync {path_of(descriptor)}")
         fsync(descriptor)
 
     def seen_link(source, target):
@@ -56,10 +60,10 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_answer(tmp_pat
 def test_an_object_that_exists_is_synced_before_it_is_said_to_exist(tmp_path, monkeypatch):
     Disk(tmp_path, "dead").put("a/b", [b"x"])
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda d: synced.append(os.readlink(f"/proc/self/fd/{d}")))
+    monkeypatch.setattr(os, "fsync", lambda d: synced.append(path_of(d)))
     with pytest.raises(Conflict):
         Disk(tmp_path, "t").put("a/b", [b"x"])
-    assert str(tmp_path / "a") in synced
+    assert synced == [str(tmp_path / "a"), str(tmp_path)]
 
 
 KILLED_WRITER = """
