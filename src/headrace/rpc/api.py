@@ -45,7 +45,8 @@ class Server(Protocol):
         ...
 
     async def start(self, handlers: Mapping[type, Handler]) -> None:
-        """Begin to answer: request type -> coroutine function."""
+        """Begin to answer: request type -> coroutine function. `Invalid` when it can not listen
+        there. A handler goes on to its end even when its caller has given up."""
         ...
 
     async def stop(self) -> None:

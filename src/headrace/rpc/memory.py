@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from headrace.model.errors import HeadraceError, Unavailable
+from headrace.model.errors import HeadraceError, Invalid, Unavailable
 from headrace.rpc import codec
 from headrace.rpc.answering import Answering, Failed
 from headrace.rpc.api import Handler, NotSent
@@ -102,7 +102,7 @@ class MemoryNetwork:
     def listen(self, server: "MemoryServer") -> None:
         """Used by `MemoryServer.start`."""
         if server.address in self._listening:
-            raise Unavailable(f"{server.address} is in use")
+            raise Invalid(f"{server.address} is in use", field="address")
         self._listening[server.address] = server
 
     def close(self, server: "MemoryServer") -> None:
@@ -210,9 +210,12 @@ class MemoryPeers:
     def __init__(self, network: MemoryNetwork, name: str) -> None:
         self._network = network
         self._name = name
+        self._closed = False
 
     async def call(self, address: str, request: Any, *, timeout_s: float) -> Any:
         """See `Peers`."""
+        if self._closed:
+            raise Unavailable("the connections to peers are closed")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._network.send(Call(self._name, address, request), answer)
         alarm = asyncio.create_task(self._network.clock.sleep(timeout_s))
@@ -228,6 +231,7 @@ class MemoryPeers:
 
     async def close(self) -> None:
         """See `Peers`."""
+        self._closed = True
 
 
 def _raise(request: Any, error: Exception) -> None:
