@@ -1,0 +1,202 @@
+"""What a DDL makes of a collection: the next record and the DDL to be recorded with it. Pure.
+
+**Owns** the rules of create, drop, rename and of partitions: what is refused, what is done already,
+what the next version looks like. **Does not own** in which order that is recorded, appended and
+noted (`ddl`), or the checks of a client's schema (`proxy`).
+
+Every DDL raises the collection's version by one. A record is never edited in place: `dataclasses.
+replace` makes the next one, so that what stands and what is wanted can be compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from headrace.masterservice.events import CreateAsked
+from headrace.meta.records import (
+    CollectionRecord,
+    CollectionState,
+    DdlRecord,
+    PartitionRecord,
+)
+from headrace.model.channel import PChannel, VChannel, vchannel_name
+from headrace.model.entry import DdlKind
+from headrace.model.errors import Invalid
+from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
+from headrace.model.position import Position
+from headrace.model.schema import Schema
+from headrace.model.timestamp import Timestamp
+
+MOST_PARTITIONS = 1024  # of a collection, dropped ones included: they stand in one record
+MOST_SHARDS = 16  # keeps the transaction of a create below the meta store's limit
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A DDL to be recorded: the record that it leads to, and the DDL itself."""
+
+    record: CollectionRecord
+    ddl: DdlRecord
+
+
+def check_create(asked: CreateAsked, pchannels: int) -> None:
+    """`Invalid` when no collection can be made of this."""
+    most = min(pchannels, MOST_SHARDS)
+    if not 1 <= asked.shards <= most:
+        raise Invalid(f"shards is {asked.shards}; this cluster takes 1 to {most}", field="shards")
+    if asked.partitions > MOST_PARTITIONS:
+        raise Invalid(
+            f"partitions is {asked.partitions}; at most {MOST_PARTITIONS}", field="partitions"
+        )
+    if not asked.name:
+        raise Invalid("a collection needs a name", field="collection_name")
+    if sum(field.primary for field in asked.schema.fields) != 1:
+        raise Invalid("a collection needs exactly one primary field", field="schema")
+
+
+def partition_names(asked: CreateAsked) -> tuple[str, ...]:
+    """The partitions that a collection begins with; those of a partition key as Milvus names
+    them."""
+    if not asked.partitions:
+        return (DEFAULT_PARTITION,)
+    return tuple(f"{DEFAULT_PARTITION}_{n}" for n in range(asked.partitions))
+
+
+def create(
+    asked: CreateAsked, first_id: int, pchannels: Sequence[PChannel], now: Timestamp
+) -> Change:
+    """Version 1. `first_id` becomes the collection's, the next ones its partitions'."""
+    names = partition_names(asked)
+    record = CollectionRecord(
+        id=first_id,
+        name=asked.name,
+        version=1,
+        noted=0,
+        state=CollectionState.CREATING,
+        schema=asked.schema,
+        vchannels=tuple(
+            vchannel_name(pchannel, first_id, shard) for shard, pchannel in enumerate(pchannels)
+        ),
+        partitions=tuple(
+            PartitionRecord(id=first_id + 1 + n, name=name, created=now)
+            for n, name in enumerate(names)
+        ),
+        created=now,
+        consistency_level=asked.consistency_level,
+        properties=dict(asked.properties),
+    )
+    return Change(record, _ddl(record, DdlKind.CREATE, now))
+
+
+def difference(record: CollectionRecord, asked: CreateAsked) -> str:
+    """What stands against taking an existing collection for the one that is asked for, or ""."""
+    if record.schema != asked.schema:
+        return _schema_difference(record.schema, asked.schema)
+    if len(record.vchannels) != asked.shards:
+        return f"it has {len(record.vchannels)} shards, not {asked.shards}"
+    if asked.partitions and len(record.partitions) != asked.partitions:
+        return f"it has {len(record.partitions)} partitions, not {asked.partitions}"
+    return ""
+
+
+def drop(record: CollectionRecord, now: Timestamp) -> Change:
+    """The last version."""
+    after = replace(record, version=record.version + 1, state=CollectionState.DROPPING)
+    return Change(after, _ddl(after, DdlKind.DROP, now))
+
+
+def rename(record: CollectionRecord, new_name: str, now: Timestamp) -> Change:
+    """The same collection under another name."""
+    if not new_name:
+        raise Invalid("a collection needs a name", field="new_name")
+    after = replace(record, version=record.version + 1, name=new_name)
+    return Change(after, _ddl(after, DdlKind.RENAME, now))
+
+
+def create_partition(
+    record: CollectionRecord, name: str, partition_id: PartitionId, now: Timestamp
+) -> Change | None:
+    """With one partition more; None = it is there."""
+    _check_manual(record, name)
+    if _living(record, name) is not None:
+        return None
+    if len(record.partitions) >= MOST_PARTITIONS:
+        raise Invalid(
+            f"collection {record.name!r} has {MOST_PARTITIONS} partitions, dropped ones included",
+            field="partition_name",
+        )
+    added = PartitionRecord(id=partition_id, name=name, created=now)
+    after = replace(record, version=record.version + 1, partitions=(*record.partitions, added))
+    return Change(after, _ddl(after, DdlKind.CREATE_PARTITION, now, partition_id))
+
+
+def drop_partition(record: CollectionRecord, name: str, now: Timestamp) -> Change | None:
+    """Without that partition; None = it is not there."""
+    _check_manual(record, name)
+    if name == DEFAULT_PARTITION:
+        raise Invalid(
+            f"partition {name!r} cannot be dropped: every collection has it", field="partition_name"
+        )
+    gone = _living(record, name)
+    if gone is None:
+        return None
+    partitions = tuple(replace(p, dropped=True) if p is gone else p for p in record.partitions)
+    after = replace(record, version=record.version + 1, partitions=partitions)
+    return Change(after, _ddl(after, DdlKind.DROP_PARTITION, now, gone.id))
+
+
+def note(change: Change, positions: dict[VChannel, Position]) -> Change:
+    """The same when the DDL stands in every vchannel, at these positions."""
+    state = {
+        CollectionState.CREATING: CollectionState.CREATED,
+        CollectionState.DROPPING: CollectionState.DROPPED,
+    }.get(change.record.state, change.record.state)
+    ordered = {vchannel: positions[vchannel] for vchannel in change.record.vchannels}
+    return Change(
+        replace(change.record, noted=change.record.version, state=state),
+        replace(change.ddl, noted=True, positions=ordered),
+    )
+
+
+def _ddl(
+    record: CollectionRecord, kind: DdlKind, now: Timestamp, partition_id: PartitionId = 0
+) -> DdlRecord:
+    collection_id: CollectionId = record.id
+    return DdlRecord(
+        collection_id=collection_id,
+        version=record.version,
+        kind=kind,
+        schema=record.schema,
+        name=record.name,
+        recorded=now,
+        partition_id=partition_id,
+    )
+
+
+def _check_manual(record: CollectionRecord, name: str) -> None:
+    if not name:
+        raise Invalid("a partition needs a name", field="partition_name")
+    if any(field.partition_key for field in record.schema.fields):
+        raise Invalid(
+            f"collection {record.name!r} has a partition key, which owns its partitions",
+            field="partition_name",
+        )
+
+
+def _living(record: CollectionRecord, name: str) -> PartitionRecord | None:
+    return next((p for p in record.partitions if p.name == name and not p.dropped), None)
+
+
+def _schema_difference(standing: Schema, asked: Schema) -> str:
+    there = {field.name: field for field in standing.fields}
+    wanted = {field.name: field for field in asked.fields}
+    for name in wanted:
+        if name not in there:
+            return f"it has no field {name!r}"
+    for name, field in there.items():
+        if name not in wanted:
+            return f"it has a field {name!r}"
+        if field != wanted[name]:
+            return f"its field {name!r} is another"
+    if standing.description != asked.description:
+        return "its description is another"
+    return "its fields have another order"

@@ -1,0 +1,292 @@
+"""What happens to the leading master service: facts in the past tense.
+
+**Owns** the events of the machine. **Does not own** what follows from them (`machine`).
+
+An event that somebody waits for carries `call`, the number under which the service keeps the
+waiting caller; the machine answers it with exactly one `Answer` or `Refuse`.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from headrace.meta.records import SequencerRecord, SessionState
+from headrace.model.channel import PChannel, VChannel
+from headrace.model.errors import HeadraceError
+from headrace.model.ids import CollectionId, Revision, ServerId, Version
+from headrace.model.position import Position
+from headrace.model.schema import Schema
+
+
+class Mark(StrEnum):
+    """The marks below which something is given out."""
+
+    TIMESTAMPS = "timestamps"
+    IDS = "ids"
+
+
+class Reached(StrEnum):
+    """How an own attempt to reach a suspected process ended."""
+
+    GONE = "gone"  # the connection was refused, or another process answers there
+    THERE = "there"  # it answered
+    SILENT = "silent"  # neither: only the lease decides
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy process that has a session."""
+
+    node_name: str
+    server_id: ServerId
+    address: str
+    state: SessionState
+
+
+# ---- the leadership ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeadershipBegan:
+    """All that was recorded has been read; the machine was made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeadershipLost:
+    """Another leads, or what stands in the meta store is not what this leader wrote."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A moment that the machine asked to be woken at has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkMoved:
+    """The mark stands in the meta store."""
+
+    mark: Mark
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFailed:
+    """The meta store did not answer; the mark stands or not."""
+
+    mark: Mark
+    reason: str
+
+
+# ---- what is asked ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantAsked:
+    """A sequencer process wants timestamps. The lease surely stands until `leads_until`
+    (monotonic seconds)."""
+
+    call: int
+    server_id: ServerId
+    count: int
+    pchannels: tuple[PChannel, ...]
+    wall_ms: int
+    leads_until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampAsked:
+    """Somebody wants one timestamp."""
+
+    call: int
+    wall_ms: int
+    leads_until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdsAsked:
+    """Somebody wants ids."""
+
+    call: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAsked:
+    """A collection is wanted."""
+
+    call: int
+    name: str
+    schema: Schema
+    shards: int
+    consistency_level: int = 0
+    properties: dict[str, str] = field(default_factory=dict)
+    partitions: int = 0  # of a partition key, 0 = it has none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropAsked:
+    """A collection is to go."""
+
+    call: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameAsked:
+    """A collection is to have another name."""
+
+    call: int
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionAsked:
+    """A partition is wanted, or is to go."""
+
+    call: int
+    name: str  # of the collection
+    partition: str
+    drop: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberAsked:
+    """What a client said of a collection is to be kept, or with an empty value forgotten."""
+
+    call: int
+    collection_id: CollectionId
+    topic: str
+    value: bytes
+
+
+DdlAsked: TypeAlias = CreateAsked | DropAsked | RenameAsked | PartitionAsked
+Asked: TypeAlias = GrantAsked | TimestampAsked | IdsAsked | DdlAsked | RememberAsked
+
+
+# ---- which proxy sequences which pchannel ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProxiesListed:
+    """All proxies that have a session, as of now."""
+
+    proxies: tuple[Proxy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySuspected:
+    """Somebody's connection to that process was refused or reset."""
+
+    server_id: ServerId
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTried:
+    """The own attempt to reach a suspected process is over."""
+
+    server_id: ServerId
+    reached: Reached
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerStopped:
+    """The old sequencer has stopped, or did not say so in time."""
+
+    pchannel: PChannel
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerStood:
+    """This record stands in the meta store at this revision."""
+
+    pchannel: PChannel
+    record: SequencerRecord
+    revision: Revision
+
+
+# ---- DDL ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DdlRecorded:
+    """The DDL is recorded: it will be done, whoever leads."""
+
+    collection_id: CollectionId
+    version: Version
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class DdlNotRecorded:
+    """Nothing was recorded, and nothing will be."""
+
+    collection_id: CollectionId
+    version: Version
+    error: HeadraceError
+
+
+@dataclass(frozen=True, slots=True)
+class DdlAppended:
+    """The DDL stands in every vchannel of its collection."""
+
+    collection_id: CollectionId
+    version: Version
+    positions: dict[VChannel, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class DdlNoted:
+    """The positions are noted."""
+
+    collection_id: CollectionId
+    version: Version
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class NamesStored:
+    """A list of names as of this revision, or a later one, stands in the object store."""
+
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a client said is kept; or not, for this reason."""
+
+    call: int
+    error: HeadraceError | None
+
+
+@dataclass(frozen=True, slots=True)
+class TombstonesSwept:
+    """Dropped collections were looked at; of these the last trace has gone."""
+
+    removed: tuple[CollectionId, ...]
+
+
+Event: TypeAlias = (
+    LeadershipBegan
+    | LeadershipLost
+    | TimePassed
+    | MarkMoved
+    | MarkFailed
+    | Asked
+    | ProxiesListed
+    | ProxySuspected
+    | ConnectionTried
+    | SequencerStopped
+    | SequencerStood
+    | DdlRecorded
+    | DdlNotRecorded
+    | DdlAppended
+    | DdlNoted
+    | NamesStored
+    | Remembered
+    | TombstonesSwept
+)

@@ -1,0 +1,370 @@
+"""Carries the master service's decisions out: one straight coroutine an effect, one event back.
+
+**Owns** how each effect is done. **Does not own** any decision (`machine`), the transactions of a
+DDL (`recording`), or the life of the leadership (`service`).
+
+What must not be left half done (a record whose outcome is unknown, a DDL that some sequencer has
+not appended) is repeated until it is done or the leadership ends. `Fenced` by the meta store ends
+the leadership, whatever was under way: the next leader finds it recorded.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from headrace.masterservice import recording
+from headrace.masterservice.effects import (
+    Answer,
+    AppendDdl,
+    Effect,
+    MoveMark,
+    NoteDdl,
+    RecordCollection,
+    RecordDdl,
+    Refuse,
+    Remember,
+    StandDown,
+    StopSequencer,
+    StoreNames,
+    SweepTombstones,
+    Tell,
+    TryConnection,
+    WakeAt,
+    WriteSequencer,
+)
+from headrace.masterservice.events import (
+    ConnectionTried,
+    DdlAppended,
+    DdlNoted,
+    DdlNotRecorded,
+    DdlRecorded,
+    Event,
+    LeadershipLost,
+    Mark,
+    MarkFailed,
+    MarkMoved,
+    NamesStored,
+    Reached,
+    Remembered,
+    SequencerStood,
+    SequencerStopped,
+    TimePassed,
+    TombstonesSwept,
+)
+from headrace.masterservice.sequencer_calls import SequencerCalls
+from headrace.masterservice.settings import MasterServiceSettings
+from headrace.masterservice.tombstones import remove_tombstone
+from headrace.masterservice.transactions import LeaderStore
+from headrace.meta.api import Delete, ModRevisionIs, Put
+from headrace.meta.keys import Keys
+from headrace.meta.records import (
+    CollectionRecord,
+    CollectionState,
+    LeaderRecord,
+    Role,
+    SequencerRecord,
+)
+from headrace.model import codec
+from headrace.model.channel import PChannel, pchannel_of
+from headrace.model.errors import Fenced, HeadraceError, NotFound, Unavailable
+from headrace.model.position import Position
+from headrace.rpc.api import NotSent, Peers
+from headrace.rpc.messages import (
+    AppendDdlRequest,
+    AppendDdlResponse,
+    LastPositionRequest,
+    PositionResponse,
+    StatusRequest,
+    StatusResponse,
+    StopSequencingRequest,
+    StoreNamesRequest,
+)
+from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.host import Host
+from headrace.runtime.retry import Pauses, retry
+from headrace.runtime.telemetry import Telemetry
+
+DDL_RECORDED = "masterservice.ddl.recorded"  # recorded, not yet appended or noted
+DDL_NOTED = "masterservice.ddl.noted"  # noted, the list of names not yet stored
+
+
+class MasterShell:
+    """The hands of one leadership."""
+
+    def __init__(
+        self,
+        *,
+        settings: MasterServiceSettings,
+        host: Host,
+        telemetry: Telemetry,
+        keys: Keys,
+        peers: Peers,
+        store: LeaderStore,
+        sequencers: SequencerCalls,
+        answer: Callable[[int, Any], None],
+        stand_down: Callable[[str], None],
+        crash: CrashPoints,
+    ) -> None:
+        self._settings = settings
+        self._host = host
+        self._log = telemetry.log
+        self._keys = keys
+        self._peers = peers
+        self._store = store
+        self._sequencers = sequencers
+        self._answer = answer
+        self._stand_down = stand_down
+        self._crash = crash
+        self._pauses = Pauses(settings.retry_least_s, settings.retry_most_s)
+        self._ddls = telemetry.counter("master_ddl_total", "DDLs noted", ("kind",))
+        self._moves = telemetry.counter(
+            "master_sequencer_moves_total", "Sequencers named for a pchannel", ("reason",)
+        )
+        self._marks = telemetry.counter("master_marks_total", "Marks persisted", ("mark",))
+
+    async def perform(self, effect: Effect) -> Event | None:
+        """See `runtime.driver`: one event, or None where the effect needs none."""
+        try:
+            return await self._perform(effect)
+        except Fenced as error:
+            return LeadershipLost(error.message)
+
+    async def _perform(self, effect: Effect) -> Event | None:
+        match effect:
+            case Answer():
+                self._answer(effect.call, effect.response)
+            case Refuse():
+                self._answer(effect.call, effect.error)
+            case Tell():
+                self._log.warning(effect.sentence, **effect.values)
+            case StandDown():
+                self._stand_down(effect.reason)
+            case WakeAt():
+                now = self._host.clock.monotonic()
+                await self._host.clock.sleep(max(0.0, effect.when - now))
+                return TimePassed()
+            case MoveMark():
+                return await self._move_mark(effect)
+            case TryConnection():
+                return await self._try_connection(effect)
+            case StopSequencer():
+                return await self._stop_sequencer(effect)
+            case WriteSequencer():
+                return await self._write_sequencer(effect)
+            case RecordCollection():
+                return await self._record_collection(effect)
+            case RecordDdl():
+                return await self._record_ddl(effect)
+            case AppendDdl():
+                return await self._append_ddl(effect)
+            case NoteDdl():
+                return await self._note_ddl(effect)
+            case StoreNames():
+                return await self._store_names(effect)
+            case Remember():
+                return await self._remember(effect)
+            case SweepTombstones():
+                return await self._sweep(effect)
+            case _:
+                assert_never(effect)
+        return None
+
+    # ---- marks -------------------------------------------------------------------------------
+
+    async def _move_mark(self, effect: MoveMark) -> Event:
+        key = self._keys.id_mark if effect.mark is Mark.IDS else self._keys.timestamp_mark
+        value = str(effect.value).encode()
+        try:
+            found = (await self._store.get_once(key)).first
+            stands = int(found.value) if found else 0
+            while stands < effect.value:
+                compare = [ModRevisionIs(key, found.mod_revision if found else 0)]
+                if await self._store.commit_once(compare, [Put(key, value)]) is not None:
+                    break
+                found = (await self._store.get_once(key)).first
+                stands = int(found.value) if found else 0
+        except Unavailable as error:
+            self._log.warning("a mark was not moved", mark=effect.mark, reason=error.message)
+            return MarkFailed(effect.mark, error.message)
+        self._marks.labels(effect.mark).inc()
+        return MarkMoved(effect.mark, effect.value)
+
+    # ---- sequencers --------------------------------------------------------------------------
+
+    async def _try_connection(self, effect: TryConnection) -> Event:
+        reached = Reached.THERE
+        try:
+            status: StatusResponse = await self._peers.call(
+                effect.address, StatusRequest(), timeout_s=self._settings.connect_timeout_s
+            )
+            if status.server_id != effect.server_id:
+                reached = Reached.GONE
+        except NotSent:
+            reached = Reached.GONE
+        except Unavailable:
+            reached = Reached.SILENT
+        except HeadraceError as error:
+            self._log.debug("a suspected process answers", reason=error.message)
+        self._log.info(
+            "tried to reach a suspected proxy",
+            server_id=effect.server_id,
+            address=effect.address,
+            reached=reached,
+        )
+        return ConnectionTried(effect.server_id, reached)
+
+    async def _stop_sequencer(self, effect: StopSequencer) -> Event:
+        request = StopSequencingRequest(server_id=effect.server_id, pchannel=effect.pchannel)
+        clean = True
+        try:
+            await self._peers.call(effect.address, request, timeout_s=self._settings.stop_timeout_s)
+        except HeadraceError as error:
+            clean = False
+            self._log.info(
+                "the old sequencer did not say that it stopped; the log fences it",
+                pchannel=effect.pchannel,
+                server_id=effect.server_id,
+                reason=error.message,
+            )
+        return SequencerStopped(effect.pchannel, clean)
+
+    async def _write_sequencer(self, effect: WriteSequencer) -> Event:
+        key = self._keys.sequencer(effect.pchannel)
+        value = codec.encode(effect.record)
+        while True:
+            compare = [ModRevisionIs(key, effect.revision)]
+            revision = await self._store.commit(compare, [Put(key, value)])
+            if revision is None:
+                found = (await self._store.get(key)).first
+                if found is not None and found.mod_revision != effect.revision:
+                    record = codec.decode(found.value, SequencerRecord, key)
+                    return SequencerStood(effect.pchannel, record, found.mod_revision)
+                continue
+            self._moves.labels(effect.reason).inc()
+            self._log.info(
+                "named the sequencer of a pchannel",
+                pchannel=effect.pchannel,
+                node=effect.record.node_name,
+                server_id=effect.record.server_id,
+                reason=effect.reason,
+            )
+            return SequencerStood(effect.pchannel, effect.record, revision)
+
+    # ---- DDL ---------------------------------------------------------------------------------
+
+    async def _record_collection(self, effect: RecordCollection) -> Event:
+        identity = (effect.record.id, effect.record.version)
+        unknown = False  # whether an attempt may still be done
+        while True:
+            try:
+                positions = await self._positions(effect, forever=unknown)
+            except Unavailable as error:
+                return DdlNotRecorded(*identity, error)
+            try:
+                revision = await recording.record_collection(
+                    self._store, self._keys, effect, positions
+                )
+            except Unavailable:
+                unknown, revision = True, None
+                await self._host.clock.sleep(self._settings.retry_least_s)
+            if revision is None:
+                revision = await recording.find_collection(self._store, self._keys, effect.record)
+            if revision is not None:
+                self._crash.reach(DDL_RECORDED)
+                return DdlRecorded(*identity, revision)
+
+    async def _positions(
+        self, effect: RecordCollection, *, forever: bool
+    ) -> dict[PChannel, Position]:
+        """The last position of each pchannel of the collection, from its sequencer."""
+        within_s = None if forever else self._settings.placing_timeout_s
+        pchannels = list(dict.fromkeys(pchannel_of(v) for v in effect.record.vchannels))
+        answers: list[PositionResponse] = await asyncio.gather(
+            *(self._sequencers.ask(p, LastPositionRequest(p), within_s=within_s) for p in pchannels)
+        )
+        return {p: a.position for p, a in zip(pchannels, answers, strict=True)}
+
+    async def _record_ddl(self, effect: RecordDdl) -> Event:
+        revision = await recording.record_ddl(self._store, self._keys, effect)
+        self._crash.reach(DDL_RECORDED)
+        return DdlRecorded(effect.record.id, effect.record.version, revision)
+
+    async def _append_ddl(self, effect: AppendDdl) -> Event:
+        record, ddl = codec.encode(effect.record), codec.encode(effect.ddl)
+        pchannels = list(dict.fromkeys(pchannel_of(v) for v in effect.record.vchannels))
+        answers: list[AppendDdlResponse] = await asyncio.gather(
+            *(
+                self._sequencers.ask(p, AppendDdlRequest(pchannel=p, record=record, ddl=ddl))
+                for p in pchannels
+            )
+        )
+        positions = {at.vchannel: at.position for answer in answers for at in answer.positions}
+        missing = [v for v in effect.record.vchannels if v not in positions]
+        assert not missing, f"sequencers told no position of {missing}"
+        return DdlAppended(effect.record.id, effect.record.version, positions)
+
+    async def _note_ddl(self, effect: NoteDdl) -> Event:
+        revision = await recording.note_ddl(self._store, self._keys, effect)
+        self._crash.reach(DDL_NOTED)
+        self._ddls.labels(effect.ddl.kind).inc()
+        self._log.info(
+            "noted a DDL",
+            collection=effect.record.name,
+            collection_id=effect.record.id,
+            version=effect.record.version,
+            kind=effect.ddl.kind,
+        )
+        return DdlNoted(effect.record.id, effect.record.version, revision)
+
+    async def _store_names(self, effect: StoreNames) -> Event:
+        told = False
+
+        async def ask_leader() -> None:
+            found = (await self._store.get(self._keys.leader(Role.DATA_SERVICE))).first
+            if found is None:
+                raise Unavailable("no data service leads")
+            leader = codec.decode(found.value, LeaderRecord, found.key)
+            await self._peers.call(
+                leader.address,
+                StoreNamesRequest(effect.revision),
+                timeout_s=self._settings.ddl_call_timeout_s,
+            )
+
+        def tell(error: Exception) -> None:
+            nonlocal told
+            if not told:
+                self._log.warning("the list of names waits for the data service", reason=str(error))
+            told = True
+
+        errors = (HeadraceError,)
+        await retry(ask_leader, self._host, pauses=self._pauses, errors=errors, on_failure=tell)
+        return NamesStored(effect.revision)
+
+    # ---- the rest ----------------------------------------------------------------------------
+
+    async def _remember(self, effect: Remember) -> Event:
+        said = self._keys.said(effect.collection_id, effect.topic)
+        operation = Put(said, effect.value) if effect.value else Delete(said)
+        gone = (CollectionState.DROPPING, CollectionState.DROPPED)
+        while True:
+            found = (await self._store.get(self._keys.collection(effect.collection_id))).first
+            record = codec.decode(found.value, CollectionRecord, found.key) if found else None
+            if found is None or record is None or record.state in gone:
+                error = NotFound(
+                    f"there is no collection {effect.collection_id}", field="collection_id"
+                )
+                return Remembered(effect.call, error)
+            # Compared, so that a drop that was recorded meanwhile takes it along.
+            compare = [ModRevisionIs(found.key, found.mod_revision)]
+            if await self._store.commit(compare, [operation]) is not None:
+                return Remembered(effect.call, None)
+
+    async def _sweep(self, effect: SweepTombstones) -> Event:
+        removed = [
+            collection_id
+            for collection_id in effect.collections
+            if await remove_tombstone(self._store, self._keys, collection_id)
+        ]
+        if removed:
+            self._log.info("removed the last trace of dropped collections", collections=removed)
+        return TombstonesSwept(tuple(removed))

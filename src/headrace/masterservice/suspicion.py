@@ -1,0 +1,114 @@
+"""Suspicion: when a proxy that still has a session is treated as gone, and how soon again.
+
+**Owns** who is suspected, who is being tried, and the waits that keep a flapping connection from
+moving pchannels to and fro. **Does not own** the moves (`sequencers`).
+
+A report of a refused or reset connection proves nothing: the leader tries its own, and only that
+or the end of the lease decides. A second take-over on suspicion of the same pchannel or node within
+a minute waits 5 s, a third 10 s, and so on; the end of a lease, or a successor process under the
+same node name, does not wait and does not ask here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headrace.masterservice.settings import MasterServiceSettings
+from headrace.model.channel import PChannel
+from headrace.model.ids import ServerId
+
+NODE = "node "  # before a node's name among the names of pchannels
+
+
+@dataclass(slots=True)
+class _Past:
+    """Take-overs on suspicion of one pchannel or node, the last and how many close together."""
+
+    last: float
+    count: int
+
+
+class Suspicions:
+    """Who is suspected. Times are monotonic seconds."""
+
+    def __init__(self, settings: MasterServiceSettings) -> None:
+        self._settings = settings
+        self._trying: dict[ServerId, None] = {}
+        self._retry_at: dict[ServerId, float] = {}  # of those found gone
+        self._ready_at: dict[PChannel, float] = {}  # when what they held may be taken over
+        self._past: dict[str, _Past] = {}
+
+    def begin_try(self, server_id: ServerId) -> bool:
+        """Whether an own attempt should be made now: none is under way."""
+        if server_id in self._trying:
+            return False
+        self._trying[server_id] = None
+        return True
+
+    def is_gone(self, server_id: ServerId) -> bool:
+        """Whether the own attempt found that process gone."""
+        return server_id in self._retry_at
+
+    def found_gone(
+        self, server_id: ServerId, node_name: str, held: Iterable[PChannel], now: float
+    ) -> None:
+        """The own attempt was refused; what it held may be taken over, at once or after a wait."""
+        self._trying.pop(server_id, None)
+        first = server_id not in self._retry_at
+        self._retry_at[server_id] = now + self._settings.suspect_retry_s
+        if not first:
+            return
+        node_wait = self._wait(NODE + node_name, now)
+        for pchannel in held:
+            self._ready_at[pchannel] = now + max(node_wait, self._wait(pchannel, now))
+        self._remember(NODE + node_name, now)
+
+    def found_there(self, server_id: ServerId) -> bool:
+        """The own attempt reached it, or decided nothing; whether it was treated as gone."""
+        self._trying.pop(server_id, None)
+        return self._retry_at.pop(server_id, None) is not None
+
+    def undecided(self, server_id: ServerId, now: float) -> None:
+        """The attempt ended without a decision; what was believed before stands."""
+        self._trying.pop(server_id, None)
+        if server_id in self._retry_at:
+            self._retry_at[server_id] = now + self._settings.suspect_retry_s
+
+    def ready(self, pchannel: PChannel, now: float) -> bool:
+        """Whether a pchannel of a process found gone may be taken over now."""
+        return now >= self._ready_at.get(pchannel, now)
+
+    def taken_over(self, pchannel: PChannel, now: float) -> None:
+        """A pchannel is taken over on suspicion."""
+        self._ready_at.pop(pchannel, None)
+        self._remember(pchannel, now)
+
+    def keep_only(self, server_ids: Iterable[ServerId], now: float) -> None:
+        """Forget processes without a session, and take-overs that are long past."""
+        there = dict.fromkeys(server_ids)
+        self._trying = {i: None for i in self._trying if i in there}
+        self._retry_at = {i: at for i, at in self._retry_at.items() if i in there}
+        memory = self._settings.suspicion_memory_s
+        self._past = {k: p for k, p in self._past.items() if now - p.last < memory}
+
+    def due_to_retry(self, now: float) -> list[ServerId]:
+        """Those found gone that should be tried again now."""
+        return [i for i, at in self._retry_at.items() if at <= now and i not in self._trying]
+
+    def due(self, now: float) -> float | None:
+        """When something of this should be looked at next: above `now`."""
+        retries = [at for i, at in self._retry_at.items() if i not in self._trying]
+        return min((at for at in (*retries, *self._ready_at.values()) if at > now), default=None)
+
+    def _wait(self, key: str, now: float) -> float:
+        past = self._past.get(key)
+        if past is None or now - past.last >= self._settings.suspicion_memory_s:
+            return 0.0
+        wait: float = self._settings.suspicion_wait_s * 2 ** (past.count - 1)
+        return wait
+
+    def _remember(self, key: str, now: float) -> None:
+        past = self._past.get(key)
+        if past is None or now - past.last >= self._settings.suspicion_memory_s:
+            self._past[key] = _Past(now, 1)
+        else:
+            past.last, past.count = now, past.count + 1
