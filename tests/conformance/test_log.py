@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+from support.nats import open_log
 
+from headrace.app.nats_server import NatsServer
 from headrace.log.api import Log, LogReader, Message
 from headrace.log.memory import MAX_MESSAGE_BYTES, MemoryLogServer
 from headrace.model.errors import Conflict, Corrupt, Invalid, Unavailable
@@ -30,15 +34,39 @@ class MemoryCluster:
         """Nothing to give back."""
 
 
-@pytest.fixture(params=["memory"])
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[MemoryCluster]:
-    cluster = MemoryCluster()
+class NatsCluster:
+    """One real server on this machine; a kill is a SIGKILL and a new start."""
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+
+    async def client(self) -> Log:
+        return await open_log(self._server)
+
+    async def kill_server(self) -> None:
+        await self._server.kill()
+        await self._server.start()
+
+    async def close(self) -> None:
+        await self._server.stop()
+
+
+Cluster: TypeAlias = MemoryCluster | NatsCluster
+
+
+@pytest.fixture(params=["memory", "nats"])
+async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster: Cluster = MemoryCluster()
+    if request.param == "nats":
+        server = NatsServer(tmp_path / "nats")
+        await server.start()
+        cluster = NatsCluster(server)
     yield cluster
     await cluster.close()
 
 
 @pytest.fixture
-async def log(cluster: MemoryCluster) -> AsyncIterator[Log]:
+async def log(cluster: Cluster) -> AsyncIterator[Log]:
     client = await cluster.client()
     await client.ensure(PCHANNEL)
     yield client
@@ -124,7 +152,7 @@ async def test_an_append_behind_another_than_the_last_is_a_conflict(log: Log) ->
     assert await log.last(PCHANNEL) == 2
 
 
-async def test_of_two_appenders_that_name_one_id_exactly_one_wins(cluster: MemoryCluster) -> None:
+async def test_of_two_appenders_that_name_one_id_exactly_one_wins(cluster: Cluster) -> None:
     one, two = await cluster.client(), await cluster.client()
     await one.ensure(PCHANNEL)
     for last in range(20):
@@ -261,7 +289,7 @@ async def test_a_reader_that_a_trim_overtakes_is_corrupt(log: Log) -> None:
     await reader.close()
 
 
-async def test_ids_go_on_after_a_trim_and_a_kill(cluster: MemoryCluster, log: Log) -> None:
+async def test_ids_go_on_after_a_trim_and_a_kill(cluster: Cluster, log: Log) -> None:
     await fill(log, 5)
     await log.trim(PCHANNEL, 5)
     await cluster.kill_server()
@@ -271,7 +299,7 @@ async def test_ids_go_on_after_a_trim_and_a_kill(cluster: MemoryCluster, log: Lo
     await other.close()
 
 
-async def test_what_was_answered_survives_a_kill(cluster: MemoryCluster, log: Log) -> None:
+async def test_what_was_answered_survives_a_kill(cluster: Cluster, log: Log) -> None:
     written = []
     for _ in range(3):
         written += await fill(log, 20)

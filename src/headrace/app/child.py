@@ -6,6 +6,7 @@ watches its parent id).
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -98,7 +99,9 @@ class Child:
     def signal(self, number: int) -> None:
         """Send a signal to the running process; nothing if there is none."""
         if self.pid is not None:
-            os.kill(self.pid, number)
+            # It may have ended since the loop last looked.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def stop(self, timeout_s: float) -> bool:
         """SIGTERM, and SIGKILL after `timeout_s`; whether it ended by itself."""

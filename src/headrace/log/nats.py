@@ -1,0 +1,215 @@
+"""The log on NATS JetStream: one stream a pchannel, fenced by the id of its last message.
+
+**Owns** the connection for appends and questions, which is remade by itself, and the check that the
+servers keep what they answer. **Does not own** JetStream's API (`log.jetstream`), reading
+(`log.nats_reader`), or who may append: the header `Nats-Expected-Last-Sequence` decides that.
+
+A server that syncs lazily answers appends that a crash takes back; only its monitoring port shows
+it, so each time a connection is made that port is looked at, unless an operator vouches for it.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+
+from headrace.log import jetstream, monitor
+from headrace.log.api import LogReader, Message
+from headrace.log.link import Link, dial
+from headrace.log.nats_reader import NatsReader
+from headrace.log.settings import NatsSettings
+from headrace.model.channel import PChannel
+from headrace.model.entry import Body
+from headrace.model.errors import Invalid, Unavailable
+from headrace.model.ids import MessageId
+from headrace.runtime.host import Host
+from headrace.runtime.retry import Backoff, Pauses
+from headrace.runtime.telemetry import Telemetry
+
+MAX_MESSAGE_BYTES = 8_000_000
+HEAD_MOST_BYTES = 1_024  # our header, which counts as payload at the server
+PAUSES = Pauses(first_s=0.02, most_s=1.0)
+
+
+class NatsLog:
+    """See `headrace.log.api.Log`. Made by `NatsLog.open`."""
+
+    def __init__(self, settings: NatsSettings, host: Host, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._host = host
+        self._telemetry = telemetry
+        self._link: Link | None = None
+        self._linked = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, settings: NatsSettings, host: Host, telemetry: Telemetry) -> "NatsLog":
+        """Connect and look at the server. `Unavailable`: not reached (ask again). `Invalid`: it may
+        lose what it answers, or takes too small messages."""
+        log = cls(settings, host, telemetry)
+        log._use(await log._dial())
+        log._keeper = asyncio.create_task(log._keep(), name="nats:keep")
+        return log
+
+    async def ensure(self, pchannel: PChannel) -> None:
+        """See `Log.ensure`; `Invalid` when a stream of that name has limits."""
+        link = await self._connected()
+        await jetstream.create_stream(
+            link, pchannel, self._settings.replicas, timeout_s=self._settings.answer_timeout_s
+        )
+
+    async def append(
+        self, pchannel: PChannel, parts: Sequence[Body], expected_last: MessageId
+    ) -> MessageId:
+        """See `Log.append`."""
+        size = sum(map(len, parts))
+        if size > MAX_MESSAGE_BYTES:
+            raise Invalid(
+                f"message of {size} bytes; the log takes {MAX_MESSAGE_BYTES}", field="message"
+            )
+        link = await self._connected()
+        message_id = await jetstream.append(
+            link, pchannel, parts, expected_last, timeout_s=self._settings.append_timeout_s
+        )
+        assert message_id == expected_last + 1, f"{pchannel}: {message_id} behind {expected_last}"
+        return message_id
+
+    async def last(self, pchannel: PChannel) -> MessageId:
+        """See `Log.last`; at the stream's leader."""
+        return (await self._state(pchannel)).last
+
+    async def first(self, pchannel: PChannel) -> MessageId:
+        """See `Log.first`; at the stream's leader."""
+        return (await self._state(pchannel)).first
+
+    async def get(self, pchannel: PChannel, message_id: MessageId) -> Message | None:
+        """See `Log.get`; any replica answers."""
+        link = await self._connected()
+        data = await jetstream.get(
+            link, pchannel, message_id, timeout_s=self._settings.answer_timeout_s
+        )
+        return None if data is None else Message(message_id, data)
+
+    async def read(self, pchannel: PChannel, start: MessageId) -> LogReader:
+        """See `Log.read`; connects at the first fetch."""
+        return NatsReader(self._settings, self._host, self._telemetry, pchannel, start)
+
+    async def trim(self, pchannel: PChannel, below: MessageId) -> None:
+        """See `Log.trim`."""
+        state = await self._state(pchannel)
+        below = min(below, state.last)
+        if below > state.first:
+            await jetstream.purge(
+                await self._connected(),
+                pchannel,
+                below,
+                timeout_s=self._settings.answer_timeout_s,
+            )
+
+    async def free_bytes(self) -> int | None:
+        """See `Log.free_bytes`: the least of the disk's room and what a server lets itself use."""
+        known = []
+        if self._settings.store_dir:
+            usage = await self._host.offload.run(
+                lambda: shutil.disk_usage(self._settings.store_dir)
+            )
+            known.append(usage.free)
+        for url in self._monitors():
+            report = await monitor.report(url)
+            if report.store_most_bytes > 0:
+                known.append(max(0, report.store_most_bytes - report.store_bytes))
+        return min(known, default=None)
+
+    async def close(self) -> None:
+        """See `Log.close`; readers are closed by those who opened them."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._link is not None:
+            self._link.close()
+
+    async def _state(self, pchannel: PChannel) -> jetstream.StreamState:
+        link = await self._connected()
+        return await jetstream.stream_state(
+            link, pchannel, timeout_s=self._settings.answer_timeout_s
+        )
+
+    async def _connected(self) -> Link:
+        """The link; waits a moment while it is being remade, then `Unavailable`."""
+        try:
+            async with asyncio.timeout(self._settings.connected_wait_s):
+                await self._linked.wait()
+        except TimeoutError as error:
+            raise Unavailable("no connection to the log") from error
+        assert self._link is not None
+        return self._link
+
+    def _use(self, link: Link) -> None:
+        self._link = link
+        self._linked.set()
+
+    async def _keep(self) -> None:
+        """Wait until the link is lost and make another, for ever."""
+        assert self._link is not None
+        log = self._telemetry.log
+        while True:
+            reason = await self._link.lost()
+            self._linked.clear()
+            log.warning("lost the log", server=self._link.url, reason=reason)
+            backoff = Backoff(self._host, PAUSES)
+            while not self._linked.is_set():
+                try:
+                    self._use(await self._dial())
+                except (Unavailable, Invalid) as error:
+                    log.debug("the log is not reached", reason=error.message)
+                    await self._host.clock.sleep(backoff.next_s())
+            log.info("found the log", server=self._link.url)
+
+    async def _dial(self) -> Link:
+        """A link to a server that may be trusted with messages."""
+        link = await dial(self._settings, self._host)
+        try:
+            self._check_hello(link)
+            await self._check_sync(link)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _check_hello(self, link: Link) -> None:
+        if not link.info.get("jetstream"):
+            raise Invalid(f"{link.url} has no JetStream", field="log.servers")
+        if not link.info.get("headers"):
+            raise Invalid(f"{link.url} takes no headers", field="log.servers")
+        most = int(link.info.get("max_payload", 0))
+        if most < MAX_MESSAGE_BYTES + HEAD_MOST_BYTES:
+            raise Invalid(
+                f"{link.url} takes messages of {most} bytes: set max_payload: 8MB in its "
+                "configuration",
+                field="log.servers",
+            )
+
+    async def _check_sync(self, link: Link) -> None:
+        if self._settings.sync_confirmed:
+            return
+        urls = self._monitors()
+        if not urls:
+            raise Invalid(
+                "whether the log syncs what it answers can only be seen at its monitoring port: "
+                "set log.monitor_url, or log.sync_confirmed if sync_interval is always",
+                field="log.monitor_url",
+            )
+        reports = [await monitor.report(url) for url in urls]
+        for url, report in zip(urls, reports, strict=True):
+            if not report.sync_always:
+                raise Invalid(
+                    f"the NATS server at {url} answers appends that it has not synced: set "
+                    "sync_interval: always in its jetstream block",
+                    field="log.sync_interval",
+                )
+        if "cluster" not in link.info and link.info.get("server_id") != reports[0].server_id:
+            raise Invalid(
+                f"{urls[0]} is not the monitoring port of {link.url}", field="log.monitor_url"
+            )
+
+    def _monitors(self) -> list[str]:
+        return [url.strip() for url in self._settings.monitor_url.split(",") if url.strip()]

@@ -1,0 +1,34 @@
+"""A real NATS server for one test, on free loopback ports, in the test's own directory."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.app.nats_server import NatsServer
+from headrace.log.nats import NatsLog
+from headrace.log.settings import NatsSettings
+from headrace.runtime.host import real_host
+from headrace.runtime.telemetry import silent
+
+
+@pytest.fixture
+async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A server that is ready; stopped, or what is left of it killed, after the test."""
+    server = NatsServer(tmp_path / "nats")
+    await server.start()
+    yield server
+    server.thaw()
+    await server.stop()
+
+
+async def open_log(server: NatsServer, **settings: Any) -> NatsLog:
+    """A client of that server; `settings` are fields of `NatsSettings`."""
+    chosen = {
+        "servers": (server.url,),
+        "monitor_url": server.monitor_url,
+        "store_dir": str(server.store_dir),
+        **settings,
+    }
+    return await NatsLog.open(NatsSettings(**chosen), real_host(), silent())
