@@ -318,9 +318,22 @@ async def test_a_server_that_stops_waits_for_no_handler_for_ever(world: World) -
     assert type(caught.value) is Unavailable
 
 
-async def test_calls_after_close_are_unavailable(world: World) -> None:
+async def test_calls_are_unavailable_once_the_peers_are_closed(world: World) -> None:
+    started = asyncio.Event()
+
+    async def hang(request: AllocIdsRequest) -> AllocIdsResponse:
+        started.set()
+        await asyncio.Event().wait()
+        return AllocIdsResponse(7, 1)
+
     server = world.server()
-    await server.start({AllocIdsRequest: answer_ids})
+    await server.start({AllocIdsRequest: hang})
+    waiting = asyncio.create_task(
+        world.peers.call(server.address, AllocIdsRequest(1), timeout_s=30)
+    )
+    await asyncio.wait_for(started.wait(), 5)
     await world.peers.close()
+    with pytest.raises(Unavailable):
+        await waiting
     with pytest.raises(Unavailable):
         await world.peers.call(server.address, AllocIdsRequest(1), timeout_s=5)

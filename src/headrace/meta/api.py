@@ -33,7 +33,7 @@ class KeyValue:
 
 @dataclass(frozen=True, slots=True)
 class RangeResult:
-    """Keys in order, and the revision of the store at which they were read."""
+    """Keys in order, and the revision at which they were read (the one asked for, if any)."""
 
     items: tuple[KeyValue, ...]
     revision: Revision

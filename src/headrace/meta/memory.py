@@ -128,7 +128,7 @@ class MemoryMetaServer:
             item = self._at(key, at)
             if item is not None:
                 items.append(item)
-        return RangeResult(tuple(items), self._revision)
+        return RangeResult(tuple(items), at)
 
     def txn(self, compare: Sequence[Compare], operations: Sequence[Operation]) -> TxnResult:
         """See `MetaStore.txn`."""
@@ -147,7 +147,7 @@ class MemoryMetaServer:
         self._last_lease += 1
         ttl_s = max(ttl_s, LEAST_TTL_S)
         self._leases[self._last_lease] = _Lease(ttl_s, self._clock.monotonic() + ttl_s)
-        self._wake()
+        self.wake()
         return self._last_lease
 
     def keep_alive(self, lease_id: int) -> int:
@@ -196,6 +196,13 @@ class MemoryMetaServer:
             if alarm is not None:
                 alarm.cancel()
 
+    def wake(self) -> None:
+        """Let every watch that waits look again: at changes, the next end of a lease, its close."""
+        # All are dropped here, not only by those that wait: one of them may be in a dead process.
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters:
+            _set(waiter)
+
     # ---- inside ------------------------------------------------------------------------------
 
     def _matching(self, prefix: str) -> list[str]:
@@ -240,7 +247,7 @@ class MemoryMetaServer:
         if events:
             self._revision = revision
             self._batches.append(WatchBatch(revision, tuple(events)))
-            self._wake()
+            self.wake()
 
     def _put(self, put: Put, revision: Revision) -> KeyValue:
         old = self._now(put.key)
@@ -277,12 +284,6 @@ class MemoryMetaServer:
         if lease is not None:
             self._apply([Delete(key) for key in lease.keys])
             del self._leases[lease_id]
-
-    def _wake(self) -> None:
-        # All are dropped here, not only by those that wait: one of them may be in a dead process.
-        waiters, self._waiters = self._waiters, {}
-        for waiter in waiters:
-            _set(waiter)
 
 
 class MemoryMeta:
@@ -333,7 +334,8 @@ class MemoryMeta:
         """See `MetaStore`."""
         assert start > 0, "a watch begins at a revision"
         while True:
-            await self._server.changed(start)
+            if not self._closed:
+                await self._server.changed(start)
             try:
                 call = await self._before("watch", prefix, start)
                 batches, start = await self._after(call, self._server.changes(prefix, start))
@@ -348,6 +350,7 @@ class MemoryMeta:
     async def close(self) -> None:
         """See `MetaStore`."""
         self._closed = True
+        self._server.wake()
 
     async def _before(self, method: str, *arguments: Any) -> MetaCall:
         call = MetaCall(self._name, method, arguments)

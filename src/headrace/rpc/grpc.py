@@ -91,8 +91,12 @@ class GrpcPeers:
             answer = await call(data, timeout=max(0.001, until - self._clock.monotonic()))
         except grpc.aio.AioRpcError as error:
             raise _error_of(error, address, kind.__name__) from None
-        except grpc.aio.UsageError as error:
-            raise Unavailable(f"the connection to {address} is closed: {error}") from error
+        except (asyncio.CancelledError, grpc.aio.UsageError) as error:
+            # gRPC cancels the calls of a channel that is closed; that is not the caller's task.
+            task = asyncio.current_task()
+            if self._closed and not (task and task.cancelling()):
+                raise Unavailable(f"the connection to {address} was closed") from error
+            raise
         return codec.decode(RESPONSE_OF[kind], answer)
 
     async def close(self) -> None:

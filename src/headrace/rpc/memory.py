@@ -211,6 +211,7 @@ class MemoryPeers:
         self._network = network
         self._name = name
         self._closed = False
+        self._waiting: dict[asyncio.Future[Any], str] = {}
 
     async def call(self, address: str, request: Any, *, timeout_s: float) -> Any:
         """See `Peers`."""
@@ -221,9 +222,11 @@ class MemoryPeers:
         alarm = asyncio.create_task(self._network.clock.sleep(timeout_s))
         late = Unavailable(f"no answer from {address} within {timeout_s} s")
         alarm.add_done_callback(lambda _: _settle(answer, late))
+        self._waiting[answer] = address
         try:
             outcome = await answer
         finally:
+            del self._waiting[answer]
             alarm.cancel()
         if isinstance(outcome, HeadraceError):
             raise outcome
@@ -232,6 +235,8 @@ class MemoryPeers:
     async def close(self) -> None:
         """See `Peers`."""
         self._closed = True
+        for answer, address in self._waiting.items():
+            _settle(answer, Unavailable(f"the connection to {address} was closed"))
 
 
 def _raise(request: Any, error: Exception) -> None:
