@@ -60,7 +60,9 @@ class LeadershipLost:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """A moment that the machine asked to be woken at has come."""
+    """A moment that the machine asked to be woken at (monotonic seconds) has come."""
+
+    when: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class MasterMachine:
         self._parts = parts
         self._settings = settings
         self._held: list[Asked] = []  # until a mark has moved
-        self._armed: float | None = None  # the next moment it is woken at
+        self._alarms: dict[float, None] = {}  # the moments it will be woken at
         self._sweep_at: float | None = None  # None: a sweep is under way
         self._retry_marks_at: float | None = None  # after a failure
         self._lost = False
@@ -101,6 +101,8 @@ class MasterMachine:
         """See `Machine.step`."""
         if self._lost:
             return ()
+        if isinstance(event, TimePassed):
+            now = max(now, event.when)  # an alarm may ring a rounding error early
         effects = self._react(event, now)
         while (released := self._parts.ddls.released()) is not None:
             effects += self._asked(released, now)
@@ -119,7 +121,7 @@ class MasterMachine:
                 self._lost = True
                 return [StandDown(event.reason)]
             case TimePassed():
-                return self._time_passed(now)
+                return self._time_passed(event, now)
             case MarkMoved() | MarkFailed():
                 return self._mark(event, now)
             case GrantAsked() | TimestampAsked() | IdsAsked() | RememberAsked():
@@ -270,9 +272,8 @@ class MasterMachine:
 
     # ---- time --------------------------------------------------------------------------------
 
-    def _time_passed(self, now: float) -> list[Effect]:
-        if self._armed is not None and self._armed <= now:
-            self._armed = None
+    def _time_passed(self, event: TimePassed, now: float) -> list[Effect]:
+        self._alarms.pop(event.when, None)
         effects = self._parts.sequencers.time_passed(now)
         if self._sweep_at is not None and now >= self._sweep_at:
             tombstones = self._parts.ddls.tombstones()
@@ -282,14 +283,14 @@ class MasterMachine:
         return effects
 
     def _rearm(self, now: float) -> list[Effect]:
-        """One alarm is set, at or before the next moment at which something is due."""
+        """An alarm is set at or before the next moment at which something is due."""
         dues = [self._sweep_at, self._retry_marks_at, self._parts.sequencers.due(now)]
         if self._retry_marks_at is None:
             dues.append(self._parts.timestamps.due())
         due = min((at for at in dues if at is not None and at > now), default=None)
-        if due is None or (self._armed is not None and self._armed <= due):
+        if due is None or any(alarm <= due for alarm in self._alarms):
             return []
-        self._armed = due
+        self._alarms[due] = None
         return [WakeAt(due)]
 
     def validate(self) -> None:

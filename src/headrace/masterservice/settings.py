@@ -16,7 +16,7 @@ class MasterServiceSettings:
     pchannel_prefix: str = "headrace-dml"  # set once
     lease_ttl_s: int = 5  # how long after its last sign of life a master service counts as gone
     timestamp_window_ms: int = 3000  # how far the persisted mark is ahead of the timestamps granted
-    id_window: int = 1_000_000  # the same for ids; a change of the leader skips at most so many
+    id_window: int = 10_000_000  # the same for ids; a change of the leader skips at most so many
     grant_max: int = 65_536  # timestamps of one grant
     ids_max: int = 1 << 24  # ids of one lease
     balance_delay_s: float = 1.0  # proxies that come together are met by one set of moves

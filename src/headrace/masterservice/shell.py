@@ -142,7 +142,7 @@ class MasterShell:
             case WakeAt():
                 now = self._host.clock.monotonic()
                 await self._host.clock.sleep(max(0.0, effect.when - now))
-                return TimePassed()
+                return TimePassed(effect.when)
             case MoveMark():
                 return await self._move_mark(effect)
             case TryConnection():
