@@ -18,8 +18,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
 from headrace.model.entry import Body
 from headrace.model.errors import Conflict, HeadraceError, Invalid, NotFound, Unavailable
 from headrace.objects.api import ObjectInfo
@@ -87,12 +85,6 @@ class Disk:
             size = os.fstat(file.fileno()).st_size
             begin = start if start >= 0 else max(0, size + start)
             return os.pread(file.fileno(), max(0, min(length, size - begin)), begin)
-
-    def open(self, key: str) -> pa.NativeFile:
-        """The object for random reads; it can be read to its end though it is deleted meanwhile."""
-        check_key(key)
-        with self._errors(key):
-            return pa.OSFile(str(self.root / key), "rb")
 
     def list(self, prefix: str, after: str = "") -> Sequence[ObjectInfo]:
         """Objects whose keys begin with `prefix` and come after `after`, in key order."""

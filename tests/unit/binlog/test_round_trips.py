@@ -1,5 +1,7 @@
 """Any rows of any schema go through bodies, insert logs and delta logs bit by bit."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
@@ -101,7 +103,7 @@ def test_an_insert_log_holds_the_rows_of_its_chunks_bit_by_bit(made, data):
     edges = [0, *cuts, batch.num_rows]
     chunks = [
         RowsChunk(batch.slice(a, b - a), 1000 + a, 7 + n)
-        for n, (a, b) in enumerate(zip(edges, edges[1:], strict=False))
+        for n, (a, b) in enumerate(itertools.pairwise(edges))
     ]
     kept, insert_log.SMALL_CHUNK_ROWS = insert_log.SMALL_CHUNK_ROWS, joined_below
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.model.errors import Conflict, Invalid, NotFound, Unavailable
+from headrace.model.errors import Conflict, Invalid, Unavailable
 from headrace.objects.disk import INCOMING, Disk, meaning
 
 
@@ -192,16 +192,6 @@ def test_folders_that_become_empty_go_but_the_root_stays(tmp_path):
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["d"]
     disk.delete(["a/d"])
     assert tmp_path.exists()
-
-
-def test_an_open_object_can_be_read_after_it_was_deleted(tmp_path):
-    disk = Disk(tmp_path, "t")
-    disk.put("a", [b"0123456789"])
-    file = disk.open("a")
-    disk.delete(["a"])
-    assert file.read() == b"0123456789"
-    with pytest.raises(NotFound):
-        disk.open("a")
 
 
 def test_free_space_is_that_of_the_disk(tmp_path):

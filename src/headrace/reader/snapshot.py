@@ -1,0 +1,231 @@
+"""Snapshots: a collection at a fixed timestamp, from a fixed set of files, as Arrow.
+
+**Owns** what a person calls. **Does not own** finding lists (`reader.lists`), deletes
+(`reader.deletes`) or a file's rows (`reader.file_rows`).
+
+Rows come file by file, in the order in which they were written; nothing holds more than one batch,
+but what returns a whole table. Calls are synchronous.
+"""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+
+from headrace.binlog import delta_log
+from headrace.binlog.columns import arrow_schema, arrow_type, file_schema, key_type
+from headrace.model import timestamp as ts
+from headrace.model.errors import Corrupt, Invalid, NotFound
+from headrace.model.ids import CollectionId, Revision
+from headrace.model.schema import RESERVED_COLUMNS, ROW_ID_COLUMN, TIMESTAMP_COLUMN, Schema
+from headrace.model.timestamp import Timestamp
+from headrace.objects.arrow_files import file_system
+from headrace.reader.deletes import Deletes, latest
+from headrace.reader.file_rows import FileRows, column_field, filled
+from headrace.reader.lists import Found, find_collection, find_snapshot, gone, read_object
+
+
+def open(  # noqa: A001 - as in `headrace.reader.open`
+    store: str | Path | pafs.FileSystem,
+    collection: str | int,
+    at: Timestamp | datetime.datetime | None = None,
+) -> "Snapshot":
+    """The newest snapshot of a collection (name or id), or the one at a time.
+
+    `store`: a path, a `file:///` URI or an Arrow file system whose paths are keys. `at`: a
+    timestamp of Headrace's, or a time, its whole millisecond included. `NotFound`: no such
+    collection, or nothing was stored of it yet. `Unavailable`: `at` is later than what is stored.
+    """
+    files = store if isinstance(store, pafs.FileSystem) else file_system(store)
+    timestamp = at_timestamp(at)
+    found = find_snapshot(files, find_collection(files, collection), timestamp)
+    return Snapshot(files, found, found.listed.timestamp if timestamp is None else timestamp)
+
+
+def at_timestamp(at: Timestamp | datetime.datetime | None) -> Timestamp | None:
+    """The last timestamp of a time's millisecond; a time without zone is local."""
+    if isinstance(at, datetime.datetime):
+        return ts.compose(int(at.timestamp() * 1000), ts.LOGICAL_MASK)
+    return at
+
+
+class Snapshot:
+    """A collection at a timestamp. Made by `open`; stays readable for the grace."""
+
+    def __init__(self, files: pafs.FileSystem, found: Found, timestamp: Timestamp) -> None:
+        self.timestamp = timestamp
+        self.found = found
+        self.fields: Schema = found.listed.schemas[found.listed.version]
+        self._files = files
+
+    @property
+    def name(self) -> str:
+        """The collection's name when its list was made."""
+        return self.found.listed.name
+
+    @property
+    def collection_id(self) -> CollectionId:
+        """The collection's id."""
+        return self.found.listed.collection_id
+
+    @property
+    def revision(self) -> Revision:
+        """The revision of the list that it is read from."""
+        return self.found.listed.revision
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the collection in their order, without `_row_id` and `_timestamp`."""
+        return arrow_schema(self.fields)
+
+    @cached_property
+    def files(self) -> tuple[FileRows, ...]:
+        """The insert logs that have rows at or below the timestamp."""
+        deletes, made = self._deletes, []
+        for segment in self.found.segments:
+            written = self.found.listed.schemas.get(segment.version)
+            if written is None:
+                raise Corrupt(f"the list has no schema of version {segment.version}")
+            for ref in segment.files:
+                if ref.first_timestamp <= self.timestamp:
+                    own = deletes.within(ref)
+                    made.append(
+                        FileRows(self._files, ref, written, self.fields, own, self.timestamp)
+                    )
+        return tuple(made)
+
+    def to_batches(
+        self, columns: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in batches of some megabytes; `columns` may name `_row_id` and `_timestamp`."""
+        names = self._names(columns)
+        left = limit
+        for file in self.files:
+            for batch in file.batches(names):
+                if left is not None and left <= batch.num_rows:
+                    if left:
+                        yield batch.slice(0, left)
+                    return
+                left = None if left is None else left - batch.num_rows
+                yield batch
+
+    def to_reader(
+        self, columns: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> pa.RecordBatchReader:
+        """The same as a reader, which DuckDB and Polars take."""
+        batches = self.to_batches(columns, limit=limit)
+        return pa.RecordBatchReader.from_batches(self._schema(self._names(columns)), batches)
+
+    def to_table(
+        self, columns: Sequence[str] | None = None, *, limit: int | None = None
+    ) -> pa.Table:
+        """All rows in memory."""
+        batches = list(self.to_batches(columns, limit=limit))
+        return pa.Table.from_batches(batches, self._schema(self._names(columns)))
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(file.count() for file in self.files)
+
+    def vectors(self, name: str) -> npt.NDArray[np.float32]:
+        """A float vector column as (rows, dim), in the order of `to_batches`.
+
+        A view of what was read when that is one batch, else each batch is copied once to its
+        place. `Invalid`: no such column, or it holds nulls.
+        """
+        known = self.fields.field(name)
+        if known is None or not pa.types.is_fixed_size_list(arrow_type(known)):
+            raise Invalid(f"{name!r} is no float vector column", field=name)
+        batches = self.to_batches([name])
+        first = next(batches, None)
+        if first is None:
+            return np.zeros((0, known.dim), dtype=np.float32)
+        second = next(batches, None)
+        if second is None:
+            return _matrix(first.column(0), name)
+        whole = np.empty((sum(f.ref.rows for f in self.files), known.dim), dtype=np.float32)
+        end = 0
+        for batch in (first, second, *batches):
+            whole[end : end + batch.num_rows] = _matrix(batch.column(0), name)
+            end += batch.num_rows
+        return whole[:end]
+
+    def dataset(self) -> pads.Dataset:
+        """A PyArrow dataset over the files that shows the rows of this snapshot only.
+
+        Lazy but for the deletes: the row ids that they hide are found first. Columns are those of
+        the files, `_row_id` and `_timestamp` included, vectors as fixed-size lists of floats.
+        """
+        target = file_schema(self.fields)
+        if not self.files:
+            return pads.dataset(target.empty_table())
+        kind = pads.ParquetFileFormat()
+        fragments = [
+            kind.make_fragment(f.ref.key, self._files, partition_expression=_guarantee(f))
+            for f in self.files
+        ]
+        whole = pads.FileSystemDataset(fragments, target, kind, self._files)
+        if any(f.ref.last_timestamp > self.timestamp for f in self.files):
+            whole = whole.filter(pc.field(TIMESTAMP_COLUMN) <= self.timestamp)
+        hidden = [f.hidden(ROW_ID_COLUMN) for f in self.files if len(f.deletes)]
+        absent = pa.concat_arrays(hidden) if hidden else []
+        if len(absent):
+            whole = whole.filter(~pc.field(ROW_ID_COLUMN).isin(absent))
+        return whole
+
+    @cached_property
+    def _deletes(self) -> Deletes:
+        tables = []
+        for ref in self.found.listed.deltas:
+            if ref.first_timestamp <= self.timestamp:
+                try:
+                    tables.append(delta_log.read(read_object(self._files, ref.key)))
+                except FileNotFoundError as error:
+                    raise gone(ref.key) from error
+        return latest(tables, key_type(self.fields), self.timestamp)
+
+    def _names(self, columns: Sequence[str] | None) -> list[str]:
+        if columns is None:
+            return list(self.schema.names)
+        known = {*self.schema.names, *RESERVED_COLUMNS}
+        for name in columns:
+            if name not in known:
+                raise NotFound(
+                    f"collection {self.name!r} has no column {name!r}; it has: "
+                    + ", ".join(self.schema.names),
+                    field=name,
+                )
+        return list(columns)
+
+    def _schema(self, names: Sequence[str]) -> pa.Schema:
+        return pa.schema([column_field(self.fields, name) for name in names])
+
+
+def _matrix(column: pa.FixedSizeListArray, name: str) -> npt.NDArray[np.float32]:
+    if column.null_count:
+        raise Invalid(f"{name!r} holds {column.null_count} nulls: read it as Arrow", field=name)
+    flat = column.flatten().to_numpy(zero_copy_only=True)
+    matrix: npt.NDArray[np.float32] = flat.reshape(len(column), column.type.list_size)
+    return matrix
+
+
+def _guarantee(file: FileRows) -> pc.Expression | None:
+    """What holds for each row of a file that lacks columns with a default: a dataset fills them
+    with it. (It fills other absent columns with null.)"""
+    known = {f.id for f in file.written.fields}
+    parts = [
+        pc.field(f.name) == filled(f, 1)[0]
+        for f in file.schema.fields
+        if f.has_default and f.id not in known
+    ]
+    guarantee = None
+    for part in parts:
+        guarantee = part if guarantee is None else guarantee & part
+    return guarantee
