@@ -1,7 +1,7 @@
 """Crash points from the environment, for tests with real processes.
 
-**Owns** the variable `HEADRACE_CRASH_AT=NAME[:TIMES][:kill|freeze]`. **Does not own** the points and
-what happens at them (`runtime.crashpoints`).
+**Owns** the variable `HEADRACE_CRASH_AT=NAME[:TIMES][:kill|freeze]`. **Does not own** the points
+and what happens at them (`runtime.crashpoints`).
 """
 
 from collections.abc import Mapping

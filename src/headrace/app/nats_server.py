@@ -45,6 +45,7 @@ pid_file: {pid_path}
 jetstream {{
   store_dir: {store_dir}
   sync_interval: always
+  max_file_store: {disk_bytes}
 }}
 """
 
@@ -161,6 +162,9 @@ class NatsServer:
             max_payload=MAX_PAYLOAD_BYTES,
             max_pending=MAX_PENDING_BYTES,
             log_path=_quoted(self.log_path),
+            # The default is three quarters of what is free at the start, however much the store
+            # already holds: after a restart it may refuse every append.
+            disk_bytes=shutil.disk_usage(self.data_dir).total,
             pid_path=_quoted(self.data_dir / "nats.pid"),
             store_dir=_quoted(self.store_dir),
         )

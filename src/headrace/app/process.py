@@ -20,7 +20,8 @@ from headrace.app.crash import crash_points_from
 from headrace.app.logs import make_logger
 from headrace.app.metrics import MetricsServer
 from headrace.app.settings import Settings
-from headrace.app.wiring import build
+from headrace.app.wiring import make_role, open_edges
+from headrace.meta.keys import Keys
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid
 from headrace.runtime.host import real_host
@@ -52,8 +53,16 @@ def serve(role: Role, settings: Settings) -> int:
 
 async def _serve(role: Role, name: str, settings: Settings, telemetry: Telemetry) -> int:
     host = real_host()
-    process, close = await build(
-        role, name, settings, host, telemetry, crash_points_from(os.environ)
+    edges = await open_edges(settings, host, telemetry)
+    process = make_role(
+        role,
+        settings=settings,
+        host=host,
+        telemetry=telemetry,
+        keys=Keys(settings.etcd.root),
+        node_name=name,
+        edges=edges,
+        crash=crash_points_from(os.environ),
     )
     metrics = MetricsServer(
         telemetry.registry,
@@ -76,7 +85,7 @@ async def _serve(role: Role, name: str, settings: Settings, telemetry: Telemetry
         return 1
     finally:
         metrics.close()
-        await close()
+        await edges.close()
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from headrace.datanode.settings import DataNodeSettings
 from headrace.dataservice.settings import DataServiceSettings
+from headrace.log.settings import NatsSettings
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.keys import DEFAULT_ROOT
 from headrace.model.errors import Invalid
@@ -44,17 +45,6 @@ class EtcdSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
-    """The log: NATS JetStream."""
-
-    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
-    monitor_url: str = ""  # http://host:port; where the server's sync_interval can be seen
-    sync_confirmed: bool = False  # an operator's word that sync_interval is always
-    replicas: int = 1  # of each stream
-    store_dir: str = ""  # of a server on this machine, to see how much space is left
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectSettings:
     """The object store."""
 
@@ -72,7 +62,7 @@ class ProcessSettings:
     node_name: str = ""  # unique in its role; empty: ROLE-1
     bind_host: str = "127.0.0.1"  # of the server for peers
     bind_port: int = 0  # 0: any free port
-    advertise: str = ""  # host:port that peers use; empty: what was bound
+    advertise_host: str = ""  # the host that peers use; empty: bind_host
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0  # 0: any free port
     log_dir: str = ""  # empty: to standard error
@@ -89,7 +79,7 @@ class Settings(BaseSettings):
 
     process: ProcessSettings = ProcessSettings()
     etcd: EtcdSettings = EtcdSettings()
-    log: LogSettings = LogSettings()
+    log: NatsSettings = NatsSettings()
     objects: ObjectSettings = ObjectSettings()
     master_service: MasterServiceSettings = MasterServiceSettings()
     data_service: DataServiceSettings = DataServiceSettings()

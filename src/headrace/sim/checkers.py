@@ -293,6 +293,16 @@ class Checkers:
                 f"doubled {doubled}"
             )
 
+    def check_flushes(self, flushes: list[tuple[int, Timestamp]]) -> None:
+        """A flush that was reported done is covered by a list at or above its timestamp."""
+        for collection_id, at in flushes:
+            infos = self._objects.list(f"snapshots/{collection_id}/")
+            if not infos:
+                continue  # dropped since, and its lists collected
+            newest = snapshot_list.decode_snapshot(self._objects.get(infos[-1].key))
+            if newest.timestamp < at and self._mirror.get(self._keys.collection(collection_id)):
+                raise Violation(f"SN-1 flush at {at} of {collection_id}: list {newest.timestamp}")
+
     # ---- files -----------------------------------------------------------------------------------
 
     def _rows_in(self, key: str) -> list[tuple[int, Timestamp, Any, Any]]:

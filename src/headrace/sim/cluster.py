@@ -180,7 +180,8 @@ class Cluster:
                 if not done.done():
                     done.set_result(result)
 
-        loop.create_task(run(), context=process.context.copy())
+        running = loop.create_task(run(), context=process.context.copy())
+        running.add_done_callback(lambda _: None)
         return await done
 
 

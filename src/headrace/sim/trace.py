@@ -1,7 +1,7 @@
 """What happened in a simulation, line by line, and its digest.
 
-**Owns** the lines and the digest by which two runs of one seed are compared. **Does not own** what is
-worth a line: processes' log events and the simulator's own acts.
+**Owns** the lines and the digest by which two runs of one seed are compared. **Does not own** what
+is worth a line: processes' log events and the simulator's own acts.
 """
 
 import asyncio

@@ -1,0 +1,88 @@
+"""Looking at a running cluster: who has a session, who leads, what each says of itself.
+
+**Owns** finding the cluster (by its data directory or its etcd) and asking its roles. **Does not
+own** how answers are shown (`cli`) or what they hold (the roles' `StatusRequest` handlers). It
+reads etcd and asks over the roles' own rpc, as any peer would, and changes nothing.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from headrace.app import clusterfile
+from headrace.app.settings import EtcdSettings
+from headrace.app.wiring import etcd_of
+from headrace.meta.keys import Keys
+from headrace.meta.records import LeaderRecord, Role, SessionRecord
+from headrace.model import codec
+from headrace.model.errors import HeadraceError, Invalid
+from headrace.rpc.grpc import GrpcPeers
+from headrace.rpc.messages import StatusRequest
+from headrace.runtime.host import real_host
+
+ASK_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One process: its session, whether it leads its role, and its answer (or why there is
+    none).
+    """
+
+    session: SessionRecord
+    leads: bool
+    details: Mapping[str, Any] = field(default_factory=dict)
+    state: str = ""
+    trouble: str = ""
+
+
+def etcd_settings(data_dir: Path | None, etcd: str | None) -> EtcdSettings:
+    """Where the cluster's etcd is; `Invalid` says how to name it."""
+    if etcd:
+        return EtcdSettings(endpoints=tuple(etcd.split(",")))
+    directory = data_dir or Path("headrace-data")
+    content = clusterfile.read(directory)
+    if not clusterfile.is_alive(directory):
+        raise Invalid(
+            f"the cluster in {directory} does not run; start it with "
+            f"`headrace standalone --data-dir {directory}`"
+        )
+    return EtcdSettings(endpoints=(content.etcd,))
+
+
+async def look(where: EtcdSettings, topic: str = "", role: Role | None = None) -> list[Seen]:
+    """All processes (of a role) in order of role and name, each with its answer to the topic."""
+    host = real_host()
+    meta = etcd_of(where, host)
+    peers = GrpcPeers(host.clock)
+    keys = Keys(where.root)
+    try:
+        found = await meta.range(keys.sessions_prefix(role.value if role else ""))
+        sessions = [codec.decode(item.value, SessionRecord, item.key) for item in found.items]
+        leaders = set()
+        for name in (Role.MASTER_SERVICE, Role.DATA_SERVICE):
+            item = (await meta.get(keys.leader(name.value))).first
+            if item is not None:
+                leaders.add(codec.decode(item.value, LeaderRecord, item.key).server_id)
+        return list(
+            await asyncio.gather(
+                *(_ask(peers, session, topic, session.server_id in leaders) for session in sessions)
+            )
+        )
+    finally:
+        await peers.close()
+        await meta.close()
+
+
+async def _ask(peers: GrpcPeers, session: SessionRecord, topic: str, leads: bool) -> Seen:
+    try:
+        answer = await peers.call(session.address, StatusRequest(topic), timeout_s=ASK_TIMEOUT_S)
+    except HeadraceError as error:
+        return Seen(session=session, leads=leads, trouble=error.message)
+    return Seen(
+        session=session, leads=leads, state=answer.state, details=orjson.loads(answer.details)
+    )

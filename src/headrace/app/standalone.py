@@ -1,0 +1,281 @@
+"""The supervisor of a standalone cluster: real servers and one process per role, on this machine.
+
+**Owns** the order of start and stop, ports, `cluster.json`, and restarts of what dies. **Does not
+own** what the roles do, nor how one child lives (`app.child`). It prints only what a person wants
+to know; everything else is in `DIR/logs`.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from headrace.app import clusterfile
+from headrace.app.child import Child, ChildSpec
+from headrace.app.clusterfile import ClusterFile
+from headrace.app.etcd_server import EtcdServer
+from headrace.app.nats_server import NatsServer, free_port
+from headrace.app.settings import load
+from headrace.meta.records import Role
+from headrace.model.errors import HeadraceError, Invalid, Unavailable
+
+READY_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `headrace standalone` was asked for."""
+
+    data_dir: Path
+    port: int = 19530  # 0: any free one
+    data_nodes: int = 2
+    proxies: int = 1
+    object_store: str = ""  # empty: DIR/store
+    config: Path | None = None
+    settings: tuple[str, ...] = ()  # as `--set` takes them
+    restart_data_nodes: bool = True  # the demo kills one and wants it to stay dead
+    environment: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()  # node -> variables
+
+
+class Standalone:
+    """A cluster on this machine, from `start` to `stop`."""
+
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.directory = options.data_dir.absolute()
+        self.logs = self.directory / "logs"
+        self.children: dict[str, Child] = {}
+        self.front_doors: list[str] = []
+        self._say = say
+        self._lock: IO[str] | None = None
+        self._metrics: dict[str, str] = {}
+        self.etcd: EtcdServer | None = None
+        self.nats: NatsServer | None = None
+
+    @property
+    def store_uri(self) -> str:
+        """Of the object store."""
+        return self.options.object_store or f"file://{self.directory / 'store'}"
+
+    # ---- start -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start everything; return when the front doors answer. `Invalid` says what is wrong."""
+        load(self.options.config, self.options.settings)  # wrong settings end here, not in children
+        ports = self._front_door_ports()
+        self._lock = clusterfile.claim(self.directory)
+        try:
+            if not self.options.object_store:
+                (self.directory / "store").mkdir(exist_ok=True)
+            await self._start_servers()
+            self.front_doors = [f"127.0.0.1:{port}" for port in ports]
+            names = [
+                ("master-service-1", Role.MASTER_SERVICE),
+                ("data-service-1", Role.DATA_SERVICE),
+            ]
+            names += [
+                (f"data-node-{n}", Role.DATA_NODE) for n in range(1, self.options.data_nodes + 1)
+            ]
+            for name, role in names:
+                await self.start_role(role, name)
+            for n, port in enumerate(ports, 1):
+                await self.start_role(Role.PROXY, f"proxy-{n}", (f"proxy.port={port}",))
+            self._write_file()
+            await self._wait_until_ready()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _front_door_ports(self) -> list[int]:
+        first, count = self.options.port, self.options.proxies
+        if first == 0:
+            return [free_port() for _ in range(count)]
+        ports = list(range(first, first + count))
+        for port in ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError as error:
+                    raise Invalid(
+                        f"port {port} is in use; stop what listens there, or choose another "
+                        "with --port",
+                        field="port",
+                    ) from error
+        return ports
+
+    async def _start_servers(self) -> None:
+        self.nats = NatsServer(
+            self.directory / "nats",
+            log_path=self.logs / "nats.log",
+            restart=True,
+            on_change=self._say,
+        )
+        self.etcd = EtcdServer(
+            self.directory / "etcd",
+            log_path=self.logs / "etcd.log",
+            restart=True,
+            on_change=self._say,
+        )
+        await asyncio.gather(self.nats.start(), self.etcd.start())
+
+    async def start_role(self, role: Role, name: str, settings: Sequence[str] = ()) -> Child:
+        """Start one more process of a role under a node name."""
+        assert self.etcd is not None and self.nats is not None
+        metrics_port = free_port()
+        self._metrics[name] = f"http://127.0.0.1:{metrics_port}"
+        given = [
+            *self.options.settings,
+            f"process.node_name={name}",
+            f"process.log_dir={self.logs}",
+            f"process.metrics_port={metrics_port}",
+            f'etcd.endpoints=["{self.etcd.endpoint}"]',
+            f'log.servers=["{self.nats.url}"]',
+            f"log.monitor_url={self.nats.monitor_url}",
+            f"log.store_dir={self.nats.store_dir}",
+            f"objects.uri={self.store_uri}",
+            *settings,
+        ]
+        command = [sys.executable, "-m", "headrace.cli.main", "serve", role.value]
+        for item in given:
+            command += ["--set", item]
+        if self.options.config is not None:
+            command += ["--config", str(self.options.config)]
+        restart = role is not Role.DATA_NODE or self.options.restart_data_nodes
+        child = Child(
+            ChildSpec(
+                name=name,
+                command=command,
+                log_path=self.logs / f"{name}.out",
+                environment={
+                    "HEADRACE_CHILD": "1",
+                    **dict(dict(self.options.environment).get(name, ())),
+                },
+                restart=restart,
+            ),
+            self._say,
+        )
+        self.children[name] = child
+        await child.start()
+        return child
+
+    def _write_file(self) -> None:
+        assert self.etcd is not None and self.nats is not None
+        clusterfile.write(
+            self.directory,
+            ClusterFile(
+                supervisor_pid=os.getpid(),
+                etcd=self.etcd.endpoint,
+                nats=self.nats.url,
+                nats_monitor=self.nats.monitor_url,
+                store=self.store_uri,
+                front_doors=tuple(self.front_doors),
+                metrics=dict(self._metrics),
+            ),
+        )
+
+    async def _wait_until_ready(self) -> None:
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while not all([await self._healthy(name) for name in self._metrics]):
+                    self._fail_if_ended()
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError as error:
+            late = [n for n in self._metrics if not await self._healthy(n)]
+            raise Unavailable(
+                f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(late)}; see {self.logs}"
+            ) from error
+
+    def _fail_if_ended(self) -> None:
+        """A role that refuses its settings is not started again and again while we wait."""
+        for name, child in self.children.items():
+            if child.starts > 3:
+                said = child.spec.log_path.read_text(errors="replace").strip().split("\n")
+                raise Unavailable(f"{name} does not start: {said[-1]}; see {self.logs}")
+
+    async def _healthy(self, name: str) -> bool:
+        address = self._metrics[name].removeprefix("http://")
+        host, _, port = address.rpartition(":")
+        try:
+            reader, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        try:
+            writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+            line = await reader.readline()
+        except OSError:
+            return False
+        finally:
+            writer.close()
+        return b" 200 " in line
+
+    # ---- life and end --------------------------------------------------------------------------
+
+    def pid_of(self, name: str) -> int | None:
+        """Of a running child."""
+        return self.children[name].pid
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to one child."""
+        self.children[name].signal(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Stop in the order in which rows travel, then the servers; nothing is lost."""
+        for prefix in ("proxy", "data-node", "data-service", "master-service"):
+            group = [c for n, c in self.children.items() if n.startswith(prefix)]
+            await asyncio.gather(*(child.stop(STOP_TIMEOUT_S) for child in group))
+        servers = [server.stop() for server in (self.nats, self.etcd) if server is not None]
+        await asyncio.gather(*servers)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def run_standalone(options: Options) -> int:
+    """`headrace standalone`: run until SIGINT or SIGTERM; the exit status."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: Options) -> int:
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    cluster = Standalone(options, say)
+    say(f"starting a cluster in {cluster.directory}")
+    starting = asyncio.create_task(cluster.start())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return 0
+    try:
+        starting.result()
+    except HeadraceError as error:
+        print(f"headrace: {error.message}", file=sys.stderr, flush=True)
+        return 2 if isinstance(error, Invalid) else 1
+    for address in cluster.front_doors:
+        say(f"ready: MilvusClient('http://{address}')")
+    say(f"files: {cluster.store_uri}   logs: {cluster.logs}   stop: Ctrl-C")
+    await stop.wait()
+    say("stopping")
+    await cluster.stop()
+    say("stopped; nothing is lost: the same --data-dir goes on")
+    return 0
+
+
+def temporary_directory(prefix: str) -> Path:
+    """A new directory that is kept, on the disk of the working directory."""
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=Path.cwd()))

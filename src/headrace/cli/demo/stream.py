@@ -1,0 +1,151 @@
+"""The demo's client: rows in by pymilvus, some deleted, some replaced, all of it written down.
+
+**Owns** what is sent and the ledger of what was acknowledged. **Does not own** the cluster. It is
+an ordinary program with `MilvusClient` in threads; every batch carries an idempotency key, so that
+a repeat after trouble doubles nothing.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.cli.demo.corpus import DIM, NAME_BYTES_MAX, Corpus
+from headrace.cli.demo.verify import Ledger
+
+BATCH_ROWS = 1000
+IN_FLIGHT = 3
+DELETE_EVERY = 97  # of the rows of a batch, one in so many is deleted later
+UPSERT_EVERY = 89
+SHARDS = 2
+TRIES = 8
+
+
+@dataclass
+class Stream:
+    """Streams `rows` rows into a collection; `progress(rows)` is called as they are
+    acknowledged.
+    """
+
+    uri: str
+    collection: str
+    corpus: Corpus
+    rows: int
+    progress: Callable[[int], None] = lambda rows: None
+    ledger: Ledger = field(init=False)
+    sent: int = 0
+    body_bytes: int = 0
+    insert_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.rows)
+        self._lock = threading.Lock()
+
+    def create(self) -> None:
+        """The collection: 2 shards, explicit schema."""
+        from pymilvus import DataType, MilvusClient
+
+        client = MilvusClient(self.uri)
+        schema = client.create_schema()
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("module", DataType.VARCHAR, max_length=NAME_BYTES_MAX)
+        schema.add_field("name", DataType.VARCHAR, max_length=NAME_BYTES_MAX)
+        schema.add_field("text", DataType.VARCHAR, max_length=16_000)
+        schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=DIM)
+        client.create_collection(self.collection, schema=schema, num_shards=SHARDS)
+        client.close()
+
+    def run(self) -> None:
+        """Insert all rows, then delete some and replace some; raises what a client would see."""
+        from pymilvus import MilvusClient
+
+        client = MilvusClient(self.uri)
+        began = time.perf_counter()
+        starts = range(0, self.rows, BATCH_ROWS)
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            for _ in pool.map(lambda start: self._insert(client, start), starts):
+                pass
+        self.insert_s = time.perf_counter() - began
+        self._delete(client, np.arange(13, self.rows, DELETE_EVERY))
+        self._upsert(client, np.arange(7, self.rows, UPSERT_EVERY))
+        client.close()
+
+    def flush(self) -> float:
+        """Flush and wait until it is done; seconds."""
+        from pymilvus import MilvusClient
+
+        client = MilvusClient(self.uri)
+        began = time.perf_counter()
+        client.flush(self.collection)
+        took = time.perf_counter() - began
+        client.close()
+        return took
+
+    def _insert(self, client: Any, start: int) -> None:
+        numbers = np.arange(start, min(start + BATCH_ROWS, self.rows))
+        rows = self._rows_of(numbers, 0)
+        _repeat(lambda key: client.insert(self.collection, rows, **key), f"insert-{start}")
+        with self._lock:
+            self.ledger.wrote(numbers, 0)
+            self.sent += len(numbers)
+            self.body_bytes += _bytes_of(rows)
+        self.progress(len(numbers))
+
+    def _delete(self, client: Any, numbers: NDArray[np.int64]) -> None:
+        for part in np.array_split(numbers, max(1, len(numbers) // BATCH_ROWS)):
+            ids = part.tolist()
+            _repeat(
+                lambda key, ids=ids: client.delete(self.collection, ids=ids, **key), f"d-{ids[0]}"
+            )
+            self.ledger.deleted(part)
+
+    def _upsert(self, client: Any, numbers: NDArray[np.int64]) -> None:
+        for part in np.array_split(numbers, max(1, len(numbers) // BATCH_ROWS)):
+            rows = self._rows_of(part, 1)
+            _repeat(
+                lambda key, rows=rows: client.upsert(self.collection, rows, **key),
+                f"upsert-{part[0]}",
+            )
+            self.ledger.wrote(part, 1)
+
+    def _rows_of(self, numbers: NDArray[np.int64], edition: int) -> list[dict[str, Any]]:
+        vectors = self.corpus.vectors_of(numbers, np.full(len(numbers), edition))
+        rows = []
+        for place, number in enumerate(numbers.tolist()):
+            source = self.corpus.texts[number % len(self.corpus.texts)]
+            rows.append(
+                {
+                    "id": number,
+                    "module": source.module,
+                    "name": source.name,
+                    "text": self.corpus.text(number, edition),
+                    "embedding": vectors[place],
+                }
+            )
+        return rows
+
+
+def _bytes_of(rows: list[dict[str, Any]]) -> int:
+    """Bytes of row bodies: the key, the texts, the vector."""
+    texts = sum(len(r["text"]) + len(r["module"]) + len(r["name"]) for r in rows)
+    return texts + len(rows) * (8 + 4 * DIM)
+
+
+def _repeat(send: Callable[[dict[str, str]], Any], key: str) -> None:
+    """Send with an idempotency key, again after an error that may pass: nothing is doubled."""
+    from pymilvus import MilvusException
+
+    for attempt in range(TRIES):
+        try:
+            send({"client_request_id": f"headrace:demo-{key}"})
+        except MilvusException as error:
+            if attempt + 1 == TRIES or error.code in (100, 1100):
+                raise
+            time.sleep(0.5 * (attempt + 1))
+        else:
+            return

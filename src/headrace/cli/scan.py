@@ -1,0 +1,184 @@
+"""`headrace scan`: the rows of a collection, read from the bucket alone.
+
+**Owns** the four forms of output and the spelling of a time. **Does not own** reading (`reader`) or
+the command line (`cli.main`). No process of a cluster has to run.
+"""
+
+import datetime
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import headrace.reader
+from headrace.binlog.columns import in_file, vector_names
+from headrace.model.errors import Invalid
+from headrace.model.timestamp import physical_ms
+from headrace.reader import jsonl
+from headrace.reader.snapshot import Snapshot
+
+OBJECTS_FOLDER = "objects"  # of a standalone cluster's data directory
+TABLE_ROWS = 20
+_CELL_CHARACTERS = 48
+_VECTOR_VALUES = 3
+
+
+class Format(StrEnum):
+    """How rows are shown."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    COUNT = "count"
+
+
+def scan(
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    store: str | None = None,
+    format: Format = Format.TABLE,  # noqa: A002 - the option's name
+    out: Path | None = None,
+    at: str | None = None,
+    limit: int | None = None,
+    output: IO[bytes] | None = None,
+) -> None:
+    """Print the rows of a collection, or write them below the directory `out`.
+
+    The store is named by its URI or by a standalone cluster's data directory. `table` shows 20 rows
+    unless `limit` says otherwise; `parquet` needs `out` and writes `NAME.parquet`, `jsonl` writes
+    `NAME.jsonl` there; files are never overwritten. `Invalid` says which option is wrong.
+    """
+    if limit is not None and limit < 0:
+        raise Invalid(f"--limit {limit}: a number of rows is not negative", field="limit")
+    if out is not None and format not in {Format.JSONL, Format.PARQUET}:
+        raise Invalid(f"--out goes with jsonl and parquet, not with {format}", field="out")
+    if out is None and format == Format.PARQUET:
+        raise Invalid("--format parquet needs --out DIR", field="out")
+    snapshot = headrace.reader.open(_store(data_dir, store), name, at=parse_time(at))
+    stream = output or sys.stdout.buffer
+    match format:
+        case Format.COUNT:
+            rows = snapshot.count()
+            stream.write(f"{rows if limit is None else min(rows, limit)}\n".encode())
+        case Format.TABLE:
+            _print_table(snapshot, TABLE_ROWS if limit is None else limit, stream)
+        case Format.JSONL if out is None:
+            _print_lines(snapshot, limit, stream)
+        case Format.JSONL:
+            with _new_file(out, f"{snapshot.name}.jsonl").open("xb") as file:
+                file.writelines(_lines(snapshot, limit))
+        case Format.PARQUET:
+            assert out is not None
+            _write_parquet(snapshot, limit, _new_file(out, f"{snapshot.name}.parquet"))
+    stream.flush()
+
+
+def parse_time(text: str | None) -> int | datetime.datetime | None:
+    """`2026-11-23T15:04:05Z`, local without a zone, or a timestamp of Headrace's as a number."""
+    if text is None:
+        return None
+    if text.isdecimal():
+        return int(text)
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(
+            f"--at {text}: a time is spelt 2026-11-23T15:04:05Z, or as a timestamp's number",
+            field="at",
+        ) from None
+
+
+def _store(data_dir: Path | None, store: str | None) -> str | Path:
+    if (data_dir is None) == (store is None):
+        raise Invalid("name the store by one of --data-dir and --store", field="store")
+    if store is not None:
+        return store
+    assert data_dir is not None
+    return data_dir / OBJECTS_FOLDER
+
+
+def _lines(snapshot: Snapshot, limit: int | None) -> Iterable[bytes]:
+    for batch in snapshot.to_batches(limit=limit):
+        yield from jsonl.lines(batch, snapshot.fields)
+
+
+def _print_lines(snapshot: Snapshot, limit: int | None, stream: IO[bytes]) -> None:
+    try:
+        stream.writelines(_lines(snapshot, limit))
+        stream.flush()
+    except BrokenPipeError:  # `headrace scan ... | head`: whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _write_parquet(snapshot: Snapshot, limit: int | None, path: Path) -> None:
+    names = snapshot.schema.names
+    vectors = set(vector_names(snapshot.fields))
+    empty = [in_file(pa.array([], f.type)) for f in snapshot.schema]
+    schema = pa.schema([f.with_type(c.type) for f, c in zip(snapshot.schema, empty, strict=True)])
+    plain = [n for n in names if n not in vectors]
+    compression: dict[str, str] = dict.fromkeys(plain, "zstd")
+    compression |= {f"{n}.list.element": "none" for n in sorted(vectors)}
+    with pq.ParquetWriter(
+        path, schema, use_dictionary=plain, write_statistics=plain, compression=compression
+    ) as writer:
+        for batch in snapshot.to_batches(limit=limit):
+            columns = [in_file(c) for c in batch.columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _new_file(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    if path.exists():
+        raise Invalid(f"{path} exists already", field="out")
+    return path
+
+
+def _print_table(snapshot: Snapshot, limit: int, stream: IO[bytes]) -> None:
+    table = Table()
+    for column in snapshot.schema.names:
+        table.add_column(Text(column), overflow="fold")
+    shown = 0
+    for batch in snapshot.to_batches(limit=limit):
+        columns = [_cells(c) for c in batch.columns]
+        shown += batch.num_rows
+        for row in zip(*columns, strict=True):
+            table.add_row(*(Text(cell) for cell in row))
+    moment = datetime.datetime.fromtimestamp(
+        physical_ms(snapshot.timestamp) / 1000, datetime.UTC
+    ).isoformat(timespec="milliseconds")
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    with console.capture() as captured:
+        console.print(table)
+        console.print(Text(f"{shown:,} of {snapshot.count():,} rows at {moment}"))
+    stream.write(captured.get().encode())
+
+
+def _cells(column: pa.Array) -> Sequence[str]:
+    if pa.types.is_fixed_size_list(column.type):
+        return [_vector_cell(value, column.type.list_size) for value in column]
+    return [_cell(value) for value in column.to_pylist()]
+
+
+def _vector_cell(value: pa.FixedSizeListScalar, width: int) -> str:
+    if not value.is_valid:
+        return ""
+    first = ", ".join(f"{v:.4g}" for v in value.values[:_VECTOR_VALUES].to_pylist())
+    return f"[{first}, … {width}]" if width > _VECTOR_VALUES else f"[{first}]"
+
+
+def _cell(value: Any) -> str:
+    """A value on one line, without what a terminal would obey."""
+    if value is None:
+        return ""
+    text = "".join(c if c.isprintable() else " " for c in str(value)[: _CELL_CHARACTERS + 1])
+    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"

@@ -1,0 +1,36 @@
+"""`headrace sim`: run seeds, say what each showed.
+
+**Owns** the command's print-out and exit status. **Does not own** the simulation (`headrace.sim`).
+"""
+
+import typer
+from rich.progress import Progress
+
+from headrace.sim.run import Result, run_seed
+
+
+def run_seeds(*, seeds: int, first: int, trace: bool) -> int:
+    """Run the seeds in order; 1 at the first violation, which is printed with its seed."""
+    echo = typer.echo if trace else None
+    totals = {"writes": 0, "acknowledged": 0, "kills": 0, "freezes": 0}
+    virtual_s = 0.0
+    with Progress(disable=trace) as progress:
+        bar = progress.add_task("seeds", total=seeds)
+        for seed in range(first, first + seeds):
+            result = run_seed(seed, echo=echo)
+            progress.advance(bar)
+            if result.violation:
+                _say_violation(result)
+                return 1
+            for name in totals:
+                totals[name] += getattr(result, name)
+            virtual_s += result.virtual_s
+    said = ", ".join(f"{value:,} {name}" for name, value in totals.items())
+    typer.echo(f"{seeds} seeds, no violation: {said}, {virtual_s / 3600:.1f} virtual hours")
+    return 0
+
+
+def _say_violation(result: Result) -> None:
+    typer.echo(f"seed {result.seed}: {result.violation}", err=True)
+    again = f"headrace sim --seeds 1 --seed {result.seed} --trace"
+    typer.echo(f"what happened, step by step: {again}", err=True)

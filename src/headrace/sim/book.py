@@ -1,0 +1,84 @@
+"""What clients were told, and the comparison with what stands in the log.
+
+**Owns** the record of every write and its outcome. **Does not own** the sending (`sim.workload`).
+
+Outcomes: `acknowledged` rows stand exactly once, at the timestamp of the answer or below; `refused`
+with gRPC's UNAVAILABLE means that none of them stands; all others are `unsure`: at most once.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from headrace.model.channel import parse_vchannel
+from headrace.sim.oracle import Truth, Violation
+
+
+class Outcome(StrEnum):
+    """What the client knows."""
+
+    ACKNOWLEDGED = "acknowledged"
+    NOTHING_STANDS = "nothing-stands"
+    UNSURE = "unsure"
+
+
+@dataclass(slots=True)
+class Write:
+    """One insert, upsert or delete. Every row of a write has the value `value`, which is its
+    own.
+    """
+
+    number: int
+    kind: str
+    collection_id: int
+    keys: tuple[int, ...]
+    value: int
+    outcome: Outcome = Outcome.UNSURE
+    timestamp: int = 0
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class Book:
+    """All writes of a run."""
+
+    writes: list[Write] = field(default_factory=list)
+    flushes: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # (collection id, T) that were done
+
+    def check(self, truths: dict[str, Truth]) -> None:
+        """Compare with the whole log; `Violation` at the first write that does not fit."""
+        stands: Counter[tuple[int, int, int]] = Counter()  # (collection, key, value)
+        deleted: set[tuple[int, int]] = set()
+        dropped: set[int] = set()
+        for truth in truths.values():
+            for vchannel, channel in truth.channels.items():
+                collection_id = parse_vchannel(vchannel).collection_id
+                if channel.drop is not None:
+                    dropped.add(collection_id)
+                for row in channel.rows:
+                    assert isinstance(row.key, int) and isinstance(row.value, int)
+                    stands[collection_id, row.key, row.value] += 1
+                deleted.update((collection_id, int(key)) for _, key in channel.deletes)
+        for write in self.writes:
+            if write.kind == "delete":
+                self._check_delete(write, deleted, dropped)
+            else:
+                self._check_rows(write, stands)
+
+    def _check_rows(self, write: Write, stands: "Counter[tuple[int, int, int]]") -> None:
+        for key in write.keys:
+            count = stands[write.collection_id, key, write.value]
+            if count > 1:
+                raise Violation(f"RQ-1 row {key} of {write} stands {count} times in the log")
+            if write.outcome is Outcome.ACKNOWLEDGED and count == 0:
+                raise Violation(f"DL-1 row {key} of {write} was acknowledged and does not stand")
+            if write.outcome is Outcome.NOTHING_STANDS and count:
+                raise Violation(f"RQ-1 {write} was answered UNAVAILABLE, but row {key} stands")
+
+    def _check_delete(self, write: Write, deleted: set[tuple[int, int]], dropped: set[int]) -> None:
+        if write.outcome is Outcome.ACKNOWLEDGED and write.collection_id not in dropped:
+            for key in write.keys:
+                if (write.collection_id, key) not in deleted:
+                    raise Violation(f"DL-2 delete of {key} in {write} was acknowledged, not there")

@@ -1,0 +1,188 @@
+"""One seed: a cluster, clients, trouble, then calm, and the verdict.
+
+**Owns** the course of a run and what ends it. **Does not own** its parts. The same seed gives the
+same trace, byte for byte.
+
+After the weather calms everything that was acknowledged must become readable within `calm_s`
+virtual seconds (LIVE); then the whole log is compared with what clients were told, and the files of
+the last lists with the log.
+"""
+
+import asyncio
+import gc
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from headrace.meta.records import Role
+from headrace.sim.book import Book
+from headrace.sim.chaos import Chaos, ChaosPlan
+from headrace.sim.checkers import Checkers
+from headrace.sim.cluster import Cluster
+from headrace.sim.faults import Chances, Weather
+from headrace.sim.loop import Deadlock, VirtualLoop
+from headrace.sim.oracle import Violation
+from headrace.sim.plan import sim_settings
+from headrace.sim.trace import Trace
+from headrace.sim.workload import Workload, WorkloadPlan
+
+LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The course of one run; times in virtual seconds."""
+
+    rough_s: float = 30.0
+    calm_s: float = 180.0
+    proxies: int = 2
+    data_nodes: int = 2
+    chances: Chances = field(default_factory=Chances)
+    chaos: ChaosPlan = field(default_factory=ChaosPlan)
+    workload: WorkloadPlan = field(default_factory=WorkloadPlan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a seed showed. `violation` is empty when all invariants held."""
+
+    seed: int
+    violation: str
+    digest: str
+    writes: int
+    acknowledged: int
+    kills: int
+    freezes: int
+    virtual_s: float
+    steps: int
+    lines: tuple[str, ...] = ()
+
+
+def run_seed(
+    seed: int, plan: Plan | None = None, echo: Callable[[str], None] | None = None
+) -> Result:
+    """Run one seed to its end."""
+    plan = plan or Plan()
+    loop = VirtualLoop()
+    trace = Trace(echo)
+    course = _Course(seed, plan, trace)
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None  # dead processes' coroutines
+    try:
+        violation = ""
+        try:
+            loop.run_until_complete(course.run())
+        except (Violation, AssertionError, Deadlock) as error:
+            violation = str(error) or repr(error)
+            if isinstance(error, Deadlock):
+                violation = f"LIVE {violation}"
+        return course.result(seed, violation, loop)
+    finally:
+        loop.close()
+        del course
+        gc.collect()
+        sys.unraisablehook = hook
+
+
+class _Course:
+    def __init__(self, seed: int, plan: Plan, trace: Trace) -> None:
+        self.plan = plan
+        self.trace = trace
+        chance = random.Random(seed)
+        self.weather = Weather(random.Random(chance.getrandbits(64)), plan.chances)
+        self.chance = chance
+        self.book = Book()
+        self.chaos: Chaos | None = None
+
+    async def run(self) -> None:
+        plan = self.plan
+        cluster = Cluster(
+            chance=self.chance, weather=self.weather, settings=sim_settings(), trace=self.trace
+        )
+        checkers = Checkers(
+            cluster.keys,
+            cluster.meta,
+            cluster.log,
+            cluster.objects,
+            lambda: list(cluster.log.pchannels()),
+        )
+        cluster.start(Role.MASTER_SERVICE, "master-service-1")
+        cluster.start(Role.DATA_SERVICE, "data-service-1")
+        for n in range(plan.data_nodes):
+            cluster.start(Role.DATA_NODE, f"data-node-{n + 1}")
+        for n in range(plan.proxies):
+            cluster.start(Role.PROXY, f"proxy-{n + 1}")
+        workload = Workload(cluster, plan.workload, self.book)
+        self.chaos = chaos = Chaos(cluster, plan.chaos)
+        loop = asyncio.get_running_loop()
+        background = [loop.create_task(chaos.supervise()), loop.create_task(chaos.act())]
+        clients = [loop.create_task(workload.client(n)) for n in range(plan.workload.clients)]
+        try:
+            await self._watch(plan.rough_s, cluster, checkers)
+            chaos.stop()
+            self.weather.calm()
+            workload.stop()
+            self.trace.note("world", "calm")
+            await self._settle(clients, workload, cluster, checkers)
+            checkers.look()
+            self.book.check(checkers.truths)
+            checkers.check_flushes(self.book.flushes)
+        finally:
+            for task in [*background, *clients]:
+                task.cancel()
+            await asyncio.gather(*background, *clients, return_exceptions=True)
+
+    async def _watch(self, seconds: float, cluster: Cluster, checkers: Checkers) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while loop.time() < end:
+            await asyncio.sleep(LOOK_S)
+            self._look(cluster, checkers)
+
+    def _look(self, cluster: Cluster, checkers: Checkers) -> None:
+        if cluster.broken:
+            raise Violation(f"BUG {cluster.broken[0]}")
+        checkers.look()
+
+    async def _settle(
+        self,
+        clients: "list[asyncio.Task[None]]",
+        workload: Workload,
+        cluster: Cluster,
+        checkers: Checkers,
+    ) -> None:
+        """Wait for the clients, then until every collection is flushed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.plan.calm_s
+
+        async def finish() -> None:
+            await asyncio.gather(*clients)
+            for name in workload.names:
+                if not await workload.flush(name, end - loop.time()) and name in workload.names:
+                    raise Violation(f"LIVE a flush of {name} was not done in {self.plan.calm_s} s")
+
+        finishing = loop.create_task(finish())
+        try:
+            while not finishing.done():
+                await asyncio.sleep(LOOK_S)
+                self._look(cluster, checkers)
+                if loop.time() > end + 1:
+                    raise Violation(f"LIVE clients were not done in {self.plan.calm_s} s")
+            await finishing
+        finally:
+            finishing.cancel()
+            await asyncio.gather(finishing, return_exceptions=True)
+
+    def result(self, seed: int, violation: str, loop: VirtualLoop) -> Result:
+        acknowledged = sum(w.outcome == "acknowledged" for w in self.book.writes)
+        return Result(
+            seed=seed,
+            violation=violation,
+            digest=self.trace.digest,
+            writes=len(self.book.writes),
+            acknowledged=acknowledged,
+            kills=self.chaos.kills if self.chaos else 0,
+            freezes=self.chaos.freezes if self.chaos else 0,
+            virtual_s=loop.time(),
+            steps=loop.steps,
+        )

@@ -1,0 +1,263 @@
+"""Clients: what ordinary users of the front door do, and what they are told.
+
+**Owns** the choice of operations, the requests as Milvus messages, and retries with an idempotency
+key. **Does not own** the judgement (`sim.book`). Requests go through the production front door of a
+simulated proxy, from the parsed message on; the way there may lose either direction.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message_factory import GetMessageClass
+
+from headrace.meta.records import Role
+from headrace.proxy.errors import Aborted, Transport
+from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
+from headrace.proxy.service import Proxy
+from headrace.proxy.waiting import Call
+from headrace.sim.book import Book, Outcome, Write
+from headrace.sim.cluster import Cluster, Process
+from headrace.sim.host import VirtualClock
+
+DIM = 2
+CALL_S = 20.0  # a client's deadline
+ANSWER_S = 30.0  # after that a client believes its connection dead
+GIVE_UP_S = 60.0
+FLUSH_S = 90.0
+
+
+class Lost(Exception):
+    """The connection broke: the client knows nothing of the outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadPlan:
+    """How much clients do. Pauses are drawn from 0 to twice `pause_s`."""
+
+    clients: int = 3
+    collections: int = 2
+    shards: int = 2
+    pause_s: float = 0.4
+    rows_max: int = 12
+    keys: int = 400  # of a collection: small enough that upserts and deletes meet rows
+    keyed_chance: float = 0.7
+
+
+class Workload:
+    """The clients of one run."""
+
+    def __init__(self, cluster: Cluster, plan: WorkloadPlan, book: Book) -> None:
+        self._cluster = cluster
+        self._plan = plan
+        self._random = cluster.chance
+        self.book = book
+        self._ids: dict[str, int] = {}  # name -> collection id, as last described
+        self._next_key = 1
+        self._generation = 0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let each client finish what it does."""
+        self._stopped = True
+
+    # ---- the way to a proxy --------------------------------------------------------------------
+
+    async def call(self, method: str, request: Message, key: str = "") -> Message:
+        """One call through some running proxy; `Aborted`, or `Lost` when nothing came back."""
+        cluster = self._cluster
+        proxies = [p for p in cluster.of(Role.PROXY) if p.instance is not None]
+        if not proxies:
+            await asyncio.sleep(0.5)
+            raise Lost("no proxy runs")
+        process = self._random.choice(proxies)
+        await cluster.weather.way()
+        if cluster.weather.happens(cluster.weather.chances.rpc_lost_request):
+            raise Lost("the request was lost")
+        headers = {"idempotency-key": key} if key else {}
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer = await cluster.inside(
+                    process, lambda: _answer(process, method, request, headers)
+                )
+        except TimeoutError:
+            raise Lost("no answer came") from None
+        await cluster.weather.way()
+        if cluster.weather.happens(cluster.weather.chances.rpc_lost_answer):
+            raise Lost("the answer was lost")
+        return answer
+
+    # ---- a client ------------------------------------------------------------------------------
+
+    async def client(self, number: int) -> None:
+        """Do one thing after the other until stopped."""
+        chance = self._random
+        while not self._stopped:
+            await asyncio.sleep(chance.uniform(0, 2 * self._plan.pause_s))
+            name = f"c{chance.randrange(self._plan.collections)}"
+            if name not in self._ids:
+                await self._create(name)
+                continue
+            act = chance.random()
+            if act < 0.70:
+                await self._write(name, "insert")
+            elif act < 0.80:
+                await self._write(name, "upsert")
+            elif act < 0.90:
+                await self._write(name, "delete")
+            elif act < 0.97:
+                await self.flush(name)
+            else:
+                await self._drop(name)
+
+    async def _create(self, name: str) -> None:
+        request = pb.CreateCollectionRequest(
+            collection_name=name,
+            schema=_schema(name).SerializeToString(),
+            shards_num=self._plan.shards,
+        )
+        try:
+            await self.call("CreateCollection", request)
+            answer = await self.call(
+                "DescribeCollection", pb.DescribeCollectionRequest(collection_name=name)
+            )
+        except (Lost, Aborted):
+            return
+        if answer.status.code == 0 and answer.collectionID:
+            self._ids[name] = answer.collectionID
+
+    async def _drop(self, name: str) -> None:
+        self._ids.pop(name, None)
+        request = pb.DropCollectionRequest(collection_name=name)
+        try:
+            await self.call("DropCollection", request)
+        except (Lost, Aborted):
+            return
+
+    async def _write(self, name: str, kind: str) -> None:
+        chance = self._random
+        count = chance.randint(1, self._plan.rows_max)
+        if kind == "insert":
+            keys = tuple(range(self._next_key, self._next_key + count))
+            self._next_key += count
+        else:
+            top = max(2, self._next_key)
+            keys = tuple(sorted({chance.randrange(1, top) for _ in range(count)}))
+        write = Write(len(self.book.writes), kind, self._ids[name], keys, len(self.book.writes))
+        self.book.writes.append(write)
+        keyed = chance.random() < self._plan.keyed_chance
+        await self._send(name, write, f"op-{write.number}" if keyed else "")
+
+    async def _send(self, name: str, write: Write, key: str) -> None:
+        """Keyed writes are repeated until their outcome is known; others are sent once."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + GIVE_UP_S
+        method, request = _request(name, write)
+        sure = True  # nothing of it can stand so far
+        while True:
+            write.attempts += 1
+            try:
+                answer = await self.call(method, request, key)
+            except Aborted as error:
+                if error.transport is not Transport.UNAVAILABLE:
+                    sure = False
+            except Lost:
+                sure = False
+            else:
+                if answer.status.code == 0:
+                    write.outcome = Outcome.ACKNOWLEDGED
+                    write.timestamp = answer.timestamp
+                return  # else a Status: refused, for a reason that a repeat would meet again
+            if not key or loop.time() > give_up:
+                if sure:
+                    write.outcome = Outcome.NOTHING_STANDS
+                return
+            await asyncio.sleep(self._random.uniform(0.1, 1.0))
+
+    async def flush(self, name: str, give_up_s: float = FLUSH_S) -> bool:
+        """Flush and wait until it is done; whether it was, in time."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + give_up_s
+        timestamp = 0
+        while loop.time() < give_up:
+            try:
+                if not timestamp:
+                    answer = await self.call("Flush", pb.FlushRequest(collection_names=[name]))
+                    if answer.status.code:
+                        return False
+                    timestamp = answer.coll_flush_ts[name]
+                request = pb.GetFlushStateRequest(collection_name=name, flush_ts=timestamp)
+                state = await self.call("GetFlushState", request)
+                if state.status.code:
+                    return False
+                if state.flushed:
+                    self.book.flushes.append((self._ids.get(name, 0), timestamp))
+                    return True
+            except (Lost, Aborted):
+                pass
+            await asyncio.sleep(0.3)
+        return False
+
+    @property
+    def names(self) -> list[str]:
+        """Of the collections that clients believe to exist."""
+        return sorted(self._ids)
+
+
+async def _answer(process: Process, method: str, request: Message, headers: dict[str, str]) -> Any:
+    """What the front door does with a call, from its bytes on."""
+    instance = process.instance
+    assert isinstance(instance, Proxy)
+    clock = VirtualClock()
+    data = request.SerializeToString()
+    call = Call(
+        method=method,
+        clock=clock,
+        deadline=clock.monotonic() + CALL_S,
+        headers=headers,
+        request=data,
+    )
+    answer = await instance.methods.answer(data, call)
+    output = SERVICE.methods_by_name[method].output_type
+    return GetMessageClass(output).FromString(answer)
+
+
+def _schema(name: str) -> Message:
+    key = schema_pb.FieldSchema(name="id", data_type=schema_pb.Int64, is_primary_key=True)
+    value = schema_pb.FieldSchema(name="value", data_type=schema_pb.Int64)
+    vector = schema_pb.FieldSchema(
+        name="vector",
+        data_type=schema_pb.FloatVector,
+        type_params=[common_pb.KeyValuePair(key="dim", value=str(DIM))],
+    )
+    return schema_pb.CollectionSchema(name=name, fields=[key, value, vector])
+
+
+def _request(name: str, write: Write) -> tuple[str, Message]:
+    if write.kind == "delete":
+        keys = ", ".join(map(str, write.keys))
+        return "Delete", pb.DeleteRequest(collection_name=name, expr=f"id in [{keys}]")
+    count = len(write.keys)
+    columns = [
+        _longs("id", list(write.keys)),
+        _longs("value", [write.value] * count),
+        schema_pb.FieldData(
+            field_name="vector",
+            type=schema_pb.FloatVector,
+            vectors=schema_pb.VectorField(
+                dim=DIM,
+                float_vector=schema_pb.FloatArray(
+                    data=[float(k % 97) for k in write.keys for _ in range(DIM)]
+                ),
+            ),
+        ),
+    ]
+    kind = pb.InsertRequest if write.kind == "insert" else pb.UpsertRequest
+    method = "Insert" if write.kind == "insert" else "Upsert"
+    return method, kind(collection_name=name, num_rows=count, fields_data=columns)
+
+
+def _longs(name: str, values: list[int]) -> Message:
+    data = schema_pb.LongArray(data=values)
+    scalars = schema_pb.ScalarField(long_data=data)
+    return schema_pb.FieldData(field_name=name, type=schema_pb.Int64, scalars=scalars)
