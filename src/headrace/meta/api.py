@@ -10,7 +10,7 @@ caller reads what it compared. Watches deliver every change after their revision
 grouped by revision.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -95,6 +95,11 @@ class PutEvent:
 
     item: KeyValue
 
+    @property
+    def key(self) -> str:
+        """Its key."""
+        return self.item.key
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteEvent:
@@ -165,8 +170,10 @@ class MetaStore(Protocol):
         """End a lease and remove its keys; no error if it has ended."""
         ...
 
-    def watch(self, prefix: str, *, start: Revision) -> AsyncIterator[WatchBatch]:
+    def watch(self, prefix: str, *, start: Revision) -> AsyncGenerator[WatchBatch, None]:
         """Changes from revision `start` on, for ever; resumes by itself after a disconnect.
+
+        Close it (`contextlib.aclosing`) when it is left before its end.
 
         Raises `Compacted` when the changes asked for are gone.
         """

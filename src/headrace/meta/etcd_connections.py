@@ -24,7 +24,7 @@ from headrace.runtime.host import Clock
 
 R = TypeVar("R", bound=Message)
 
-CONNECT_S = 2.0
+CONNECT_S = 1.0
 _POLL_MOST_S = 0.05
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),  # a range or a watch may bring much at once

@@ -11,7 +11,7 @@ wakes for the next end. So the same calls at the same times give the same revisi
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -172,7 +172,7 @@ class MemoryMetaServer:
         first = bisect_left(self._batches, start, key=lambda b: b.revision)
         found = []
         for batch in self._batches[first:]:
-            events = tuple(e for e in batch.events if _key_of(e).startswith(prefix))
+            events = tuple(e for e in batch.events if e.key.startswith(prefix))
             if events:
                 found.append(WatchBatch(batch.revision, events))
         return found, max(start, self._revision + 1)
@@ -330,7 +330,7 @@ class MemoryMeta:
         self._server.revoke(lease)
         await self._after(call, None)
 
-    async def watch(self, prefix: str, *, start: Revision) -> AsyncIterator[WatchBatch]:
+    async def watch(self, prefix: str, *, start: Revision) -> AsyncGenerator[WatchBatch, None]:
         """See `MetaStore`."""
         assert start > 0, "a watch begins at a revision"
         while True:
@@ -364,10 +364,6 @@ class MemoryMeta:
         if self._hook is not None:
             await self._hook.after(call)
         return result
-
-
-def _key_of(event: PutEvent | DeleteEvent) -> str:
-    return event.item.key if isinstance(event, PutEvent) else event.key
 
 
 def _set(waiter: "asyncio.Future[None]") -> None:

@@ -1,0 +1,151 @@
+"""Copies of a part of the meta store that are kept by watch: sessions and leaders.
+
+**Owns** listing, watching from the next revision on, and listing anew when what was to come is
+compacted. **Does not own** truth: a copy lags, so what must be true is compared in a transaction,
+and what is about to be refused because of a copy is read from the store first.
+"""
+
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Generic, TypeVar
+
+from headrace.meta.api import Compacted, KeyValue, MetaStore, PutEvent
+from headrace.meta.keys import Keys
+from headrace.meta.records import LeaderRecord, Role, SessionRecord
+from headrace.model.codec import decode
+from headrace.model.errors import Corrupt, Unavailable
+from headrace.model.ids import Revision
+from headrace.runtime.changes import Changes
+from headrace.runtime.host import Host
+from headrace.runtime.retry import Backoff, Pauses
+from headrace.runtime.telemetry import Telemetry
+
+T = TypeVar("T")
+_PAUSES = Pauses(first_s=0.05, most_s=1.0)
+
+
+class Following(Generic[T]):
+    """The values below `prefix`, by key, in order of keys.
+
+    `on_change` and `changes` tell of every new state, the first listing included, even if empty. A
+    value that is not what we wrote is left out, and said so.
+    """
+
+    def __init__(
+        self,
+        meta: MetaStore,
+        prefix: str,
+        kind: type[T],
+        host: Host,
+        telemetry: Telemetry,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.items: dict[str, T] = {}
+        self.revision: Revision = 0  # the copy is that of this revision; 0 = not listed yet
+        self.changes = Changes()
+        self._meta = meta
+        self._prefix = prefix
+        self._kind = kind
+        self._host = host
+        self._log = telemetry.log
+        self._on_change = on_change
+
+    @property
+    def listed(self) -> bool:
+        """Whether there is a copy."""
+        return self.revision > 0
+
+    async def run(self) -> None:
+        """Keep the copy for ever; trouble of the store is waited out."""
+        backoff = Backoff(self._host, _PAUSES)
+        while True:
+            try:
+                await self._list()
+                backoff.reset()
+                await self._watch()
+            except Compacted:
+                self._log.info("listing anew", prefix=self._prefix)
+            except Unavailable as error:
+                self._log.warning("can not list", prefix=self._prefix, reason=error.message)
+                await self._host.clock.sleep(backoff.next_s())
+
+    async def _list(self) -> None:
+        found = await self._meta.range(self._prefix)
+        self._become({}, found.items, found.revision)
+
+    async def _watch(self) -> None:
+        watch = self._meta.watch(self._prefix, start=self.revision + 1)
+        async with aclosing(watch):
+            async for batch in watch:
+                items = dict(self.items)
+                written = []
+                for event in batch.events:
+                    if isinstance(event, PutEvent):
+                        written.append(event.item)
+                    else:
+                        items.pop(event.key, None)
+                self._become(items, written, batch.revision)
+
+    def _become(
+        self, items: dict[str, T], written: "tuple[KeyValue, ...] | list[KeyValue]", at: Revision
+    ) -> None:
+        for item in written:
+            items.pop(item.key, None)
+            try:
+                items[item.key] = decode(item.value, self._kind, item.key)
+            except Corrupt as error:
+                self._log.error("left out of the copy", key=item.key, reason=error.message)
+        self.items = dict(sorted(items.items()))
+        self.revision = at
+        self.changes.announce()
+        self._on_change()
+
+
+class SessionWatcher(Following[SessionRecord]):
+    """The processes of one role that have a session."""
+
+    def __init__(
+        self,
+        meta: MetaStore,
+        keys: Keys,
+        role: Role,
+        host: Host,
+        telemetry: Telemetry,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        prefix = keys.sessions_prefix(role)
+        super().__init__(meta, prefix, SessionRecord, host, telemetry, on_change)
+
+    @property
+    def sessions(self) -> dict[str, SessionRecord]:
+        """By node name, in its order."""
+        return {record.node_name: record for record in self.items.values()}
+
+
+class LeaderWatcher(Following[LeaderRecord]):
+    """The leader of one role."""
+
+    def __init__(
+        self,
+        meta: MetaStore,
+        keys: Keys,
+        role: Role,
+        host: Host,
+        telemetry: Telemetry,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._leader_key = keys.leader(role)
+        super().__init__(meta, self._leader_key, LeaderRecord, host, telemetry, on_change)
+
+    @property
+    def leader(self) -> LeaderRecord | None:
+        """None while nobody leads, or that is not known yet."""
+        return self.items.get(self._leader_key)
+
+    async def found(self) -> LeaderRecord:
+        """Wait until somebody leads."""
+        while True:
+            count = self.changes.count
+            if self.leader is not None:
+                return self.leader
+            await self.changes.after(count)
