@@ -19,13 +19,13 @@ from rich.table import Table
 from rich.text import Text
 
 import headrace.reader
+from headrace.app import clusterfile
 from headrace.binlog.columns import in_file, vector_names
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import physical_ms
 from headrace.reader import jsonl
 from headrace.reader.snapshot import Snapshot
 
-OBJECTS_FOLDER = "objects"  # of a standalone cluster's data directory
 TABLE_ROWS = 20
 _CELL_CHARACTERS = 48
 _VECTOR_VALUES = 3
@@ -45,7 +45,7 @@ def scan(
     *,
     data_dir: Path | None = None,
     store: str | None = None,
-    format: Format = Format.TABLE,  # noqa: A002 - the option's name
+    format: str = Format.TABLE,  # noqa: A002 - the option's name
     out: Path | None = None,
     at: str | None = None,
     limit: int | None = None,
@@ -57,27 +57,29 @@ def scan(
     unless `limit` says otherwise; `parquet` needs `out` and writes `NAME.parquet`, `jsonl` writes
     `NAME.jsonl` there; files are never overwritten. `Invalid` says which option is wrong.
     """
+    form = _format(format)
     if limit is not None and limit < 0:
         raise Invalid(f"--limit {limit}: a number of rows is not negative", field="limit")
-    if out is not None and format not in {Format.JSONL, Format.PARQUET}:
-        raise Invalid(f"--out goes with jsonl and parquet, not with {format}", field="out")
-    if out is None and format == Format.PARQUET:
+    if out is not None and form not in {Format.JSONL, Format.PARQUET}:
+        raise Invalid(f"--out goes with jsonl and parquet, not with {form}", field="out")
+    if out is None and form == Format.PARQUET:
         raise Invalid("--format parquet needs --out DIR", field="out")
     snapshot = headrace.reader.open(_store(data_dir, store), name, at=parse_time(at))
     stream = output or sys.stdout.buffer
-    match format:
+    match form:
         case Format.COUNT:
             rows = snapshot.count()
             stream.write(f"{rows if limit is None else min(rows, limit)}\n".encode())
         case Format.TABLE:
             _print_table(snapshot, TABLE_ROWS if limit is None else limit, stream)
-        case Format.JSONL if out is None:
-            _print_lines(snapshot, limit, stream)
         case Format.JSONL:
-            with _new_file(out, f"{snapshot.name}.jsonl").open("xb") as file:
-                file.writelines(_lines(snapshot, limit))
+            if out is None:
+                _print_lines(snapshot, limit, stream)
+            else:
+                with _new_file(out, f"{snapshot.name}.jsonl").open("xb") as file:
+                    file.writelines(_lines(snapshot, limit))
         case Format.PARQUET:
-            assert out is not None
+            assert out is not None, "checked above"
             _write_parquet(snapshot, limit, _new_file(out, f"{snapshot.name}.parquet"))
     stream.flush()
 
@@ -103,7 +105,15 @@ def _store(data_dir: Path | None, store: str | None) -> str | Path:
     if store is not None:
         return store
     assert data_dir is not None
-    return data_dir / OBJECTS_FOLDER
+    return clusterfile.read(data_dir).store
+
+
+def _format(text: str) -> Format:
+    try:
+        return Format(text)
+    except ValueError:
+        known = ", ".join(Format)
+        raise Invalid(f"--format {text}: the formats are {known}", field="format") from None
 
 
 def _lines(snapshot: Snapshot, limit: int | None) -> Iterable[bytes]:

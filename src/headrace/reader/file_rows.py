@@ -60,7 +60,7 @@ class FileRows:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Visible rows in the order in which they were written, in batches of some megabytes."""
-        stored = {name: source for name in columns if (source := self._source(name))}
+        stored = {name: source for name in columns if (source := self.source(name))}
         target = pa.schema([column_field(self.schema, name) for name in columns])
         with self._opened() as file:
             mask = self._visible(file)
@@ -75,6 +75,14 @@ class FileRows:
                     yield pa.RecordBatch.from_arrays(
                         [self._column(rows, n, stored.get(n)) for n in columns], schema=target
                     )
+
+    def source(self, name: str) -> str | None:
+        """The name under which the file has a column, None when its version lacks it."""
+        if name in _OWN:
+            return name
+        wanted = self.schema.field(name)
+        assert wanted is not None, name
+        return next((f.name for f in self.written.fields if f.id == wanted.id), None)
 
     def _raw(self, file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """The file's own columns; `_timestamp` where none of the wanted ones is in the file."""
@@ -98,14 +106,6 @@ class FileRows:
         hidden = self.deletes.hide(table[key].combine_chunks(), timestamps)
         mask: Mask = ~hidden & (timestamps <= self.at)
         return None if mask.all() else mask
-
-    def _source(self, name: str) -> str | None:
-        """The name under which the file has a column, None when its version lacks it."""
-        if name in _OWN:
-            return name
-        wanted = self.schema.field(name)
-        assert wanted is not None, name
-        return next((f.name for f in self.written.fields if f.id == wanted.id), None)
 
     def _column(self, rows: pa.RecordBatch, name: str, source: str | None) -> pa.Array:
         if source is not None:

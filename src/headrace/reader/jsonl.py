@@ -1,0 +1,67 @@
+"""Rows as JSON Lines, each as pymilvus's `query` returns it.
+
+**Owns** how a value is spelt: vectors as lists, JSON as what it says, the dynamic column's members
+beside the fields. **Does not own** which rows there are.
+
+A float32 is printed as the double of the same value (0.1 as 0.10000000149011612), which is what
+pymilvus returns; so a line compares equal to its row. NaN and infinity, which JSON lacks, are null.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from headrace.model.errors import Corrupt
+from headrace.model.schema import DYNAMIC_FIELD, DataType, Schema
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+
+
+def lines(batch: pa.RecordBatch, schema: Schema) -> Iterator[bytes]:
+    """One line a row, its newline included, in the batch's order; columns in the batch's order,
+    then the dynamic members. `Corrupt` when a JSON column does not hold JSON."""
+    named = [n for n in batch.schema.names if n != DYNAMIC_FIELD]
+    columns = [_values(batch.column(n), _is_json(schema, n)) for n in named]
+    dynamic = (
+        batch.column(DYNAMIC_FIELD).to_pylist() if DYNAMIC_FIELD in batch.schema.names else None
+    )
+    for number in range(batch.num_rows):
+        row = {name: column(number) for name, column in zip(named, columns, strict=True)}
+        if dynamic is not None and dynamic[number] is not None:
+            row |= {k: v for k, v in _members(dynamic[number]).items() if k not in row}
+        yield orjson.dumps(row, option=_OPTIONS) + b"\n"
+
+
+def _values(column: pa.Array, is_json: bool) -> Callable[[int], Any]:
+    """Row number -> what is printed."""
+    if pa.types.is_fixed_size_list(column.type):
+        width = column.type.list_size
+        flat = column.flatten().to_numpy(zero_copy_only=False)
+        matrix = flat.astype(np.float64).reshape(-1, width)
+        if not column.null_count:
+            return lambda number: matrix[number]
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
+        places = np.cumsum(valid) - 1
+        return lambda number: matrix[places[number]] if valid[number] else None
+    values = column.to_pylist()
+    if is_json:
+        return lambda number: None if values[number] is None else orjson.Fragment(values[number])
+    return lambda number: values[number]
+
+
+def _is_json(schema: Schema, name: str) -> bool:
+    field = schema.field(name)
+    return field is not None and field.type == DataType.JSON
+
+
+def _members(text: str) -> dict[str, Any]:
+    try:
+        members = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Corrupt(f"a dynamic column holds no JSON: {text[:80]!r}") from error
+    if not isinstance(members, dict):
+        raise Corrupt(f"a dynamic column holds no object: {text[:80]!r}")
+    return members

@@ -1,0 +1,208 @@
+"""The lines that read a snapshot right with other tools: DuckDB, Polars and PyArrow.
+
+**Owns** the programs' text: the listed files, the deletes, the timestamp, the columns that older
+files lack. **Does not own** the rule of deletes (DL-2) or the reader's own way to the same rows; a
+test runs every program and compares.
+
+The programs need the tool and the files, and none of our code. They name each file, since only
+listed files count: a glob would read those of killed writers too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.model.errors import NotFound
+from headrace.model.schema import ROW_ID_COLUMN, TIMESTAMP_COLUMN, DataType, Field
+from headrace.objects.arrow_files import local_root
+from headrace.reader.snapshot import Snapshot
+
+_TYPES = {  # for defaults: (DuckDB, Polars, PyArrow)
+    DataType.BOOL: ("BOOLEAN", "pl.Boolean", "pa.bool_()"),
+    DataType.INT8: ("TINYINT", "pl.Int8", "pa.int8()"),
+    DataType.INT16: ("SMALLINT", "pl.Int16", "pa.int16()"),
+    DataType.INT32: ("INTEGER", "pl.Int32", "pa.int32()"),
+    DataType.INT64: ("BIGINT", "pl.Int64", "pa.int64()"),
+    DataType.FLOAT: ("FLOAT", "pl.Float32", "pa.float32()"),
+    DataType.DOUBLE: ("DOUBLE", "pl.Float64", "pa.float64()"),
+    DataType.VARCHAR: ("VARCHAR", "pl.String", "pa.string()"),
+    DataType.JSON: ("VARCHAR", "pl.String", "pa.string()"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Insert logs with the same columns: (name in the snapshot, name in the files or None)."""
+
+    columns: tuple[tuple[str, str | None], ...]
+    paths: tuple[str, ...]
+
+
+def duckdb_sql(snapshot: Snapshot, store: str | Path, query: str = "") -> str:
+    """One SQL statement in which `rows` is the collection; the query counts rows and sums keys
+    (or names the first and last varchar key) unless another is given."""
+    key, at = _identifier(snapshot.fields.key.name), snapshot.timestamp
+
+    def column(name: str, source: str | None) -> str:
+        if source is not None:
+            return f"{_identifier(source)} AS {_identifier(name)}"
+        return f"{_sql_value(_field(snapshot, name))} AS {_identifier(name)}"
+
+    parts = [
+        f"SELECT {', '.join(column(*c) for c in g.columns)}\n    FROM read_parquet("
+        + _listed(g.paths, _sql_text)
+        + ")"
+        for g in _groups(snapshot, store)
+    ]
+    made = ["WITH stored AS (\n    " + "\n    UNION ALL BY NAME ".join(parts) + "\n)"]
+    shown, join = f"{TIMESTAMP_COLUMN} <= {at}", ""
+    deltas = _deltas(snapshot, store)
+    if deltas:
+        made.append(
+            f"deletes AS (\n    SELECT key, max({TIMESTAMP_COLUMN}) AS until\n"
+            f"    FROM read_parquet({_listed(deltas, _sql_text)})\n"
+            f"    WHERE {TIMESTAMP_COLUMN} <= {at} GROUP BY key\n)"
+        )
+        join = f" LEFT JOIN deletes ON stored.{key} = deletes.key"
+        shown += f" AND (until IS NULL OR {TIMESTAMP_COLUMN} >= until)"
+    made.append(
+        f"rows AS (\n    SELECT stored.* EXCLUDE ({ROW_ID_COLUMN}, {TIMESTAMP_COLUMN})\n"
+        f"    FROM stored{join}\n    WHERE {shown}\n)"
+    )
+    ends = f"sum({key})" if _is_number(snapshot) else f"min({key}), max({key})"
+    return ",\n".join(made) + f"\n{query or f'SELECT count(*), {ends} FROM rows'};"
+
+
+def polars_program(snapshot: Snapshot, store: str | Path) -> str:
+    """A Python program in which `rows` is a LazyFrame of the collection; it prints the number of
+    rows and the sum of keys (or the first and last varchar key)."""
+    key, young = snapshot.fields.key.name, f'pl.col("{TIMESTAMP_COLUMN}") <= {snapshot.timestamp}'
+
+    def column(name: str, source: str | None) -> str:
+        known = _field(snapshot, name)
+        if source is not None:
+            return f"pl.col({source!r}).alias({name!r})"
+        kind = f", dtype={_TYPES[known.type][1]}" if known.type in _TYPES else ""
+        return f"pl.lit({known.default!r}{kind}).alias({name!r})"
+
+    made = ["import polars as pl", "", "stored = ["]
+    for group in _groups(snapshot, store):
+        columns = ", ".join(column(*c) for c in group.columns)
+        made.append(f"    pl.scan_parquet({_listed(group.paths, repr)}).select({columns}),")
+    made += ["]", f'rows = pl.concat(stored, how="vertical_relaxed").filter({young})']
+    deltas = _deltas(snapshot, store)
+    if deltas:
+        until = f'pl.col("{TIMESTAMP_COLUMN}").max().alias("_until")'
+        later = f'pl.col("{TIMESTAMP_COLUMN}") >= pl.col("_until")'
+        made += [
+            f"deletes = pl.scan_parquet({_listed(deltas, repr)}).filter({young})",
+            f'deletes = deletes.group_by("key").agg({until})',
+            f'rows = rows.join(deletes, left_on={key!r}, right_on="key", how="left")',
+            f'rows = rows.filter(pl.col("_until").is_null() | ({later})).drop("_until")',
+        ]
+    ends = ["sum"] if _is_number(snapshot) else ["min", "max"]
+    shown = ", ".join(f'pl.col({key!r}).{e}().alias("{e}")' for e in ends)
+    made += [
+        f'rows = rows.drop("{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}")',
+        f"print(*rows.select(pl.len(), {shown}).collect().row(0))",
+    ]
+    return "\n".join(made)
+
+
+def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
+    """A Python program in which `rows` is a Table of the collection; it prints the number of rows
+    and the sum of keys (or the first and last varchar key)."""
+    key = snapshot.fields.key.name
+
+    def column(name: str, source: str | None) -> str:
+        known = _field(snapshot, name)
+        if source is not None:
+            return f"{name!r}: pc.field({source!r})"
+        kind = _TYPES[known.type][2] if known.type in _TYPES else "pa.null()"
+        return f"{name!r}: pc.scalar(pa.scalar({known.default!r}, {kind}))"
+
+    made = [
+        "import pyarrow as pa",
+        "import pyarrow.compute as pc",
+        "import pyarrow.dataset as ds",
+        "",
+        f'young = pc.field("{TIMESTAMP_COLUMN}") <= {snapshot.timestamp}',
+        "stored = []",
+    ]
+    for group in _groups(snapshot, store):
+        columns = ", ".join(column(*c) for c in group.columns)
+        made += [
+            f"files = ds.dataset({_listed(group.paths, repr)})",
+            f"stored.append(files.to_table(columns={{{columns}}}, filter=young))",
+        ]
+    made.append('rows = pa.concat_tables(stored, promote_options="permissive")')
+    deltas = _deltas(snapshot, store)
+    if deltas:
+        until = f'pc.field("{TIMESTAMP_COLUMN}_max")'
+        made += [
+            f"deletes = ds.dataset({_listed(deltas, repr)}).to_table(filter=young)",
+            f'deletes = deletes.group_by("key").aggregate([("{TIMESTAMP_COLUMN}", "max")])',
+            f'ids = rows.select([{key!r}, "{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}"])',
+            f'ids = ids.join(deletes, {key!r}, "key")',
+            f'ids = ids.filter({until}.is_null() | (pc.field("{TIMESTAMP_COLUMN}") >= {until}))',
+            f'rows = rows.filter(pc.field("{ROW_ID_COLUMN}").isin(ids["{ROW_ID_COLUMN}"]))',
+        ]
+    ends = ["sum"] if _is_number(snapshot) else ["min", "max"]
+    shown = ", ".join(f"pc.{e}(rows[{key!r}])" for e in ends)
+    made += [
+        f'rows = rows.drop_columns(["{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}"])',
+        f"print(rows.num_rows, {shown})",
+    ]
+    return "\n".join(made)
+
+
+def _groups(snapshot: Snapshot, store: str | Path) -> list[_Group]:
+    names = [*snapshot.schema.names, ROW_ID_COLUMN, TIMESTAMP_COLUMN]
+    groups: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+    for file in snapshot.files:
+        columns = tuple((name, file.source(name)) for name in names)
+        groups.setdefault(columns, []).append(_location(store, file.ref.key))
+    if not groups:
+        raise NotFound(f"collection {snapshot.name!r} has no files yet", field="collection")
+    return [_Group(columns, tuple(paths)) for columns, paths in groups.items()]
+
+
+def _deltas(snapshot: Snapshot, store: str | Path) -> tuple[str, ...]:
+    deltas = snapshot.found.listed.deltas
+    return tuple(_location(store, d.key) for d in deltas if d.first_timestamp <= snapshot.timestamp)
+
+
+def _location(store: str | Path, key: str) -> str:
+    """Where other tools find an object: a path, or the URI in a bucket."""
+    text = str(store)
+    if "://" in text and not text.startswith("file:"):
+        return f"{text.rstrip('/')}/{key}"
+    return str(local_root(store) / key)
+
+
+def _field(snapshot: Snapshot, name: str) -> Field:
+    known = snapshot.fields.field(name)
+    return known or Field(id=0, name=name, type=DataType.INT64)  # an own column
+
+
+def _is_number(snapshot: Snapshot) -> bool:
+    return snapshot.fields.key.type == DataType.INT64
+
+
+def _listed(values: tuple[str, ...], spell: Callable[[str], str]) -> str:
+    return "[" + ", ".join(spell(v) for v in values) + "]"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _sql_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sql_value(known: Field) -> str:
+    if known.default is None:
+        return "NULL"
+    value = _sql_text(known.default) if isinstance(known.default, str) else repr(known.default)
+    return f"CAST({value} AS {_TYPES[known.type][0]})"
