@@ -1,6 +1,7 @@
 """A real NATS server for one test, on free loopback ports, in the test's own directory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,24 @@ async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
     yield server
     server.thaw()
     await server.stop()
+
+
+@contextmanager
+def frozen(server: NatsServer) -> Iterator[None]:
+    """Inside the block no thread of the server runs: SIGSTOP takes effect some time after it."""
+    server.freeze()
+    while any(state != "T" for state in _thread_states(server.pid)):
+        continue
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+def _thread_states(pid: int | None) -> list[str]:
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    assert stats
+    return [stat.rpartition(")")[2].split()[0] for stat in stats]
 
 
 async def open_log(server: NatsServer, **settings: Any) -> NatsLog:

@@ -34,7 +34,10 @@ class LogReader(Protocol):
 
         At most `max_bytes` together, but always at least one whole message, however large: credit
         is taken before the fetch. `Corrupt` when the next message was trimmed (the seek lies below
-        the first message). `Unavailable` is not raised: it waits and reconnects.
+        the first message), and when the log has lost its end (not even the message before the next
+        one is there, and it does not come back). `Unavailable` is not raised: it waits and
+        reconnects, also while the pchannel is not there yet. One fetch at a time; what a cancelled
+        fetch would have brought, the next one brings.
         """
         ...
 
@@ -57,7 +60,8 @@ class Log(Protocol):
 
         Returns its id (expected_last + 1), after it is synced. `Conflict`: refused, another message
         stands there or the server says so - no outcome. `Unavailable`: not sent, or the answer was
-        lost - no outcome. `Invalid`: larger than the server takes.
+        lost, or the pchannel is not there - no outcome. `Invalid`: larger than the server takes.
+        The parts must not change afterwards, even if the call is cancelled: they may still be sent.
         """
         ...
 

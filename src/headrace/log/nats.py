@@ -19,7 +19,7 @@ from headrace.log.nats_reader import NatsReader
 from headrace.log.settings import NatsSettings
 from headrace.model.channel import PChannel
 from headrace.model.entry import Body
-from headrace.model.errors import Invalid, Unavailable
+from headrace.model.errors import Corrupt, Invalid, Unavailable
 from headrace.model.ids import MessageId
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff, Pauses
@@ -70,7 +70,11 @@ class NatsLog:
         message_id = await jetstream.append(
             link, pchannel, parts, expected_last, timeout_s=self._settings.append_timeout_s
         )
-        assert message_id == expected_last + 1, f"{pchannel}: {message_id} behind {expected_last}"
+        if message_id != expected_last + 1:
+            raise Corrupt(
+                f"{pchannel}: the server put a message behind {expected_last} at {message_id}",
+                channel=pchannel,
+            )
         return message_id
 
     async def last(self, pchannel: PChannel) -> MessageId:

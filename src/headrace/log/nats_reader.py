@@ -41,6 +41,10 @@ ALIVE = 100
 STOPPED = 409
 
 
+class _LostEnd(Unavailable):
+    """A server knows of no message where the reader already was: it is behind, or has lost it."""
+
+
 class _Feed:
     """One consumer on one connection, until either fails."""
 
@@ -61,7 +65,7 @@ class _Feed:
         self._arrived = asyncio.Event()
 
     async def open(self, start: MessageId) -> None:
-        """Make the consumer; `Corrupt` when `start` was trimmed."""
+        """Make the consumer; `Corrupt` when `start` was trimmed, `_LostEnd` beyond the end."""
         timeout_s = self._settings.answer_timeout_s
         state = await jetstream.stream_state(self._link, self._pchannel, timeout_s=timeout_s)
         if start < state.first:
@@ -69,6 +73,8 @@ class _Feed:
                 f"{self._pchannel}: message {start} was trimmed, the first is {state.first}",
                 channel=self._pchannel,
             )
+        if start > state.last + 1:
+            raise _LostEnd(f"{self._pchannel} ends with message {state.last}, before {start}")
         self._next = start
         self._inbox = self._link.stream(self._deliver, self._lost)
         await jetstream.create_consumer(
@@ -184,6 +190,7 @@ class NatsReader:
         self._next = max(start, 1)
         self._feed: _Feed | None = None
         self._backoff = Backoff(host, PAUSES)
+        self._lost_end_since: float | None = None
 
     async def fetch(self, max_bytes: int) -> Sequence[Message]:
         """See `LogReader.fetch`."""
@@ -194,11 +201,13 @@ class NatsReader:
                 messages = await self._feed.take(max_bytes)
             except Unavailable as error:
                 self._drop()
+                self._judge(error)
                 pause = self._backoff.next_s()
                 self._log.debug("opens a reader anew", pchannel=self._pchannel, why=error.message)
                 await self._host.clock.sleep(pause)
             else:
                 self._backoff.reset()
+                self._lost_end_since = None
                 self._next = messages[-1].id + 1
                 return messages
 
@@ -218,6 +227,17 @@ class NatsReader:
             feed.drop()
             raise
         return feed
+
+    def _judge(self, error: Unavailable) -> None:
+        """`Corrupt` when for `lost_end_s` no server said anything but that the end is lost."""
+        if not isinstance(error, _LostEnd):
+            self._lost_end_since = None
+            return
+        now = self._host.clock.monotonic()
+        if self._lost_end_since is None:
+            self._lost_end_since = now
+        if now - self._lost_end_since >= self._settings.lost_end_s:
+            raise Corrupt(f"the log has lost its end: {error.message}", channel=self._pchannel)
 
     def _drop(self) -> None:
         if self._feed is not None:

@@ -21,3 +21,6 @@ class NatsSettings:
     append_timeout_s: float = 10.0  # 7 MB, three replicas and a slow disk included
     ping_s: float = 2.0  # a silent connection is asked for a sign of life
     silence_most_s: float = 6.0  # and given up after this long without one
+    # A reader whose place lies beyond the log's end waits so long for a server that knows more;
+    # then the log has lost its end, which is Corrupt.
+    lost_end_s: float = 30.0
