@@ -1,5 +1,6 @@
 """`headrace scan`."""
 
+import datetime
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from headrace.app import clusterfile
 from headrace.cli.scan import Format, parse_time, scan
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import compose
+from headrace.reader.snapshot import at_timestamp
 
 
 @pytest.fixture
