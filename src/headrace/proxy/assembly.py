@@ -1,0 +1,145 @@
+"""The front door's parts put together, with no socket and no session.
+
+**Owns** which part gets which, and the table of served methods. **Does not own** the parts, the
+process around them (`service`) or the transport (`frontdoor`). A simulation calls
+`methods` directly.
+"""
+
+from collections.abc import Mapping
+
+from headrace.meta.api import MetaStore
+from headrace.meta.keys import Keys
+from headrace.proxy.catalog import Catalog
+from headrace.proxy.connections import Connections
+from headrace.proxy.ddl import Ddl
+from headrace.proxy.describe import Describe
+from headrace.proxy.flush import Flush
+from headrace.proxy.identity import KnownTime
+from headrace.proxy.indexes import Indexes
+from headrace.proxy.leaders import Leaders
+from headrace.proxy.methods import Method, Methods
+from headrace.proxy.sending import Sender
+from headrace.proxy.sequencing import SequencerPort, Sequencing
+from headrace.proxy.settings import ProxySettings
+from headrace.proxy.statistics import Statistics
+from headrace.proxy.writes import Writes
+from headrace.rpc.api import Peers
+from headrace.runtime.host import Host
+from headrace.runtime.supervise import TaskGroup
+from headrace.runtime.telemetry import Telemetry
+
+
+class Assembly:
+    """All that answers a client."""
+
+    def __init__(
+        self,
+        *,
+        settings: ProxySettings,
+        host: Host,
+        telemetry: Telemetry,
+        keys: Keys,
+        meta: MetaStore,
+        peers: Peers,
+        sequencers: SequencerPort,
+    ) -> None:
+        self.catalog = Catalog(meta, keys, host.clock)
+        self.leaders = Leaders(meta, keys, peers, host, settings)
+        self.sequencing = Sequencing(
+            meta=meta,
+            keys=keys,
+            peers=peers,
+            host=host,
+            own=sequencers,
+            leaders=self.leaders,
+            suspect_again_s=settings.suspect_again_s,
+        )
+        known = KnownTime(self.leaders, peers, host, settings.known_timestamp_s)
+        statistics = Statistics(self.catalog, self.leaders)
+        writes = Writes(
+            catalog=self.catalog,
+            leaders=self.leaders,
+            sender=Sender(self.sequencing, host, settings),
+            known=known,
+            host=host,
+            settings=settings,
+        )
+        flush = Flush(
+            catalog=self.catalog,
+            leaders=self.leaders,
+            sequencing=self.sequencing,
+            known=known,
+            host=host,
+            settings=settings,
+        )
+        indexes = Indexes(
+            catalog=self.catalog,
+            leaders=self.leaders,
+            statistics=statistics,
+            meta=meta,
+            keys=keys,
+        )
+        self.served = served_methods(
+            Connections(self.leaders, known, host),
+            Ddl(self.catalog, self.leaders, settings),
+            Describe(self.catalog),
+            writes,
+            flush,
+            statistics,
+            indexes,
+        )
+        self.methods = Methods(self.served, settings, telemetry)
+
+    def follow(self, group: TaskGroup) -> None:
+        """Keep the copies of the meta store for as long as the group lives."""
+        group.spawn("collections", self.catalog.run(), must_not_end=True)
+        group.spawn("leaders", self.leaders.run(), must_not_end=True)
+        group.spawn("sequencers", self.sequencing.run(), must_not_end=True)
+
+
+def served_methods(
+    connections: Connections,
+    ddl: Ddl,
+    describe: Describe,
+    writes: Writes,
+    flush: Flush,
+    statistics: Statistics,
+    indexes: Indexes,
+) -> Mapping[str, Method]:
+    """Milvus's methods that are served, by name."""
+    return {
+        "Connect": connections.connect,
+        "GetVersion": connections.get_version,
+        "CheckHealth": connections.check_health,
+        "AllocTimestamp": connections.alloc_timestamp,
+        "CreateCollection": ddl.create_collection,
+        "DropCollection": ddl.drop_collection,
+        "RenameCollection": ddl.rename_collection,
+        "HasCollection": describe.has_collection,
+        "DescribeCollection": describe.describe_collection,
+        "ShowCollections": describe.show_collections,
+        "HasPartition": describe.has_partition,
+        "ShowPartitions": describe.show_partitions,
+        "ListDatabases": describe.list_databases,
+        "DescribeDatabase": describe.describe_database,
+        "ListAliases": describe.list_aliases,
+        "Insert": writes.insert,
+        "Upsert": writes.upsert,
+        "Delete": writes.delete,
+        "Flush": flush.flush,
+        "GetFlushState": flush.get_flush_state,
+        "FlushAll": flush.flush_all,
+        "GetFlushAllState": flush.get_flush_all_state,
+        "GetCollectionStatistics": statistics.get_collection_statistics,
+        "GetPersistentSegmentInfo": statistics.get_persistent_segment_info,
+        "CreateIndex": indexes.create_index,
+        "DescribeIndex": indexes.describe_index,
+        "GetIndexStatistics": indexes.get_index_statistics,
+        "GetIndexState": indexes.get_index_state,
+        "GetIndexBuildProgress": indexes.get_index_build_progress,
+        "DropIndex": indexes.drop_index,
+        "LoadCollection": indexes.load_collection,
+        "ReleaseCollection": indexes.release_collection,
+        "GetLoadingProgress": indexes.get_loading_progress,
+        "GetLoadState": indexes.get_load_state,
+    }

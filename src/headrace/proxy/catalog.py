@@ -1,0 +1,99 @@
+"""Collections by name and by id, from a copy of the meta store that is read anew before it refuses.
+
+**Owns** the copy and the rule that nothing is refused because of it. **Does not own** the records
+(the master service writes them). A collection is there for clients from its first noted DDL until
+its drop is recorded.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from headrace.meta.api import MetaStore
+from headrace.meta.keys import Keys
+from headrace.meta.records import CollectionRecord, CollectionState
+from headrace.model.codec import decode
+from headrace.model.errors import Invalid
+from headrace.model.ids import CollectionId
+from headrace.proxy.errors import Refusal
+from headrace.proxy.watched import Watched
+from headrace.runtime.host import Clock
+
+T = TypeVar("T")
+
+DEFAULT_DATABASE = "default"
+
+
+def check_database(*names: str) -> None:
+    """`NotFound` unless every name is that of the only database (or empty)."""
+    for name in names:
+        if name not in ("", DEFAULT_DATABASE):
+            raise Refusal.DATABASE_NOT_FOUND(at="db_name", name=name)
+
+
+class Catalog:
+    """The collections that clients see."""
+
+    def __init__(self, meta: MetaStore, keys: Keys, clock: Clock) -> None:
+        self._meta = meta
+        self._keys = keys
+        self._watched = Watched(meta, keys.collections_prefix, CollectionRecord, clock)
+
+    async def run(self) -> None:
+        """Keep the copy for ever."""
+        await self._watched.run()
+
+    async def find(self, name: str) -> CollectionRecord:
+        """The collection of that name: the copy's, or the store's; `NotFound` if it has none."""
+        for record in self._watched.items.values():
+            if record.name == name and _is_there(record):
+                return record
+        return await self.read(name)
+
+    async def read(self, name: str) -> CollectionRecord:
+        """The collection of that name as the store has it now; `NotFound` if there is none."""
+        if name:
+            found = (await self._meta.get(self._keys.name(name))).first
+            if found is not None:
+                record = await self._read_id(int(found.value))
+                if record is not None and record.name == name:
+                    return record
+        raise Refusal.COLLECTION_NOT_FOUND(at="collection_name", name=name)
+
+    async def read_id(self, collection_id: CollectionId) -> CollectionRecord:
+        """The collection of that id as the store has it now; `NotFound` if it is not there."""
+        record = await self._read_id(collection_id)
+        if record is None:
+            raise Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=collection_id)
+        return record
+
+    async def all(self) -> Sequence[CollectionRecord]:
+        """All collections as the store has them now, in order of their names."""
+        found = await self._meta.range(self._keys.collections_prefix)
+        records = [decode(item.value, CollectionRecord, item.key) for item in found.items]
+        return sorted((r for r in records if _is_there(r)), key=lambda r: r.name)
+
+    async def checked(
+        self, name: str, work: Callable[[CollectionRecord], Awaitable[T]]
+    ) -> tuple[CollectionRecord, T]:
+        """Do `work` by the copy; what it refuses (`Invalid`) is tried once more by the store."""
+        record = await self.find(name)
+        try:
+            return record, await work(record)
+        except Invalid:
+            fresh = await self.read(name)
+            if (fresh.id, fresh.version) == (record.id, record.version):
+                raise
+            return fresh, await work(fresh)
+
+    async def _read_id(self, collection_id: CollectionId) -> CollectionRecord | None:
+        key = self._keys.collection(collection_id)
+        found = await self._meta.get(key)
+        if found.first is None:
+            self._watched.forget(key, found.revision)
+            return None
+        record = self._watched.learn(found.first)
+        return record if _is_there(record) else None
+
+
+def _is_there(record: CollectionRecord) -> bool:
+    return record.state is CollectionState.CREATED

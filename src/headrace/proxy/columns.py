@@ -1,0 +1,217 @@
+"""One column of a request: the values that a client sent, as an Arrow array, checked.
+
+**Owns** the table of types: where the protocol keeps the values of each, and how they are checked.
+**Does not own** nulls, defaults and which columns there must be (`rows_check`).
+
+Nothing here loops over rows on the way that ordinary requests take: numbers become numpy arrays at
+once, texts one Arrow array, JSON is checked line by line in one call. A row is only looked for when
+something is wrong with one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.model.schema import DYNAMIC_FIELD, DataType, Field
+from headrace.proxy.errors import Refusal
+from headrace.proxy.milvus import Message
+
+_OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_VALUES = msgspec.json.Decoder(msgspec.Raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a served type travels: `group` (scalars or vectors) and `member` of the oneof in it.
+
+    `read` gets the field, the group and the number of rows.
+    """
+
+    group: str
+    member: str
+    read: Callable[[Field, Message, int], pa.Array]
+
+
+def read_values(field: Field, data: Message, rows: int) -> pa.Array:
+    """The values that `data` brings for `field`, as many as it brings; `Invalid` if one is wrong.
+
+    `rows` is how many they should be, for messages about vectors, whose number is not theirs.
+    """
+    column = COLUMNS[field.type]
+    if data.type not in (0, int(field.type)):
+        _refuse_type(field, _type_of(data.type))
+    which = data.WhichOneof("field")
+    group = getattr(data, column.group)
+    member = group.WhichOneof("data")
+    if which is not None and (which != column.group or member not in (None, column.member)):
+        _refuse_type(field, member or which)
+    return column.read(field, group, rows)
+
+
+def _type_of(code: int) -> str:
+    return DataType(code).name if code in DataType.__members__.values() else f"type {code}"
+
+
+def _refuse_type(field: Field, got: str) -> None:
+    raise Refusal.COLUMN_TYPE(at=field.name, name=field.name, wanted=field.type.name, got=got)
+
+
+def _read_bools(field: Field, values: Any) -> pa.Array:
+    return pa.array(np.asarray(values, dtype=np.bool_))
+
+
+def _read_integers(kind: "np.dtype[Any]") -> Callable[[Field, Any], pa.Array]:
+    limits = np.iinfo(kind)
+
+    def read(field: Field, values: Any) -> pa.Array:
+        numbers = np.asarray(values)
+        if len(numbers) == 0:
+            return pa.array(np.zeros(0, kind))
+        if numbers.min() < limits.min or numbers.max() > limits.max:
+            row = int(np.flatnonzero((numbers < limits.min) | (numbers > limits.max))[0])
+            got = int(numbers[row])
+            raise Refusal.OUT_OF_RANGE(
+                at=field.name, name=field.name, row=row, got=got, type=field.type.name
+            )
+        return pa.array(numbers.astype(kind, copy=False))
+
+    return read
+
+
+def _read_floats(kind: "np.dtype[Any]") -> Callable[[Field, Any], pa.Array]:
+    def read(field: Field, values: Any) -> pa.Array:
+        numbers = np.asarray(values, dtype=kind)
+        _check_finite(field, numbers, 1)
+        return pa.array(numbers)
+
+    return read
+
+
+def _check_finite(field: Field, numbers: npt.NDArray[Any], per_row: int) -> None:
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        row = int(np.argmin(finite)) // per_row
+        raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row)
+
+
+def _read_vectors(field: Field, group: Message, rows: int) -> pa.Array:
+    numbers = np.asarray(group.float_vector.data, dtype=np.float32)
+    if group.dim != field.dim and (len(numbers) or group.dim):
+        raise Refusal.WRONG_DIM(at=field.name, name=field.name, wanted=field.dim, got=group.dim)
+    if len(numbers) != rows * field.dim:
+        raise Refusal.VECTOR_LENGTH(
+            at=field.name,
+            name=field.name,
+            got=len(numbers),
+            rows=rows,
+            dim=field.dim,
+            wanted=rows * field.dim,
+        )
+    _check_finite(field, numbers, field.dim)
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), field.dim)
+
+
+def _read_texts(field: Field, values: Any) -> pa.Array:
+    # The protobuf parser has checked the UTF-8 already.
+    texts = pa.array(values[:], pa.string())
+    sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    if len(sizes) and sizes.max() > field.max_length:
+        row = int(np.argmax(sizes > field.max_length))
+        raise Refusal.TOO_LONG(
+            at=field.name,
+            name=field.name,
+            row=row,
+            got=int(sizes[row]),
+            most=field.max_length,
+        )
+    return texts
+
+
+def _read_json(field: Field, values: Any) -> pa.Array:
+    rows: list[bytes] = values[:]
+    _check_json(field, rows, _VALUES)
+    return _json_texts(field, rows)
+
+
+def _json_texts(field: Field, rows: list[bytes]) -> pa.Array:
+    try:
+        return pa.array(rows, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        row = next(n for n, text in enumerate(rows) if not _is_utf8(text))
+        raise Refusal.NOT_UTF8(at=field.name, name=field.name, row=row) from None
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_json(field: Field, rows: list[bytes], decoder: "msgspec.json.Decoder[Any]") -> list[Any]:
+    """Every row decoded; `Invalid` naming the first that is not JSON of the decoder's type.
+
+    One call for all rows where each is on one line, which is how clients send them.
+    """
+    joined = b"\n".join(rows)
+    if joined.count(b"\n") == len(rows) - 1:
+        try:
+            decoded: list[Any] = decoder.decode_lines(joined)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            decoded = []
+        if len(decoded) == len(rows):
+            return decoded
+    found = []
+    for row, text in enumerate(rows):
+        try:
+            found.append(decoder.decode(text))
+        except msgspec.ValidationError:
+            raise Refusal.DYNAMIC_NOT_OBJECT(at=field.name, row=row) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Refusal.NOT_JSON(
+                at=field.name, name=field.name, row=row, reason=str(error)
+            ) from None
+    return found
+
+
+def read_dynamic(field: Field, data: Message, fixed: frozenset[str]) -> pa.Array:
+    """The dynamic column: JSON objects none of whose keys is in `fixed`."""
+    if data.type not in (0, int(DataType.JSON)) or data.WhichOneof("field") not in (
+        None,
+        "scalars",
+    ):
+        _refuse_type(field, _type_of(data.type))
+    rows: list[bytes] = data.scalars.json_data.data[:]
+    for row, decoded in enumerate(_check_json(field, rows, _OBJECTS)):
+        if not fixed.isdisjoint(decoded):
+            key = min(fixed.intersection(decoded))
+            raise Refusal.DYNAMIC_NAME(at=DYNAMIC_FIELD, row=row, key=key)
+    return _json_texts(field, rows)
+
+
+def _scalar(member: str, read: Callable[[Field, Any], pa.Array]) -> Column:
+    def read_group(field: Field, group: Message, rows: int) -> pa.Array:
+        return read(field, getattr(group, member).data)
+
+    return Column("scalars", member, read_group)
+
+
+COLUMNS: Mapping[DataType, Column] = {
+    DataType.BOOL: _scalar("bool_data", _read_bools),
+    DataType.INT8: _scalar("int_data", _read_integers(np.dtype(np.int8))),
+    DataType.INT16: _scalar("int_data", _read_integers(np.dtype(np.int16))),
+    DataType.INT32: _scalar("int_data", _read_integers(np.dtype(np.int32))),
+    DataType.INT64: _scalar("long_data", _read_integers(np.dtype(np.int64))),
+    DataType.FLOAT: _scalar("float_data", _read_floats(np.dtype(np.float32))),
+    DataType.DOUBLE: _scalar("double_data", _read_floats(np.dtype(np.float64))),
+    DataType.VARCHAR: _scalar("string_data", _read_texts),
+    DataType.JSON: _scalar("json_data", _read_json),
+    DataType.FLOAT_VECTOR: Column("vectors", "float_vector", _read_vectors),
+}

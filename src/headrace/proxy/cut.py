@@ -1,0 +1,138 @@
+"""How a request is cut into parts: a pure function of its bytes, its id and the number of shards.
+
+**Owns** the cut. **Does not own** the hash (`key_hash`) or what becomes of parts (`writes`). Parts
+are numbered by shard and then by place, so a repetition of a request, through any proxy and under
+any version of the schema, has the same parts under the same numbers.
+
+A part holds the rows of one shard, as many as one entry takes. Sizes are estimated from the columns
+that were sent; a row's share of the encoding around it is not counted.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.proxy.errors import Refusal
+from headrace.proxy.key_hash import Shards
+from headrace.proxy.rows_check import CheckedRows
+
+Places: TypeAlias = npt.NDArray[np.int64]
+
+
+MADE_KEY_BYTES = 24  # of an automatic key, the longest as a text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartRows:
+    """The rows of one part, rising; `places` None = all rows of the request."""
+
+    number: int
+    shard: int
+    places: Places | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """Bytes of every row: a share that all have, and one of their own where rows differ."""
+
+    fixed: int
+    own: Places | None
+
+    def of(self, places: Places) -> Places:
+        """Bytes of these rows."""
+        if self.own is None:
+            return np.full(len(places), self.fixed)
+        return self.own[places] + self.fixed
+
+
+def sizes_of(columns: Sequence[pa.Array]) -> Sizes:
+    """The sizes of rows that have these columns."""
+    fixed = 0
+    own: Places | None = None
+    for column in columns:
+        if pa.types.is_string(column.type):
+            fixed += 4
+            lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+            own = lengths.astype(np.int64) if own is None else own + lengths
+        elif pa.types.is_fixed_size_list(column.type):
+            fixed += column.type.list_size * column.type.value_type.bit_width // 8
+        else:
+            fixed += max(1, column.type.bit_width // 8)
+    return Sizes(fixed, own)
+
+
+def row_sizes(rows: CheckedRows, upsert: bool) -> Sizes:
+    """The sizes of a request's rows: the columns that were sent, keys made, keys replaced."""
+    counted = [c for c, s in zip(rows.columns, rows.sent, strict=True) if s and c is not None]
+    if upsert and rows.keys is not None:
+        counted.append(rows.keys)
+    sizes = sizes_of(counted)
+    return Sizes(sizes.fixed + MADE_KEY_BYTES, sizes.own) if rows.schema.key.auto_id else sizes
+
+
+def cut(shard_of_row: Shards, sizes: Sizes, shards: int, bytes_max: int) -> list[PartRows]:
+    """The parts of a request; `Invalid` when a single row is larger than an entry may be.
+
+    Rows with shard -1 are left out.
+    """
+    _check_rows(sizes, len(shard_of_row), bytes_max)
+    whole = shards == 1 and int(shard_of_row.min(initial=0)) == 0
+    parts: list[PartRows] = []
+    for shard in range(shards):
+        places = None if whole else np.flatnonzero(shard_of_row == shard)
+        for piece in _pieces(places, len(shard_of_row), sizes, bytes_max):
+            parts.append(PartRows(len(parts), shard, piece))
+    return parts
+
+
+def kept_of(keys: pa.Array) -> Places | None:
+    """Of each key the last row that has it, rising; None when no key is repeated."""
+    encoded = keys.dictionary_encode()
+    distinct = len(encoded.dictionary)
+    if distinct == len(keys):
+        return None
+    last = np.empty(distinct, np.int64)
+    # Of repeated places in an assignment numpy keeps the last.
+    last[encoded.indices.to_numpy(zero_copy_only=False)] = np.arange(len(keys))
+    return np.sort(last)
+
+
+def _check_rows(sizes: Sizes, rows: int, bytes_max: int) -> None:
+    most = sizes.fixed + (0 if sizes.own is None or rows == 0 else int(sizes.own.max()))
+    if most > bytes_max:
+        row = 0 if sizes.own is None else int(np.argmax(sizes.own))
+        raise Refusal.ROW_TOO_LARGE(at="fields_data", row=row, got=most, most=bytes_max)
+
+
+def _pieces(
+    places: Places | None, rows: int, sizes: Sizes, bytes_max: int
+) -> Iterator[Places | None]:
+    count = rows if places is None else len(places)
+    if count == 0:
+        return
+    whole = np.arange(rows) if places is None else places
+    ends = np.cumsum(sizes.of(whole))
+    if ends[-1] <= bytes_max:
+        yield places
+        return
+    start = 0
+    while start < count:
+        before = int(ends[start - 1]) if start else 0
+        end = int(np.searchsorted(ends, before + bytes_max, side="right"))
+        yield whole[start:end]
+        start = end
+
+
+def take(column: pa.Array, places: Places | None) -> pa.Array:
+    """The rows of a column; without a copy where they are all or follow each other."""
+    if places is None:
+        return column
+    first, last = int(places[0]), int(places[-1])
+    if last - first == len(places) - 1:
+        return column.slice(first, len(places))
+    return column.take(pa.array(places))

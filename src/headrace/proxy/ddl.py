@@ -1,0 +1,78 @@
+"""CreateCollection, DropCollection and RenameCollection.
+
+**Owns** the checks of their requests. **Does not own** what they do: the master service records a
+DDL and has it appended to every vchannel before it answers.
+"""
+
+from headrace.meta.records import Role
+from headrace.model.codec import encode
+from headrace.model.errors import NotFound
+from headrace.proxy.catalog import Catalog, check_database
+from headrace.proxy.errors import Refusal, success
+from headrace.proxy.leaders import Leaders
+from headrace.proxy.milvus import Message, parse, schema_pb
+from headrace.proxy.schema_check import check_name, check_schema
+from headrace.proxy.settings import ProxySettings
+from headrace.proxy.waiting import Call
+from headrace.rpc.messages import (
+    CreateCollectionRequest,
+    DropCollectionRequest,
+    RenameCollectionRequest,
+)
+
+
+class Ddl:
+    """The methods that change which collections there are."""
+
+    def __init__(self, catalog: Catalog, leaders: Leaders, settings: ProxySettings) -> None:
+        self._catalog = catalog
+        self._leaders = leaders
+        self._settings = settings
+
+    async def create_collection(self, request: Message, call: Call) -> Message:
+        """Milvus's CreateCollection: again with the same schema is done, with another an error."""
+        check_name("collection name", request.collection_name, at="collection_name")
+        for pair in request.properties:
+            raise Refusal.PROPERTY_NOT_SERVED(at=pair.key, key=pair.key, what="collection")
+        message = parse(schema_pb.CollectionSchema, request.schema)
+        check_database(message.dbName)
+        if message.name not in ("", request.collection_name):
+            raise Refusal.SCHEMA_NAME(
+                at="schema.name", got=message.name, wanted=request.collection_name
+            )
+        shards = request.shards_num or 1
+        if not 1 <= shards <= self._settings.shards_max:
+            most = self._settings.shards_max
+            raise Refusal.SHARDS_BAD(at="shards_num", got=shards, most=most)
+        schema = check_schema(message, fields_max=self._settings.fields_max)
+        order = CreateCollectionRequest(
+            name=request.collection_name,
+            schema=encode(schema),
+            shards=shards,
+            consistency_level=request.consistency_level,
+        )
+        await self._leaders.call(Role.MASTER_SERVICE, order, call)
+        return success()
+
+    async def drop_collection(self, request: Message, call: Call) -> Message:
+        """Milvus's DropCollection: of what is absent it is done as well."""
+        if not request.collection_name:
+            raise Refusal.NAME_MISSING(at="collection_name", what="collection name")
+        order = DropCollectionRequest(request.collection_name)
+        await self._leaders.call(Role.MASTER_SERVICE, order, call)
+        return success()
+
+    async def rename_collection(self, request: Message, call: Call) -> Message:
+        """Milvus's RenameCollection, inside the only database."""
+        check_database(request.newDBName)
+        check_name("new collection name", request.newName, at="newName")
+        before = await self._catalog.read(request.oldName)
+        order = RenameCollectionRequest(request.oldName, request.newName)
+        try:
+            await self._leaders.call(Role.MASTER_SERVICE, order, call)
+        except NotFound:
+            # A repetition finds what the lost answer's rename has done.
+            after = await self._catalog.read_id(before.id)
+            if after.name != request.newName:
+                raise
+        return success()

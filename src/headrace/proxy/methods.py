@@ -1,0 +1,108 @@
+"""The methods of the front door: bytes of a request in, bytes of its answer out, no transport.
+
+**Owns** the table of served methods, and the one way in which every call is treated: the token, the
+size, the message, fields that are not served, the database; then the method; then errors become a
+Status in the method's own answer. **Does not own** what a method does (the topic modules) or gRPC
+(`frontdoor`).
+"""
+
+import base64
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from google.protobuf.message_factory import GetMessageClass
+
+from headrace.model.errors import HeadraceError, Invalid, Unavailable
+from headrace.proxy.catalog import check_database
+from headrace.proxy.errors import Aborted, Refusal, Transport, status_of
+from headrace.proxy.milvus import SERVICE, Message, parse
+from headrace.proxy.served_fields import refuse_unserved
+from headrace.proxy.settings import ProxySettings
+from headrace.proxy.unserved import INSTEAD, WITHOUT_STATUS
+from headrace.proxy.waiting import Call
+from headrace.runtime.telemetry import Telemetry
+
+Method = Callable[[Message, Call], Awaitable[Message]]
+
+DATABASE_HEADER = "dbname"
+TOKEN_HEADER = "authorization"
+
+
+class Methods:
+    """Answers calls of `milvus.proto.milvus.MilvusService`."""
+
+    def __init__(
+        self, served: Mapping[str, Method], settings: ProxySettings, telemetry: Telemetry
+    ) -> None:
+        self._served = served
+        self._settings = settings
+        self._log = telemetry.log
+        self._calls = telemetry.counter(
+            "proxy_calls_total", "calls of clients by method and outcome", ("method", "outcome")
+        )
+        self._token = base64.b64encode(settings.token.encode()).decode()
+
+    async def answer(self, data: bytes, call: Call) -> bytes:
+        """The answer to a request as it came; `Aborted` where only a gRPC status will do."""
+        method = SERVICE.methods_by_name[call.method]
+        try:
+            answer = await self._answer(method, data, call)
+        except HeadraceError as error:
+            if isinstance(error, Unavailable):
+                raise self._aborted(call, Transport.UNAVAILABLE, error.message) from error
+            self._count(call, "refused" if isinstance(error, Invalid) else "failed")
+            if not isinstance(error, Invalid):
+                self._log.error("a call failed", method=call.method, error=error.message)
+            answer = _with_status(method, status_of(error))
+        except Aborted as error:
+            self._count(call, error.transport.value)
+            raise
+        else:
+            self._count(call, "done")
+        return bytes(answer.SerializeToString())
+
+    def broken(self, call: Call) -> bytes:
+        """The answer to a call on which we broke: no part of our own trouble reaches the client."""
+        self._count(call, "broken")
+        method = SERVICE.methods_by_name[call.method]
+        answer = _with_status(method, status_of(Refusal.BROKEN()))
+        return bytes(answer.SerializeToString())
+
+    async def _answer(self, method: Any, data: bytes, call: Call) -> Message:
+        self._check_token(call)
+        limit = self._settings.request_bytes_max
+        if len(data) > limit:
+            raise Refusal.TOO_LARGE(size=len(data), limit=limit)
+        handler = self._served.get(method.name)
+        if handler is None:
+            if method.name in WITHOUT_STATUS:
+                raise Aborted(Transport.UNIMPLEMENTED, f"{method.name} is not served yet")
+            raise Refusal.NOT_SERVED(method=method.name, instead=INSTEAD[method.name])
+        request = parse(GetMessageClass(method.input_type), data)
+        refuse_unserved(request)
+        names = [getattr(request, n, "") for n in ("db_name", "dbName")]
+        check_database(*names, call.headers.get(DATABASE_HEADER, ""))
+        return await handler(request, call)
+
+    def _check_token(self, call: Call) -> None:
+        if not self._settings.token:
+            return
+        given = call.headers.get(TOKEN_HEADER, "")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise Aborted(Transport.UNAUTHENTICATED, "the token is missing or another one")
+
+    def _aborted(self, call: Call, transport: Transport, message: str) -> Aborted:
+        self._count(call, transport.value)
+        return Aborted(transport, message)
+
+    def _count(self, call: Call, outcome: str) -> None:
+        self._calls.labels(call.method, outcome).inc()
+
+
+def _with_status(method: Any, status: Message) -> Message:
+    """An answer of the method's own type that holds nothing but the Status."""
+    kind = GetMessageClass(method.output_type)
+    if method.output_type.full_name == status.DESCRIPTOR.full_name:
+        return status
+    return kind(status=status)

@@ -1,0 +1,53 @@
+"""Milvus's public protocol: the generated messages that come with `pymilvus`, imported cheaply.
+
+**Owns** how they are imported. **Does not own** any meaning. Importing `pymilvus` itself runs the
+whole client (pandas included: seconds, and some 100 MB); its generated code needs none of it. So it
+is imported through a bare package module that knows only where the package lies, and that is taken
+away again: who imports the real client later in the same process gets it, with the same messages.
+"""
+
+import importlib
+import importlib.util
+import sys
+import types
+from typing import Any, TypeAlias
+
+from google.protobuf.message import DecodeError
+
+from headrace.model.errors import Invalid
+
+Message: TypeAlias = Any  # a message of the generated code, which has no types that mypy may read
+
+
+def _generated(name: str) -> Any:
+    bare = "pymilvus" not in sys.modules
+    if bare:
+        spec = importlib.util.find_spec("pymilvus")
+        if spec is None or spec.submodule_search_locations is None:
+            raise ImportError("pymilvus, which brings Milvus's messages, is not installed")
+        package = types.ModuleType("pymilvus")
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules["pymilvus"] = package
+    try:
+        return importlib.import_module(f"pymilvus.grpc_gen.{name}")
+    finally:
+        if bare:
+            del sys.modules["pymilvus"]
+
+
+pb = _generated("milvus_pb2")
+common_pb = _generated("common_pb2")
+schema_pb = _generated("schema_pb2")
+
+
+def parse(kind: Any, data: bytes) -> Message:
+    """The message of these bytes; `Invalid` when they are none."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        name = kind.DESCRIPTOR.name
+        text = f"the request is not a {name} message: {error}"
+        raise Invalid(text, field=name) from error
+
+
+SERVICE = pb.DESCRIPTOR.services_by_name["MilvusService"]

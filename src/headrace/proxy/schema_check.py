@@ -1,0 +1,219 @@
+"""A client's schema, checked and made ours; and ours made a client's again.
+
+**Owns** the table of served types with what each allows, the names and ids of fields, and the two
+directions between Milvus's `CollectionSchema` and `model.schema.Schema`. **Does not own** which
+fields of the messages are served (`served_fields`) or Arrow types (`binlog.columns`).
+
+Ids of fields are given in order from `FIRST_FIELD_ID`, the dynamic field last, so the same request
+makes the same schema, and "create again with the same schema" is a comparison of values.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headrace.model.schema import (
+    DYNAMIC_FIELD,
+    FIRST_FIELD_ID,
+    RESERVED_COLUMNS,
+    DataType,
+    Field,
+    Scalar,
+    Schema,
+)
+from headrace.proxy.errors import Refusal
+from headrace.proxy.milvus import Message, schema_pb
+from headrace.proxy.served_fields import refuse_unserved
+
+NAME_LENGTH_MAX = 255
+VARCHAR_BYTES_MAX = 65_535
+DIM_MAX = 32_768
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRule:
+    """What a served type allows. `default` names the member of a `ValueField` that holds one."""
+
+    default: str = ""
+    nullable: bool = True
+    key: bool = False
+    parameters: frozenset[str] = frozenset()
+    integer_bits: int = 0
+
+
+SERVED_TYPES: Mapping[DataType, TypeRule] = {
+    DataType.BOOL: TypeRule("bool_data"),
+    DataType.INT8: TypeRule("int_data", integer_bits=8),
+    DataType.INT16: TypeRule("int_data", integer_bits=16),
+    DataType.INT32: TypeRule("int_data", integer_bits=32),
+    DataType.INT64: TypeRule("long_data", key=True, integer_bits=64),
+    DataType.FLOAT: TypeRule("float_data"),
+    DataType.DOUBLE: TypeRule("double_data"),
+    DataType.VARCHAR: TypeRule("string_data", key=True, parameters=frozenset({"max_length"})),
+    DataType.JSON: TypeRule(),
+    DataType.FLOAT_VECTOR: TypeRule(nullable=False, parameters=frozenset({"dim"})),
+}
+
+
+def check_name(what: str, name: str, *, at: str = "") -> None:
+    """`Invalid` unless `name` is one that Milvus takes for collections and fields."""
+    if not name:
+        raise Refusal.NAME_MISSING(at=at, what=what)
+    if len(name) > NAME_LENGTH_MAX or not _NAME.fullmatch(name):
+        raise Refusal.NAME_BAD(at=at, what=what, name=name, most=NAME_LENGTH_MAX)
+
+
+def type_name(code: int) -> str:
+    """The name of a Milvus type code, in the spelling of pymilvus, for people."""
+    if code in DataType.__members__.values():
+        return DataType(code).name
+    names = schema_pb.DataType
+    return names.Name(code) if code in names.values() else f"code {code}"
+
+
+def check_schema(message: Message, *, fields_max: int) -> Schema:
+    """The schema of a create request; `Invalid` naming the field that is wrong or not served."""
+    refuse_unserved(message)
+    for pair in message.properties:
+        raise Refusal.PROPERTY_NOT_SERVED(at=pair.key, key=pair.key, what="schema")
+    if not 1 <= len(message.fields) <= fields_max:
+        raise Refusal.FIELDS_COUNT(at="fields", got=len(message.fields), most=fields_max)
+    fields: list[Field] = []
+    for number, item in enumerate(message.fields):
+        if any(f.name == item.name for f in fields):
+            raise Refusal.FIELD_TWICE(at=item.name, name=item.name)
+        automatic = item.autoID or (message.autoID and item.is_primary_key)
+        fields.append(_check_field(item, FIRST_FIELD_ID + number, automatic))
+    _check_together(fields)
+    if message.enable_dynamic_field:
+        dynamic_id = FIRST_FIELD_ID + len(fields)
+        fields.append(Field(id=dynamic_id, name=DYNAMIC_FIELD, type=DataType.JSON, dynamic=True))
+    return Schema(fields=tuple(fields), description=message.description)
+
+
+def _check_together(fields: list[Field]) -> None:
+    keys = [f for f in fields if f.primary]
+    if len(keys) != 1:
+        raise Refusal.KEY_COUNT(at="is_primary_key", got=len(keys))
+    vectors = [f.name for f in fields if f.type.is_vector]
+    if len(vectors) != 1:
+        names = ", ".join(vectors) or "none"
+        raise Refusal.VECTOR_COUNT(at="fields", got=len(vectors), names=names)
+
+
+def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
+    name = item.name
+    check_name("field name", name, at="fields")
+    if name in RESERVED_COLUMNS:
+        raise Refusal.FIELD_RESERVED(at=name, name=name)
+    rule = SERVED_TYPES.get(item.data_type)
+    if rule is None:
+        served = ", ".join(t.name for t in SERVED_TYPES)
+        raise Refusal.TYPE_NOT_SERVED(
+            at=name, name=name, type=type_name(item.data_type), served=served
+        )
+    kind = DataType(item.data_type)
+    if item.element_type:
+        raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="given an element_type")
+    if item.nullable and not rule.nullable:
+        raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="nullable")
+    default = _check_default(item, kind, rule)
+    if item.is_primary_key:
+        _check_key(item, kind, rule, default)
+    elif automatic:
+        raise Refusal.AUTO_ID_FIELD(at=name, name=name)
+    parameters = _check_parameters(item, kind, rule)
+    if isinstance(default, str) and len(default.encode()) > parameters["max_length"]:
+        raise Refusal.DEFAULT_BAD(at=name, name=name, got=default, reason="above its max_length")
+    return Field(
+        id=field_id,
+        name=name,
+        type=kind,
+        primary=item.is_primary_key,
+        auto_id=automatic,
+        nullable=item.nullable,
+        max_length=parameters.get("max_length", 0),
+        dim=parameters.get("dim", 0),
+        default=default,
+        has_default=default is not None,
+        description=item.description,
+    )
+
+
+def _check_key(item: Message, kind: DataType, rule: TypeRule, default: Scalar) -> None:
+    name = item.name
+    if not rule.key:
+        raise Refusal.KEY_TYPE(at=name, name=name, type=kind.name)
+    if item.nullable:
+        raise Refusal.KEY_PLAIN(at=name, name=name, what="nullable")
+    if default is not None:
+        raise Refusal.KEY_PLAIN(at=name, name=name, what="given a default")
+
+
+def _check_parameters(item: Message, kind: DataType, rule: TypeRule) -> dict[str, int]:
+    name = item.name
+    given: dict[str, str] = {}
+    for pair in item.type_params:
+        if pair.key not in rule.parameters:
+            known = any(pair.key in other.parameters for other in SERVED_TYPES.values())
+            refusal = Refusal.PARAMETER_ON_TYPE if known else Refusal.PARAMETER_NOT_SERVED
+            raise refusal(at=name, name=name, key=pair.key, type=kind.name)
+        given[pair.key] = pair.value
+    numbers: dict[str, int] = {}
+    for key in sorted(rule.parameters):
+        text = given.get(key, "")
+        number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+        if key == "dim" and not 1 <= number <= DIM_MAX:
+            raise Refusal.DIM_BAD(at=name, name=name, got=text, least=1, most=DIM_MAX)
+        if key == "max_length" and not 1 <= number <= VARCHAR_BYTES_MAX:
+            raise Refusal.MAX_LENGTH_BAD(at=name, name=name, got=text, most=VARCHAR_BYTES_MAX)
+        numbers[key] = number
+    return numbers
+
+
+def _check_default(item: Message, kind: DataType, rule: TypeRule) -> Scalar:
+    member = item.default_value.WhichOneof("data")
+    if member is None:
+        return None
+    name = item.name
+    if not rule.default:
+        raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="given a default")
+    value: Scalar = getattr(item.default_value, member)
+    if member != rule.default:
+        wanted = f"not of type {kind.name}"
+        raise Refusal.DEFAULT_BAD(at=name, name=name, got=value, reason=wanted)
+    if rule.integer_bits and not isinstance(value, bool) and isinstance(value, int):
+        limit = 1 << (rule.integer_bits - 1)
+        if not -limit <= value < limit:
+            raise Refusal.DEFAULT_BAD(
+                at=name, name=name, got=value, reason=f"out of the range of {kind.name}"
+            )
+    return value
+
+
+def schema_message(name: str, schema: Schema) -> Message:
+    """The schema as a client sees it: the dynamic field is a flag there, not a field."""
+    message = schema_pb.CollectionSchema(
+        name=name,
+        description=schema.description,
+        enable_dynamic_field=schema.dynamic is not None,
+        autoID=schema.key.auto_id,
+    )
+    for field in schema.fields:
+        if field.dynamic:
+            continue
+        item = message.fields.add(
+            fieldID=field.id,
+            name=field.name,
+            description=field.description,
+            data_type=int(field.type),
+            is_primary_key=field.primary,
+            autoID=field.auto_id,
+            nullable=field.nullable,
+        )
+        for key in sorted(SERVED_TYPES[field.type].parameters):
+            item.type_params.add(key=key, value=str(getattr(field, key)))
+        if field.has_default:
+            setattr(item.default_value, SERVED_TYPES[field.type].default, field.default)
+    return message

@@ -1,0 +1,117 @@
+"""Who sequences a pchannel, and calls to it: in this process or in another proxy's.
+
+**Owns** the records of wanted sequencers as this proxy knows them, the choice between a direct call
+and a peer, and the report of a sequencer that cannot be reached. **Does not own** repetition
+(`writes`, `flush`) or anything that the sequencer decides.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from headrace.meta.api import MetaStore
+from headrace.meta.keys import Keys
+from headrace.meta.records import Role, SequencerRecord
+from headrace.model.channel import PChannel
+from headrace.model.errors import Fenced, Unavailable
+from headrace.proxy.leaders import Leaders
+from headrace.proxy.waiting import pause
+from headrace.proxy.watched import Watched
+from headrace.rpc.api import Handler, NotSent, Peers
+from headrace.rpc.messages import AppendRequest, AppendResponse, SuspectRequest
+from headrace.runtime.host import Host
+
+SUSPECT_TIMEOUT_S = 2.0
+
+
+class SequencerPort(Protocol):
+    """The sequencers of this process, as the proxy sees them."""
+
+    async def append(self, request: AppendRequest) -> AppendResponse:
+        """Append one part, or find that it stands; `Fenced` when this process does not sequence.
+
+        `NotSent`: surely nothing of it was or will be sent to the log.
+        """
+        ...
+
+    def sequences(self, pchannel: PChannel) -> bool:
+        """Whether this process is the sequencer, as far as it knows."""
+        ...
+
+    def handlers(self) -> Mapping[type, Handler]:
+        """What it answers to peers: request type -> coroutine function."""
+        ...
+
+    async def run(self) -> None:
+        """Sequence what this process is wanted for, until stopped."""
+        ...
+
+    def stop(self) -> None:
+        """Ask for a clean end."""
+        ...
+
+
+class Sequencing:
+    """Calls to the sequencers of all pchannels."""
+
+    def __init__(
+        self,
+        *,
+        meta: MetaStore,
+        keys: Keys,
+        peers: Peers,
+        host: Host,
+        own: SequencerPort,
+        leaders: Leaders,
+        suspect_again_s: float,
+    ) -> None:
+        self.server_id = 0  # of this process, once it is registered
+        self._keys = keys
+        self._peers = peers
+        self._host = host
+        self._own = own
+        self._leaders = leaders
+        self._suspect_again_s = suspect_again_s
+        self._suspected: dict[int, float] = {}
+        self._watched = Watched(meta, keys.sequencers_prefix, SequencerRecord, host.clock)
+
+    async def run(self) -> None:
+        """Follow the records for ever."""
+        await self._watched.run()
+
+    async def call(self, pchannel: PChannel, request: Any, *, timeout_s: float) -> Any:
+        """The answer of the pchannel's sequencer; `NotSent` when nobody is known or reached."""
+        record = self._watched.items.get(self._keys.sequencer(pchannel))
+        if record is None:
+            raise NotSent(f"pchannel {pchannel} has no sequencer yet")
+        if record.server_id == self.server_id:
+            if isinstance(request, AppendRequest):
+                return await self._own.append(request)
+            return await self._own.handlers()[type(request)](request)
+        try:
+            return await self._peers.call(record.address, request, timeout_s=timeout_s)
+        except NotSent:
+            await self._suspect(record)
+            raise
+
+    def count(self) -> int:
+        """How many changes of the records were seen; for `moved`."""
+        return self._watched.changes.count
+
+    async def moved(self, count: int, seconds: float) -> None:
+        """Wait until the records have changed since `count`, at most `seconds`."""
+        await pause(self._host.clock, seconds, self._watched.changes.after(count))
+
+    async def _suspect(self, record: SequencerRecord) -> None:
+        """Tell the master service, which tries its own connection; it may be away itself."""
+        now = self._host.clock.monotonic()
+        if now < self._suspected.get(record.server_id, 0.0):
+            return
+        self._suspected[record.server_id] = now + self._suspect_again_s
+        leader = self._leaders.leader(Role.MASTER_SERVICE)
+        if leader is None:
+            return
+        suspicion = SuspectRequest(server_id=record.server_id, address=record.address)
+        try:
+            await self._peers.call(leader.address, suspicion, timeout_s=SUSPECT_TIMEOUT_S)
+        except (Unavailable, Fenced):
+            del self._suspected[record.server_id]

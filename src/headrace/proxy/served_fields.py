@@ -1,0 +1,146 @@
+"""Which fields of a request are served; whatever else is set is refused by name.
+
+**Owns** the table and the walk over a message. **Does not own** what served fields mean.
+
+A field that is set and not known here would be ignored, and the client would believe that it did
+something: a namespace, a partial update, a TTL. So the walk covers every field of a message, and
+those of its parts, and a field that a newer protocol adds is refused until it stands in the table.
+"""
+
+from collections.abc import Mapping
+
+from headrace.proxy.errors import Refusal
+from headrace.proxy.milvus import Message
+
+_NAMED = ("base", "db_name", "collection_name")
+
+# Served fields by message. What Milvus's own roles use to address each other (MsgBase) says
+# nothing about the request, its replication marks aside.
+SERVED: Mapping[str, frozenset[str]] = {
+    message: frozenset(fields)
+    for message, fields in {
+        "MsgBase": ("msg_type", "msgID", "timestamp", "sourceID", "targetID"),
+        # connections
+        "ConnectRequest": ("base", "client_info"),
+        "GetVersionRequest": (),
+        "CheckHealthRequest": (),
+        "AllocTimestampRequest": ("base",),
+        # collections
+        "CreateCollectionRequest": (
+            *_NAMED,
+            "schema",
+            "shards_num",
+            "consistency_level",
+            "properties",
+        ),
+        "CollectionSchema": (
+            "name",
+            "description",
+            "autoID",
+            "fields",
+            "enable_dynamic_field",
+            "properties",
+            "dbName",
+        ),
+        "FieldSchema": (
+            "name",
+            "is_primary_key",
+            "description",
+            "data_type",
+            "type_params",
+            "autoID",
+            "element_type",
+            "default_value",
+            "nullable",
+        ),
+        "DropCollectionRequest": _NAMED,
+        "RenameCollectionRequest": ("base", "db_name", "oldName", "newName", "newDBName"),
+        "HasCollectionRequest": _NAMED,
+        "DescribeCollectionRequest": (*_NAMED, "collectionID"),
+        "ShowCollectionsRequest": ("base", "db_name", "collection_names"),
+        "HasPartitionRequest": (*_NAMED, "partition_name"),
+        "ShowPartitionsRequest": (*_NAMED, "collectionID", "partition_names"),
+        "ListDatabasesRequest": ("base",),
+        "DescribeDatabaseRequest": ("base", "db_name"),
+        "ListAliasesRequest": _NAMED,
+        # rows
+        "InsertRequest": (
+            *_NAMED,
+            "partition_name",
+            "fields_data",
+            "num_rows",
+            "schema_timestamp",
+        ),
+        "UpsertRequest": (
+            *_NAMED,
+            "partition_name",
+            "fields_data",
+            "num_rows",
+            "schema_timestamp",
+        ),
+        "FieldData": (
+            "type",
+            "field_name",
+            "scalars",
+            "vectors",
+            "field_id",
+            "is_dynamic",
+            "valid_data",
+        ),
+        # A delete by key reads nothing, so every consistency level is kept.
+        "DeleteRequest": (
+            *_NAMED,
+            "partition_name",
+            "expr",
+            "consistency_level",
+            "expr_template_values",
+        ),
+        # flush and statistics
+        "FlushRequest": ("base", "db_name", "collection_names"),
+        "GetFlushStateRequest": ("segmentIDs", "flush_ts", "db_name", "collection_name"),
+        "FlushAllRequest": ("base", "db_name"),
+        "GetFlushAllStateRequest": ("base", "flush_all_ts", "db_name"),
+        "GetCollectionStatisticsRequest": _NAMED,
+        "GetPersistentSegmentInfoRequest": ("base", "dbName", "collectionName", "states"),
+        # indexes and loads: what is only remembered keeps any parameter
+        "CreateIndexRequest": (*_NAMED, "field_name", "extra_params", "index_name"),
+        "DescribeIndexRequest": (*_NAMED, "field_name", "index_name", "timestamp"),
+        "GetIndexStatisticsRequest": (*_NAMED, "index_name", "timestamp"),
+        "GetIndexStateRequest": (*_NAMED, "field_name", "index_name"),
+        "GetIndexBuildProgressRequest": (*_NAMED, "field_name", "index_name"),
+        "DropIndexRequest": (*_NAMED, "field_name", "index_name"),
+        "LoadCollectionRequest": (*_NAMED, "replica_number", "refresh"),
+        "ReleaseCollectionRequest": _NAMED,
+        "GetLoadingProgressRequest": (*_NAMED, "partition_names"),
+        "GetLoadStateRequest": (*_NAMED, "partition_names"),
+    }.items()
+}
+
+# What to do instead, where that can be said in a few words.
+INSTEAD: Mapping[str, str] = {
+    "namespace": "use one collection a namespace",
+    "partial_update": "upsert whole rows",
+    "field_ops": "upsert whole rows",
+    "num_partitions": "create the collection without a partition key",
+    "functions": "compute the output fields before you insert",
+    "is_clustering_key": "leave it out",
+    "is_partition_key": "leave it out",
+    "hash_keys": "leave it out: rows are hashed by their keys",
+}
+
+
+def refuse_unserved(message: Message) -> None:
+    """Raise `Invalid` that names the first field that is set and not served.
+
+    Looks into those parts of the message, alone or repeated, whose kinds stand in the table.
+    """
+    kind = message.DESCRIPTOR.name
+    served = SERVED[kind]
+    for descriptor, value in message.ListFields():
+        name = descriptor.name
+        if name not in served:
+            instead = f"; instead: {INSTEAD[name]}" if name in INSTEAD else ""
+            raise Refusal.FIELD_NOT_SERVED(at=name, field=f"{kind}.{name}", instead=instead)
+        if descriptor.message_type is not None and descriptor.message_type.name in SERVED:
+            for part in value if descriptor.is_repeated else (value,):
+                refuse_unserved(part)
