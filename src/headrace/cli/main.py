@@ -114,7 +114,7 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Stream real text in, kill a data node, verify every row in the files."""
-    from headrace.cli.demo import run_demo
+    from headrace.cli.demo.run import run_demo
 
     raise typer.Exit(run_demo(rows=rows, data_dir=data_dir, object_store=object_store, json=json))
 

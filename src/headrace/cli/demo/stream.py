@@ -24,6 +24,8 @@ DELETE_EVERY = 97  # of the rows of a batch, one in so many is deleted later
 UPSERT_EVERY = 89
 SHARDS = 2
 TRIES = 8
+GATE = 0.6  # of the rows: the kill comes before two thirds are sent
+GATE_S = 60.0
 
 
 @dataclass
@@ -44,10 +46,11 @@ class Stream:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.rows)
+        self.killed = threading.Event()  # rows beyond GATE wait for the kill
         self._lock = threading.Lock()
 
-    def create(self) -> None:
-        """The collection: 2 shards, explicit schema."""
+    def create(self) -> int:
+        """The collection: 2 shards, explicit schema; its id."""
         from pymilvus import DataType, MilvusClient
 
         client = MilvusClient(self.uri)
@@ -58,7 +61,9 @@ class Stream:
         schema.add_field("text", DataType.VARCHAR, max_length=16_000)
         schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=DIM)
         client.create_collection(self.collection, schema=schema, num_shards=SHARDS)
+        collection_id = int(client.describe_collection(self.collection)["collection_id"])
         client.close()
+        return collection_id
 
     def run(self) -> None:
         """Insert all rows, then delete some and replace some; raises what a client would see."""
@@ -88,6 +93,8 @@ class Stream:
 
     def _insert(self, client: Any, start: int) -> None:
         numbers = np.arange(start, min(start + BATCH_ROWS, self.rows))
+        if start >= GATE * self.rows:
+            self.killed.wait(GATE_S)
         rows = self._rows_of(numbers, 0)
         _repeat(lambda key: client.insert(self.collection, rows, **key), f"insert-{start}")
         with self._lock:
