@@ -1,0 +1,87 @@
+"""`headrace status` and `headrace inspect`: what the cluster says of itself, as tables.
+
+**Owns** the tables. **Does not own** the questions (`app.observe`) or the answers (each role's
+`StatusRequest` handler gives lists of rows; what holds a checkpoint is named there).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from headrace.app.observe import Seen, etcd_settings, look
+
+WIDTH_WITHOUT_TERMINAL = 200
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return (
+        console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL, highlight=False)
+    )
+
+
+def processes(seen: Sequence[Seen]) -> Table:
+    """Who has a session, who leads, who answers."""
+    table = Table(title="processes", title_justify="left")
+    for column in ("role", "node", "server id", "state", "address", "leads", "answers"):
+        table.add_column(column)
+    for one in seen:
+        session = one.session
+        table.add_row(
+            session.role.value,
+            session.node_name,
+            str(session.server_id),
+            one.state or session.state.value,
+            session.public_address or session.address,
+            "yes" if one.leads else "",
+            one.trouble or "yes",
+        )
+    return table
+
+
+def tables_of(seen: Sequence[Seen], topic: str) -> list[Table]:
+    """One table for each list of rows in the answers; equal lists of several nodes are joined."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in seen:
+        for name, rows in one.details.items():
+            if isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows):
+                said = [{"node": one.session.node_name, **row} for row in rows]
+                found.setdefault(name, []).extend(said)
+    return [_table(name, rows) for name, rows in found.items() if rows]
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=name, title_justify="left")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    for column in columns:
+        table.add_column(column.replace("_", " "))
+    for row in rows:
+        table.add_row(*(_text(row.get(column, "")) for column in columns))
+    return table
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_text(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def show(topic: str, *, data_dir: Path | None, etcd: str | None) -> int:
+    """Ask and print; 1 when nobody answered."""
+    seen = asyncio.run(look(etcd_settings(data_dir, etcd), topic))
+    console = _console()
+    if topic in ("", "nodes"):
+        console.print(processes(seen))
+    tables = tables_of(seen, topic)
+    for table in tables:
+        console.print(table)
+    if topic not in ("", "nodes") and not tables:
+        silent = [f"{s.session.node_name}: {s.trouble}" for s in seen if s.trouble]
+        console.print("\n".join(silent) or f"no {topic}")
+    return 0 if any(not one.trouble for one in seen) else 1
