@@ -266,8 +266,8 @@ class MasterShell:
                 )
             except Unavailable:
                 unknown, revision = True, None
-                await self._host.clock.sleep(self._settings.retry_least_s)
             if revision is None:
+                await self._host.clock.sleep(self._settings.retry_least_s)
                 revision = await recording.find_collection(self._store, self._keys, effect.record)
             if revision is not None:
                 self._crash.reach(DDL_RECORDED)
