@@ -1,0 +1,83 @@
+"""One message on its way into the log, and what counts as its outcome.
+
+**Owns** the bytes, the id that they were sent under, and the verdict: it stands, or another message
+stands in its place, or nothing is known yet. **Does not own** what follows from it.
+
+Only a message that stands at the next id is an outcome (or the log's word that ours was taken as
+that id). A refusal, a lost answer and absence are none: the same bytes are sent again under the
+same id until there is one. So whoever names an id knows the message that has it, and a message that
+comes late can only be the one that was meant to stand there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from headrace.model.entry import Body
+from headrace.model.ids import MessageId
+from headrace.sequencer.effects import Append, Look
+from headrace.sequencer.rules import Rules
+from headrace.sequencer.settings import SequencerSettings
+
+
+class Outcome(Enum):
+    """Of a message that was sent."""
+
+    STANDS = "stands"
+    REPLACED = "replaced"  # another message stands at its id: it never will
+    UNKNOWN = "unknown"
+
+
+def same_bytes(parts: Sequence[Body], data: Body) -> bool:
+    """Whether the parts, joined, are these bytes."""
+    view, place = memoryview(data), 0
+    for part in parts:
+        piece = view[place : place + len(part)]
+        if len(piece) != len(part) or piece != part:
+            return False
+        place += len(part)
+    return place == len(view)
+
+
+@dataclass(slots=True)
+class Flight:
+    """A message that was sent behind the message `expected_last`."""
+
+    attempt: int
+    expected_last: MessageId
+    parts: tuple[Body, ...] = field(repr=False)
+    what: str  # term-start, group or digest
+    sent_at: float  # when it was first sent
+    tries: int = 0  # that ended without an outcome
+
+    @property
+    def message_id(self) -> MessageId:
+        """The id that it gets if it is taken."""
+        return self.expected_last + 1
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the message."""
+        return sum(map(len, self.parts))
+
+    def send(self) -> Append:
+        """The first time."""
+        return Append(self.attempt, self.expected_last, self.parts, self.what, 0.0)
+
+    def look(self) -> Look:
+        """An append ended without an outcome: see what stands there."""
+        self.tries += 1
+        return Look(self.attempt, self.message_id, 0.0)
+
+    def again(self, rules: Rules, settings: SequencerSettings) -> Append:
+        """Nothing was found there: the same bytes under the same id."""
+        self.parts = rules.again(self.parts)
+        pause = settings.retry_least_s * 2.0 ** min(self.tries - 1, 10)
+        delay_s = min(pause, settings.retry_most_s)
+        return Append(self.attempt, self.expected_last, self.parts, self.what, delay_s)
+
+    def judge(self, data: Body | None) -> Outcome:
+        """What was found at its id."""
+        if data is None:
+            return Outcome.UNKNOWN
+        return Outcome.STANDS if same_bytes(self.parts, data) else Outcome.REPLACED

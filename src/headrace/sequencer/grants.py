@@ -1,0 +1,163 @@
+"""Timestamps: which grant may be used for what, and when the next one is asked for.
+
+**Owns** the numbering of asks, the present grant and its rest. **Does not own** the call to the
+master service, one in flight for all pchannels of the process (`desk`).
+
+Asks are numbered. What arrives while ask n is the latest needs a grant of ask n + 1 or later: one
+asked for after it arrived. So "asked for after its requests arrived" and "asked for after TermStart
+stood" are comparisons of whole numbers, and an answer that comes late is recognised.
+"""
+
+from dataclasses import dataclass
+
+from headrace.model.timestamp import Timestamp
+from headrace.sequencer.effects import AskGrant
+from headrace.sequencer.rules import Rules
+from headrace.sequencer.settings import SequencerSettings
+
+
+@dataclass(slots=True)
+class Grant:
+    """A range of timestamps and how far it is used."""
+
+    asked: int
+    next: Timestamp
+    end: Timestamp  # the first that is not ours
+
+
+class Stamps:
+    """Timestamps for one group, rising strictly from `first`, out of one grant."""
+
+    def __init__(self, grant: Grant, first: Timestamp) -> None:
+        self._grant = grant
+        self._next = first
+
+    @property
+    def asked(self) -> int:
+        """The ask that brought them."""
+        return self._grant.asked
+
+    @property
+    def end(self) -> Timestamp:
+        """The first one that is not ours."""
+        return self._grant.end
+
+    @property
+    def left(self) -> int:
+        """How many there are."""
+        return self._grant.end - self._next
+
+    def peek(self) -> Timestamp:
+        """The next one, without taking it."""
+        return self._next
+
+    def take(self, above: Timestamp = 0) -> Timestamp:
+        """The next one that is above `above`; asked only when there is one."""
+        stamp = max(self._next, above + 1)
+        assert stamp < self._grant.end, "the grant is used up"
+        self._next = stamp + 1
+        return stamp
+
+    def has_above(self, above: Timestamp) -> bool:
+        """Whether there is one above it."""
+        return max(self._next, above + 1) < self._grant.end
+
+    def commit(self) -> None:
+        """What was taken is used: the group that has it will be sent."""
+        self._grant.next = self._next
+
+
+class Grants:
+    """The grants of one pchannel; numbers go on from term to term."""
+
+    def __init__(self, settings: SequencerSettings, rules: Rules) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._asked = 0
+        self._before_term = 0
+        self._outstanding = False
+        self._wanted = False
+        self._away = False
+        self._failures = 0
+        self._grant: Grant | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether the master service did not answer the last ask."""
+        return self._away
+
+    def begin_term(self) -> None:
+        """A TermStart stands: what was asked for before it does not count."""
+        self._before_term = self._asked
+        self._outstanding = self._wanted = self._away = False
+        self._failures = 0
+        self._grant = None
+
+    def need(self) -> int:
+        """Something arrived: the number of the ask that it needs, which will be made."""
+        self._wanted = True
+        return self._asked + 1
+
+    def useless(self) -> None:
+        """What is left of the grant serves nothing that it covers: another one, after a pause."""
+        if not self._wanted and not self._outstanding:
+            self._failures += 1
+        self._wanted = True
+
+    def order(self) -> list[AskGrant]:
+        """Ask, if something needs it and no ask is out."""
+        if self._outstanding or not self._wanted:
+            return []
+        self._asked += 1
+        self._outstanding, self._wanted = True, False
+        return [AskGrant(self._asked, self._delay_s())]
+
+    def granted(self, asked: int, first: Timestamp, count: int) -> None:
+        """A newer grant replaces the older one."""
+        if self._answered(asked):
+            self._away, self._failures = False, 0
+            self._grant = Grant(asked, first, first + count)
+
+    def withheld(self, asked: int) -> None:
+        """The master service answers and does not want us: nothing is used, it is asked again."""
+        if self._answered(asked):
+            self._away = False
+            self._failures += 1
+            self._grant = None
+            self._wanted = True
+
+    def unanswered(self, asked: int) -> None:
+        """The master service is away: the rest of the last grant may be used, it is asked again."""
+        if self._answered(asked):
+            self._away = True
+            self._failures += 1
+            self._wanted = True
+
+    def covers(self, needed: int) -> bool:
+        """Whether the present grant may be used for what needs that ask."""
+        return self._grant is not None and self._rules.grant_covers(
+            self._grant.asked, needed, self._away
+        )
+
+    def stamps(self, last: Timestamp) -> Stamps | None:
+        """What is left of the grant above the log's last timestamp; None: another is needed."""
+        if self._grant is None:
+            return None
+        first = self._rules.first_unused(self._grant.next, last)
+        if first >= self._grant.end:
+            if self._grant.end <= last:
+                self.useless()
+            self._wanted = True
+            return None
+        return Stamps(self._grant, first)
+
+    def _answered(self, asked: int) -> bool:
+        if asked == self._asked:
+            self._outstanding = False
+        return self._rules.grant_counts(asked, self._before_term) and asked <= self._asked
+
+    def _delay_s(self) -> float:
+        if self._failures == 0:
+            return 0.0
+        pause = self._settings.retry_least_s * 2.0 ** min(self._failures - 1, 10)
+        return min(pause, self._settings.retry_most_s)

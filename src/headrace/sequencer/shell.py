@@ -1,0 +1,313 @@
+"""Carries out what the machine of one pchannel orders: one coroutine an effect, one event back.
+
+**Owns** how each effect is done, and the callers who wait. **Does not own** any decision. Errors of
+the outside world become events here; nothing else is caught.
+
+Crash points: `sequencer.WHAT.sending` before an append, `sequencer.WHAT.stands` after the log's
+answer and before ours (WHAT is term-start, group or digest), `sequencer.part.answered` when a
+caller has been told that a part stands.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_never
+
+from headrace.binlog.body import decode_rows, encode_keys
+from headrace.log.api import Log
+from headrace.model.channel import PChannel
+from headrace.model.entry import Body, Rows
+from headrace.model.errors import (
+    Conflict,
+    Corrupt,
+    HeadraceError,
+    Invalid,
+    Unavailable,
+)
+from headrace.rpc.api import Peers
+from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
+from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.host import Clock
+from headrace.runtime.telemetry import Telemetry
+from headrace.sequencer.desk import GrantDesk
+from headrace.sequencer.effects import (
+    Answer,
+    AnswerStored,
+    Append,
+    AskGrant,
+    Effect,
+    LeaseIds,
+    Look,
+    ReadEnd,
+    ReadMeta,
+    ReadWindow,
+    Refuse,
+    Tell,
+)
+from headrace.sequencer.events import (
+    AppendAnswered,
+    AppendUnanswered,
+    Call,
+    CorruptRead,
+    EndRead,
+    Event,
+    Granted,
+    GrantUnanswered,
+    GrantWithheld,
+    IdsLeased,
+    IdsUnanswered,
+    Looked,
+    MetaRead,
+    ReadFailed,
+    WindowRead,
+)
+from headrace.sequencer.reading import Reading
+from headrace.sequencer.settings import SequencerSettings
+
+
+class Callers:
+    """Who waits for an answer, by the number of the call."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Call, asyncio.Future[Any]] = {}
+        self._last = 0
+
+    def open(self) -> tuple[Call, "asyncio.Future[Any]"]:
+        """A new call and the future of its answer."""
+        self._last += 1
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[self._last] = future
+        return self._last, future
+
+    def answer(self, call: Call, response: Any) -> None:
+        """Whoever has gone is not told."""
+        future = self._waiting.pop(call, None)
+        if future is not None and not future.done():
+            future.set_result(response)
+
+    def refuse(self, call: Call, error: HeadraceError) -> None:
+        """Whoever has gone is not told."""
+        future = self._waiting.pop(call, None)
+        if future is not None and not future.done():
+            future.set_exception(error)
+
+    def refuse_all(self, error: HeadraceError) -> None:
+        """The process ends."""
+        for call in list(self._waiting):
+            self.refuse(call, error)
+
+
+class Shell:
+    """Of one pchannel."""
+
+    def __init__(
+        self,
+        *,
+        pchannel: PChannel,
+        settings: SequencerSettings,
+        clock: Clock,
+        telemetry: Telemetry,
+        log: Log,
+        peers: Peers,
+        reading: Reading,
+        desk: GrantDesk,
+        callers: Callers,
+        master_address: Callable[[], str | None],
+        crash: CrashPoints,
+    ) -> None:
+        self._pchannel = pchannel
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._peers = peers
+        self._reading = reading
+        self._desk = desk
+        self._callers = callers
+        self._master_address = master_address
+        self._crash = crash
+        self._say = telemetry.log
+        self._messages = telemetry.counter(
+            "sequencer_messages_total", "messages appended", ("pchannel", "what")
+        )
+        self._bytes = telemetry.counter(
+            "sequencer_appended_bytes_total", "bytes of messages appended", ("pchannel",)
+        )
+        self._seconds = telemetry.histogram(
+            "sequencer_append_seconds", "one append until its answer", ("pchannel",)
+        )
+        self._outcomes = telemetry.counter(
+            "sequencer_parts_total", "parts of requests answered", ("pchannel", "outcome")
+        )
+
+    async def perform(self, effect: Effect) -> Event | None:
+        """See `runtime.driver.Driver`."""
+        match effect:
+            case ReadEnd():
+                return await self._read(effect.attempt, effect.delay_s, self._read_end)
+            case ReadMeta():
+                return await self._read(effect.attempt, effect.delay_s, self._read_meta)
+            case ReadWindow():
+                return await self._read(
+                    effect.attempt, effect.delay_s, lambda _: self._read_window(effect)
+                )
+            case Append():
+                return await self._append(effect)
+            case Look():
+                return await self._look(effect)
+            case AskGrant():
+                return await self._ask_grant(effect)
+            case LeaseIds():
+                return await self._lease_ids(effect)
+            case AnswerStored():
+                await self._answer_stored(effect)
+            case Answer():
+                self._answer(effect.call, effect.response)
+            case Refuse():
+                self._callers.refuse(effect.call, effect.error)
+            case Tell():
+                say = self._say.error if effect.trouble else self._say.info
+                say(effect.sentence, **effect.values)
+            case _:
+                assert_never(effect)
+        return None
+
+    # ---- reads -------------------------------------------------------------------------------
+
+    async def _read(
+        self, attempt: int, delay_s: float, read: Callable[[int], Awaitable[Event]]
+    ) -> Event:
+        await self._pause(delay_s)
+        try:
+            return await read(attempt)
+        except Corrupt as error:
+            return CorruptRead(attempt, error.message)
+        except HeadraceError as error:
+            return ReadFailed(attempt, error.message)
+
+    async def _read_end(self, attempt: int) -> Event:
+        end = await self._reading.end()
+        return EndRead(attempt, end.message_id, end.timestamp, end.mark)
+
+    async def _read_meta(self, attempt: int) -> Event:
+        return MetaRead(attempt, await self._reading.meta())
+
+    async def _read_window(self, effect: ReadWindow) -> Event:
+        past = await self._reading.window(effect.term, effect.until)
+        return WindowRead(effect.attempt, past)
+
+    # ---- the log -----------------------------------------------------------------------------
+
+    async def _append(self, effect: Append) -> Event:
+        await self._pause(effect.delay_s)
+        self._crash.reach(f"sequencer.{effect.what}.sending")
+        began = self._clock.monotonic()
+        try:
+            message_id = await self._log.append(self._pchannel, effect.parts, effect.expected_last)
+        except Invalid as error:
+            self._say.error("the log does not take a message", reason=error.message)
+            await self._pause(self._settings.retry_most_s)
+            return AppendUnanswered(effect.attempt, effect.expected_last, error.message)
+        except (Conflict, Unavailable) as error:
+            return AppendUnanswered(effect.attempt, effect.expected_last, error.message)
+        self._crash.reach(f"sequencer.{effect.what}.stands")
+        self._seconds.labels(self._pchannel).observe(self._clock.monotonic() - began)
+        self._messages.labels(self._pchannel, effect.what).inc()
+        self._bytes.labels(self._pchannel).inc(sum(map(len, effect.parts)))
+        return AppendAnswered(effect.attempt, effect.expected_last, message_id)
+
+    async def _look(self, effect: Look) -> Event:
+        await self._pause(effect.delay_s)
+        data: Body | None = None
+        try:
+            message = await self._log.get(self._pchannel, effect.message_id)
+            data = message.data if message is not None else None
+        except Unavailable as error:
+            self._say.debug("the log was not reached", reason=error.message)
+        return Looked(effect.attempt, effect.message_id, data)
+
+    # ---- the master service ------------------------------------------------------------------
+
+    async def _ask_grant(self, effect: AskGrant) -> Event:
+        await self._pause(effect.delay_s)
+        try:
+            grant = await self._desk.ask(self._pchannel)
+        except HeadraceError as error:
+            return GrantUnanswered(effect.asked, error.message)
+        if self._pchannel not in grant.pchannels:
+            return GrantWithheld(effect.asked)
+        return Granted(effect.asked, grant.first, grant.count)
+
+    async def _lease_ids(self, effect: LeaseIds) -> Event:
+        await self._pause(effect.delay_s)
+        address = self._master_address()
+        if address is None:
+            return IdsUnanswered("no master service leads")
+        try:
+            ids: AllocIdsResponse = await self._peers.call(
+                address, AllocIdsRequest(effect.count), timeout_s=self._settings.ids_timeout_s
+            )
+        except HeadraceError as error:
+            return IdsUnanswered(error.message)
+        return IdsLeased(ids.first, ids.count)
+
+    # ---- answers -----------------------------------------------------------------------------
+
+    def _answer(self, call: Call, response: Any) -> None:
+        self._callers.answer(call, response)
+        if isinstance(response, AppendResponse):
+            self._outcomes.labels(self._pchannel, response.outcome).inc()
+            if response.outcome == "done":
+                self._crash.reach("sequencer.part.answered")
+
+    async def _answer_stored(self, effect: AnswerStored) -> None:
+        """Read until it is found: it stands, so absence means nothing."""
+        deadline = self._clock.monotonic() + effect.timeout_s
+        reason = "was not found"
+        while True:
+            try:
+                response = await self._stored(effect)
+            except Unavailable as error:
+                reason = error.message
+            except HeadraceError as other:
+                self._callers.refuse(effect.call, other)
+                return
+            else:
+                self._answer(effect.call, response)
+                return
+            if self._clock.monotonic() >= deadline:
+                late = Unavailable(f"the first result was not read in time: {reason}")
+                self._callers.refuse(effect.call, late)
+                return
+            await self._pause(self._settings.retry_least_s)
+
+    async def _stored(self, effect: AnswerStored) -> AppendResponse:
+        where = f"{self._pchannel}#{effect.message_id}"
+        group = await self._reading.group(effect.message_id)
+        if group is None:
+            raise Corrupt(f"{where} was trimmed inside the window", channel=self._pchannel)
+        entry = group.entries[effect.index] if effect.index < len(group.entries) else None
+        if not isinstance(entry, Rows) or entry.part_id != effect.part_id:
+            raise Corrupt(f"{where} does not hold the part that it should", channel=self._pchannel)
+        return AppendResponse(
+            outcome="done",
+            timestamp=entry.timestamp,
+            message_id=effect.message_id,
+            rows=entry.rows,
+            deletes=entry.deletes,
+            version=entry.version,
+            repeated=True,
+            keys=_keys_of(entry, effect.key, where),
+        )
+
+    async def _pause(self, delay_s: float) -> None:
+        if delay_s > 0:
+            await self._clock.sleep(delay_s)
+
+
+def _keys_of(entry: Rows, key: str, where: str) -> Body:
+    """The key column of the rows, or the keys of the deletes."""
+    if not entry.rows:
+        return entry.delete_body
+    batch = decode_rows(entry.body, where)
+    if key not in batch.schema.names:
+        return b""
+    return encode_keys(batch.column(batch.schema.get_field_index(key)))

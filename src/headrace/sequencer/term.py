@@ -1,0 +1,376 @@
+"""The open term: requests become groups, one in flight, and are answered when they stand.
+
+**Owns** when the next group is sent, and what follows when it stands or is known never to. **Does
+not own** how the term began (`takeover`), who is let in (`admission`), what others want appended
+(`works`), or the content of a group (`grouping`).
+"""
+
+from dataclasses import dataclass
+
+from headrace.meta.records import CollectionRecord, DdlRecord
+from headrace.model.channel import PChannel
+from headrace.model.entry import Body, Rows
+from headrace.model.errors import Fenced, HeadraceError, Invalid
+from headrace.model.group import Group, encode
+from headrace.model.ids import MessageId, Term
+from headrace.model.invariants import violated
+from headrace.model.position import Position
+from headrace.model.timestamp import Timestamp
+from headrace.rpc.messages import AppendResponse, PositionResponse, SealRequest
+from headrace.sequencer.admission import Admission, refused
+from headrace.sequencer.digests import Digests
+from headrace.sequencer.effects import Answer, Effect, Refuse
+from headrace.sequencer.events import AppendArrived, Call, MetaView, Past
+from headrace.sequencer.flight import Flight, Outcome
+from headrace.sequencer.grants import Grants, Stamps
+from headrace.sequencer.grouping import Built, Grouping, Turned
+from headrace.sequencer.leases import Leases
+from headrace.sequencer.queue import Queue, State
+from headrace.sequencer.rules import Rules
+from headrace.sequencer.segments import OpenSegment, Segments
+from headrace.sequencer.settings import SequencerSettings
+from headrace.sequencer.versions import Versions
+from headrace.sequencer.window import Window, items_of
+from headrace.sequencer.works import Works
+
+GROUP = "group"
+DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """All that an open term begins with: its TermStart stands."""
+
+    attempt: int
+    term: Term
+    message_id: MessageId  # of the TermStart
+    timestamp: Timestamp  # of the TermStart
+    size_bytes: int
+    view: MetaView
+    past: Past
+
+
+@dataclass(slots=True, eq=False)
+class _Sent:
+    flight: Flight
+    built: Built
+
+
+class OpenTerm:
+    """One term of one pchannel, from open on. Methods return what is to be done; `pump` is called
+    after each of them."""
+
+    def __init__(
+        self,
+        pchannel: PChannel,
+        opening: Opening,
+        settings: SequencerSettings,
+        rules: Rules,
+        grants: Grants,
+        leases: Leases,
+        now: float,
+    ) -> None:
+        self._pchannel = pchannel
+        self._settings = settings
+        self._rules = rules
+        self._grants = grants
+        self._leases = leases
+        self._attempt = opening.attempt
+        self.term = opening.term
+        self.known = opening.message_id
+        self.timestamp = opening.timestamp
+        self._number = 0
+        self._stood_at = now
+        self._sent: list[_Sent] = []
+        self._house: int | None = None  # the ask that due Seals need
+        self._tick: int | None = None  # the ask that a due tick needs
+        self._draining = False
+        self.replaced = ""  # why this term has ended, "" = it has not
+
+        self.queue = Queue()
+        self.window = Window(settings, rules, opening.past.floor)
+        self.segments = Segments(settings)
+        self._versions = Versions(rules, opening.view.vchannels)
+        self._works = Works(pchannel, rules, self._versions, grants)
+        self._digests = Digests(settings, opening.past)
+        self._admission = Admission(
+            pchannel, settings, rules, self.queue, self.window, self._versions, grants
+        )
+        self._grouping = Grouping(
+            settings, self.queue, self._versions, self.segments, grants, leases
+        )
+        self.window.advance(opening.timestamp)
+        for item in opening.past.items:
+            self.window.add(item)
+        self._digests.stands(opening.size_bytes, ())
+        self._works.recorded(opening.view)
+
+    # ---- what arrives ------------------------------------------------------------------------
+
+    def append(self, event: AppendArrived, now: float) -> list[Effect]:
+        """A part of a request."""
+        if self._draining:
+            return [Refuse(event.call, self.fenced())]
+        return self._admission.arrived(event.call, event.request, now)
+
+    def ddl(self, call: Call, record: CollectionRecord, ddl: DdlRecord) -> list[Effect]:
+        """A recorded DDL."""
+        if self._draining:
+            return [Refuse(call, self.fenced())]
+        return self._works.ddl(call, record, ddl)
+
+    def seal(self, call: Call, request: SealRequest) -> list[Effect]:
+        """Seals or a tick above a timestamp."""
+        if self._draining:
+            return [Refuse(call, self.fenced())]
+        return self._works.seal(call, request)
+
+    def position(self, call: Call) -> list[Effect]:
+        """Of the last message that is known to stand."""
+        return [Answer(call, PositionResponse(self._here()))]
+
+    def disk(self, free_bytes: int | None) -> None:
+        """How much the log's disk still takes."""
+        least = self._settings.log_free_bytes_min
+        low = free_bytes is not None and free_bytes < least
+        self._admission.disk_trouble = (
+            f"log disk almost full: {free_bytes} bytes are free, {least} are kept" if low else ""
+        )
+
+    def time_passed(self, now: float) -> list[Effect]:
+        """Deadlines, ages, idleness."""
+        effects = self._admission.expire(now)
+        stuck = [s.flight for s in self._sent if s.flight.tries > 0]
+        silent = bool(stuck) and now - stuck[0].sent_at >= self._settings.log_patience_s
+        self._admission.log_trouble = "the log does not answer" if silent else ""
+        if silent:
+            effects += self._admission.refuse_unsent(self._admission.log_trouble)
+        if self._house is None and self.segments.due(now):
+            self._house = self._grants.need()
+        idle = now - self._stood_at >= self._settings.tick_idle_s and not self._sent
+        if idle and self._tick is None and self._versions.any_alive and not self._grants.away:
+            self._tick = self._grants.need()
+        return effects
+
+    # ---- the end of a term -------------------------------------------------------------------
+
+    def drain(self) -> list[Effect]:
+        """Take nothing more; what was sent gets its outcome."""
+        self._draining = True
+        unsent = self.queue.unsent()
+        effects = [e for part in unsent for e in self._admission.end(part, self.fenced())]
+        ddls = [work for s in self._sent for work, _ in s.built.ddls]
+        seals = [ask for s in self._sent for ask in s.built.seals]
+        return effects + self._works.refuse(self.fenced(), ddls, seals)
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is on its way any more."""
+        return self._draining and not self._sent
+
+    def close(self, error: HeadraceError) -> list[Effect]:
+        """The term is over: everybody who still waits is told."""
+        effects = [e for part in self.queue.all() for e in self._admission.end(part, error)]
+        return effects + self._works.refuse(error)
+
+    def fenced(self) -> Fenced:
+        """What is told to whom this term serves no more: nothing stands by their call."""
+        return Fenced(f"term {self.term} of {self._pchannel} has ended: ask its successor")
+
+    # ---- outcomes of appends -------------------------------------------------------------------
+
+    def answered(self, expected: MessageId, message_id: MessageId, now: float) -> list[Effect]:
+        """The log says that a message was taken."""
+        sent = self._find(expected)
+        if sent is None:
+            return []
+        if message_id != sent.flight.message_id:
+            return [sent.flight.look()]
+        return self._stands(sent, now)
+
+    def unanswered(self, expected: MessageId) -> list[Effect]:
+        """An append ended without an outcome."""
+        sent = self._find(expected)
+        return [sent.flight.look()] if sent is not None else []
+
+    def looked(self, message_id: MessageId, data: Body | None, now: float) -> list[Effect]:
+        """What stands at the id that a message should get."""
+        sent = self._find(message_id - 1)
+        if sent is None:
+            return []
+        outcome = sent.flight.judge(data)
+        if outcome is Outcome.STANDS:
+            return self._stands(sent, now)
+        if outcome is Outcome.REPLACED:
+            self.replaced = f"another message stands at {message_id}"
+            return []
+        if self._rules.absence_is_outcome():
+            return self._give_up(sent)
+        return [sent.flight.again(self._rules, self._settings)]
+
+    def _stands(self, sent: _Sent, now: float) -> list[Effect]:
+        flight, built = sent.flight, sent.built
+        self._sent.remove(sent)
+        if built.entries[0].timestamp <= self.timestamp:
+            violated("TT-1", f"{self._pchannel} {flight.message_id}")
+        self.known = max(self.known, flight.message_id)
+        self.timestamp = built.entries[-1].timestamp
+        self._stood_at = now
+        self._tick = None
+        if flight.what == DIGEST:
+            self._digests.written(flight.message_id)
+        effects = self._parts_stand(flight, built, now)
+        for work, entries in built.ddls:
+            effects += self._works.ddl_stands(work, entries, flight.message_id)
+            for vchannel in work.vchannels:
+                effects += self._admission.release(vchannel)
+        effects += self._works.seals_stand(built.seals, self._here())
+        return effects + self._admission.room()
+
+    def _parts_stand(self, flight: Flight, built: Built, now: float) -> list[Effect]:
+        items = items_of(flight.message_id, built.entries)
+        if flight.what != DIGEST:
+            self._digests.stands(flight.size_bytes, items)
+        effects: list[Effect] = []
+        for (part, entry), item in zip(built.parts, items, strict=True):
+            if self.window.find(item.part_id) is not None:
+                violated("RQ-1", f"{item.part_id.hex()} stands twice in {self._pchannel}")
+            self.queue.drop(part)
+            self.window.add(item, entry.timestamp)
+            for call, deadline in part.calls.items():
+                if call != part.first_call:
+                    left_s = max(1.0, deadline - now)
+                    effects.append(self._admission.stored(call, part.request, item, left_s))
+                elif not self._rules.acknowledges_when_sent():
+                    effects.append(Answer(call, _done(entry, flight.message_id)))
+        self.window.advance(self.timestamp)
+        return effects
+
+    def _give_up(self, sent: _Sent) -> list[Effect]:
+        """Only a build without "absence is no outcome" comes here."""
+        self._sent.remove(sent)
+        answer = refused("it was not found in the log")
+        return [e for part, _ in sent.built.parts for e in self._admission.end(part, answer)]
+
+    # ---- the next group ------------------------------------------------------------------------
+
+    def pump(self, now: float) -> list[Effect]:
+        """Send what can be sent, ask for what is missing."""
+        effects: list[Effect] = []
+        if not self._sent:
+            effects += self._works.answer_done(self.segments, self._here())
+        while not self._draining and self._rules.may_send(len(self._sent)):
+            if not self._send_next(now, effects):
+                break
+        if self._draining:
+            return effects
+        return [*effects, *self._grants.order(), *self._leases.order()]
+
+    def _send_next(self, now: float, effects: list[Effect]) -> bool:
+        if self._digests.due:
+            return self._send_digest(now, effects)
+        wanted = self._wanted(now)
+        if not wanted:
+            return False
+        stamps = self._grants.stamps(self._last_stamp())
+        if stamps is None:
+            return False
+        due, tick = wanted
+        built, turned = self._grouping.build(
+            stamps, self._works.ddls(), self._works.seals(), due, tick, now
+        )
+        effects += self._turn(turned)
+        if not built.entries:
+            if not self._leases.short and self._wanted(now):
+                self._grants.useless()
+            return False
+        if self._house is not None and not self.segments.due(now):
+            self._house = None
+        self._send(GROUP, built, stamps, now, effects)
+        return True
+
+    def _send_digest(self, now: float, effects: list[Effect]) -> bool:
+        stamps = self._grants.stamps(self._last_stamp())
+        if stamps is None:
+            self._grants.need()
+            return False
+        built = Built(entries=[self._digests.entry(stamps.take(), self.window)])
+        self._send(DIGEST, built, stamps, now, effects)
+        return True
+
+    def _send(
+        self, what: str, built: Built, stamps: Stamps, now: float, effects: list[Effect]
+    ) -> None:
+        stamps.commit()
+        self._number += 1
+        group = Group(self.term, self._number, tuple(built.entries))
+        in_flight = [s.flight.message_id for s in self._sent]
+        flight = Flight(
+            attempt=self._attempt,
+            expected_last=self._rules.expected_last(self.known, in_flight),
+            parts=tuple(encode(group)),
+            what=what,
+            sent_at=now,
+        )
+        self._sent.append(_Sent(flight, built))
+        self.queue.fly(part for part, _ in built.parts)
+        effects.append(flight.send())
+        if self._rules.acknowledges_when_sent():
+            for part, entry in built.parts:
+                effects.append(Answer(part.first_call, _done(entry, flight.message_id)))
+
+    def _wanted(self, now: float) -> tuple[list[OpenSegment], bool] | None:
+        """The due Seals and whether a tick is due, if anything at all has timestamps now."""
+        first = next(self.queue.ready(), None)
+        rows = first is not None and self._grants.covers(first.need)
+        house = self._house is not None and self._grants.covers(self._house)
+        tick = self._tick is not None and self._grants.covers(self._tick)
+        due = self.segments.due(now) if house else []
+        if not (rows or tick or due or self._works.ddls() or self._works.seals()):
+            return None
+        return due, tick
+
+    def _turn(self, turned: Turned) -> list[Effect]:
+        effects: list[Effect] = []
+        for part in turned.to_park:
+            effects += self._admission.judge_again(part)
+        if not self._grants.away:
+            error = Invalid("it was first sent in the future", field="headrace-first-sent")
+            for part in turned.ahead:
+                effects += self._admission.end(part, error)
+        return effects
+
+    # ---- questions -----------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """What holds after every step."""
+        self.queue.validate()
+        assert len(self._sent) <= 1, "one append is in flight"
+        flying = {part.request.part_id for s in self._sent for part, _ in s.built.parts}
+        for part in self.queue.all():
+            assert (part.request.part_id in flying) == (part.state is State.FLYING)
+            if self.window.find(part.request.part_id) is not None:
+                violated("RQ-1", "a part waits that stands already")
+        for sent in self._sent:
+            assert sent.flight.expected_last == self.known, "an append names the last id"
+
+    def _find(self, expected_last: MessageId) -> _Sent | None:
+        return next((s for s in self._sent if s.flight.expected_last == expected_last), None)
+
+    def _here(self) -> Position:
+        return Position(self._pchannel, self.known, self.timestamp)
+
+    def _last_stamp(self) -> Timestamp:
+        """Of the last message, in flight or standing."""
+        return self._sent[-1].built.entries[-1].timestamp if self._sent else self.timestamp
+
+
+def _done(entry: Rows, message_id: MessageId) -> AppendResponse:
+    return AppendResponse(
+        outcome="done",
+        timestamp=entry.timestamp,
+        message_id=message_id,
+        rows=entry.rows,
+        deletes=entry.deletes,
+        version=entry.version,
+    )

@@ -1,0 +1,97 @@
+"""Which version of its collection each vchannel of the pchannel has, by what stands in the log.
+
+**Owns** the present versions and the verdict on a request that names one. **Does not own** what
+waits (`queue`), or the entries that raise versions (`grouping`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
+from headrace.model.channel import VChannel
+from headrace.model.entry import DdlKind
+from headrace.model.ids import CollectionId, Version
+from headrace.model.position import Position
+from headrace.rpc.messages import AppendRequest
+from headrace.sequencer.events import VChannelView
+from headrace.sequencer.rules import Rules
+
+
+class Verdict(Enum):
+    """On rows of a version."""
+
+    READY = "ready"
+    WAITS = "waits"  # for a DDL: one in flight, or one that is still to come
+    STALE = "stale"  # the asker encodes anew, same ids
+
+
+@dataclass(slots=True)
+class Present:
+    """A vchannel as it stands."""
+
+    collection_id: CollectionId
+    version: Version
+    key: str  # name of the key column
+    dropped: bool
+    position: Position | None  # of the DDL that made `version`, if known
+    raising: Version = 0  # a DDL that is queued or in flight
+
+
+class Versions:
+    """The vchannels of one pchannel."""
+
+    def __init__(self, rules: Rules, views: Iterable[VChannelView] = ()) -> None:
+        self._rules = rules
+        self._present: dict[VChannel, Present] = {}
+        for view in views:
+            record = view.record
+            gone = (CollectionState.DROPPED, CollectionState.DROPPING)
+            self._present[view.vchannel] = Present(
+                collection_id=record.id,
+                version=record.noted,
+                key=record.schema.key.name,
+                dropped=record.state in gone and record.noted == record.version,
+                position=view.noted.positions.get(view.vchannel) if view.noted else None,
+            )
+
+    def __contains__(self, vchannel: VChannel) -> bool:
+        return vchannel in self._present
+
+    def get(self, vchannel: VChannel) -> Present | None:
+        """The vchannel as it stands, None when unknown."""
+        return self._present.get(vchannel)
+
+    @property
+    def any_alive(self) -> bool:
+        """Whether somebody may be reading: a vchannel that is not dropped."""
+        return any(not p.dropped for p in self._present.values())
+
+    def judge(self, request: AppendRequest) -> Verdict:
+        """Whether rows (or deletes) of the version that the request names may be appended now."""
+        present = self._present.get(request.vchannel)
+        if present is None:
+            return Verdict.WAITS
+        if self._rules.refusal_waits(present.raising):
+            return Verdict.WAITS
+        if self._rules.is_stale(request.version, present.version):
+            return Verdict.STALE
+        if request.version > present.version or present.dropped:
+            return Verdict.WAITS
+        return Verdict.READY
+
+    def begin(self, vchannel: VChannel, record: CollectionRecord, ddl: DdlRecord) -> None:
+        """A DDL for the vchannel is on its way."""
+        present = self._present.get(vchannel)
+        if present is None:
+            key = record.schema.key.name
+            present = Present(ddl.collection_id, 0, key, dropped=False, position=None)
+            self._present[vchannel] = present
+        present.raising = ddl.version
+
+    def raise_to(self, vchannel: VChannel, ddl: DdlRecord, position: Position) -> None:
+        """The DDL stands."""
+        present = self._present[vchannel]
+        assert ddl.version >= present.version, f"{vchannel}: a version went back"
+        present.version, present.position, present.raising = ddl.version, position, 0
+        present.dropped = present.dropped or ddl.kind is DdlKind.DROP
