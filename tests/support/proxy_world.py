@@ -106,6 +106,11 @@ class PlainSequencer:
     def sequences(self, pchannel: str) -> bool:
         return True
 
+    newest_timestamp = 0
+
+    def status(self) -> list[dict[str, Any]]:
+        return []
+
     def handlers(self) -> Mapping[type, Any]:
         return {m.AppendRequest: self.append, m.SealRequest: self._seal}
 

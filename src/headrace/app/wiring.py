@@ -27,7 +27,8 @@ from headrace.meta.records import Role
 from headrace.model.errors import Invalid, Unavailable
 from headrace.objects.api import ObjectStore
 from headrace.objects.local import LocalObjects
-from headrace.proxy.service import Proxy
+from headrace.proxy.methods import Methods
+from headrace.proxy.service import Door, Proxy
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc.api import Peers, Server
 from headrace.rpc.grpc import GrpcPeers, GrpcServer
@@ -79,8 +80,10 @@ def make_role(
     node_name: str,
     edges: Edges,
     crash: CrashPoints,
+    door: Callable[[Methods], Door] | None = None,
 ) -> RoleProcess:
-    """One role on these edges."""
+    """One role on these edges. `door` is the server in which a proxy's clients reach its methods;
+    without one they are called in the process."""
     common: dict[str, Any] = {
         "host": host,
         "telemetry": telemetry,
@@ -100,8 +103,49 @@ def make_role(
         case Role.DATA_NODE:
             return DataNode(settings=settings.data_node, objects=edges.objects, **common)
         case Role.PROXY:
-            return Proxy(settings=settings.proxy, **common)
+            return _make_proxy(settings, edges, crash, host, telemetry, keys, node_name, door)
     assert_never(role)
+
+
+def _make_proxy(
+    settings: RoleSettings | Settings,
+    edges: Edges,
+    crash: CrashPoints,
+    host: Host,
+    telemetry: Telemetry,
+    keys: Keys,
+    node_name: str,
+    door: Callable[[Methods], Door] | None,
+) -> Proxy:
+    """The proxy and, in the same process, the sequencers of the pchannels it is wished for."""
+
+    def sequencers(proxy: Proxy) -> Sequencers:
+        return Sequencers(
+            settings=settings.sequencer,
+            host=host,
+            telemetry=telemetry,
+            keys=keys,
+            meta=edges.meta,
+            log=edges.log,
+            peers=edges.peers,
+            server_id=lambda: proxy.server_id,
+            address=lambda: proxy.address,
+            master_address=lambda: proxy.master_address,
+            crash=crash,
+        )
+
+    return Proxy(
+        settings=settings.proxy,
+        host=host,
+        telemetry=telemetry,
+        keys=keys,
+        node_name=node_name,
+        meta=edges.meta,
+        peers=edges.peers,
+        server=edges.server,
+        sequencers=sequencers,
+        door=door,
+    )
 
 
 async def open_edges(settings: Settings, host: Host, telemetry: Telemetry) -> Edges:

@@ -43,18 +43,32 @@ class Assembly:
         peers: Peers,
         sequencers: SequencerPort,
     ) -> None:
-        self.catalog = Catalog(meta, keys, host.clock)
-        self.leaders = Leaders(meta, keys, peers, host, settings)
+        self.catalog = Catalog(meta, keys, host, telemetry)
+        self.leaders = Leaders(
+            meta=meta,
+            keys=keys,
+            peers=peers,
+            host=host,
+            telemetry=telemetry,
+            settings=settings,
+        )
         self.sequencing = Sequencing(
             meta=meta,
             keys=keys,
             peers=peers,
             host=host,
+            telemetry=telemetry,
             own=sequencers,
             leaders=self.leaders,
             suspect_again_s=settings.suspect_again_s,
         )
-        known = KnownTime(self.leaders, peers, host, settings.known_timestamp_s)
+        known = KnownTime(
+            leaders=self.leaders,
+            peers=peers,
+            host=host,
+            granted=lambda: sequencers.newest_timestamp,
+            refresh_s=settings.known_timestamp_s,
+        )
         statistics = Statistics(self.catalog, self.leaders)
         writes = Writes(
             catalog=self.catalog,
@@ -89,6 +103,11 @@ class Assembly:
             indexes,
         )
         self.methods = Methods(self.served, settings, telemetry)
+
+    async def found(self) -> None:
+        """Return when both services have a leader and the copies are there."""
+        await self.leaders.found()
+        await self.catalog.listed()
 
     def follow(self, group: TaskGroup) -> None:
         """Keep the copies of the meta store for as long as the group lives."""

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from headrace.meta.api import MetaStore
+from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, CollectionState
 from headrace.model.codec import decode
 from headrace.model.errors import Invalid
 from headrace.model.ids import CollectionId
 from headrace.proxy.errors import Refusal
-from headrace.proxy.watched import Watched
-from headrace.runtime.host import Clock
+from headrace.runtime.host import Host
+from headrace.runtime.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -33,21 +34,26 @@ def check_database(*names: str) -> None:
 class Catalog:
     """The collections that clients see."""
 
-    def __init__(self, meta: MetaStore, keys: Keys, clock: Clock) -> None:
+    def __init__(self, meta: MetaStore, keys: Keys, host: Host, telemetry: Telemetry) -> None:
         self._meta = meta
         self._keys = keys
-        self._watched = Watched(meta, keys.collections_prefix, CollectionRecord, clock)
+        self._by_name: dict[str, CollectionRecord] = {}
+        self._copy = Following(
+            meta, keys.collections_prefix, CollectionRecord, host, telemetry, self._changed
+        )
 
     async def run(self) -> None:
         """Keep the copy for ever."""
-        await self._watched.run()
+        await self._copy.run()
+
+    async def listed(self) -> None:
+        """Return when there is a copy."""
+        while not self._copy.listed:
+            await self._copy.changes.after(self._copy.changes.count)
 
     async def find(self, name: str) -> CollectionRecord:
         """The collection of that name: the copy's, or the store's; `NotFound` if it has none."""
-        for record in self._watched.items.values():
-            if record.name == name and _is_there(record):
-                return record
-        return await self.read(name)
+        return self._by_name.get(name) or await self.read(name)
 
     async def read(self, name: str) -> CollectionRecord:
         """The collection of that name as the store has it now; `NotFound` if there is none."""
@@ -89,10 +95,12 @@ class Catalog:
         key = self._keys.collection(collection_id)
         found = await self._meta.get(key)
         if found.first is None:
-            self._watched.forget(key, found.revision)
             return None
-        record = self._watched.learn(found.first)
+        record = decode(found.first.value, CollectionRecord, key)
         return record if _is_there(record) else None
+
+    def _changed(self) -> None:
+        self._by_name = {r.name: r for r in self._copy.items.values() if _is_there(r)}
 
 
 def _is_there(record: CollectionRecord) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import grpc
 import grpc.aio
 
-from headrace.model.errors import Unavailable
+from headrace.model.errors import Invalid
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.methods import Methods
 from headrace.proxy.milvus import SERVICE
@@ -54,7 +54,7 @@ class FrontDoor:
         self.address = ""
 
     async def start(self) -> None:
-        """Begin to answer; `Unavailable` naming the address when it is taken."""
+        """Begin to answer; `Invalid` naming the setting when the address can not be had."""
         received = self._settings.request_bytes_max * RECEIVED_BYTES_FACTOR
         server = grpc.aio.server(
             options=(
@@ -71,7 +71,11 @@ class FrontDoor:
         try:
             port = server.add_insecure_port(wanted)
         except RuntimeError as error:
-            raise Unavailable(f"the front door can not listen at {wanted}: {error}") from error
+            raise Invalid(
+                f"proxy.port: the front door can not listen at {wanted}, perhaps another process "
+                f"does: {error}",
+                field="proxy.port",
+            ) from error
         await server.start()
         self._server = server
         self.address = f"{self._settings.host}:{port}"

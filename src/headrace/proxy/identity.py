@@ -10,6 +10,7 @@ is the newest granted timestamp known here, never a clock's, or what the client 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.meta.records import Role
@@ -42,14 +43,23 @@ class Identity:
 
 
 class KnownTime:
-    """The newest granted timestamp that this proxy knows."""
+    """The newest granted timestamp that this proxy knows; `granted` tells of its sequencers'."""
 
-    def __init__(self, leaders: Leaders, peers: Peers, host: Host, refresh_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        leaders: Leaders,
+        peers: Peers,
+        host: Host,
+        granted: Callable[[], Timestamp],
+        refresh_s: float,
+    ) -> None:
         self.newest: Timestamp = 0
         self._learned = 0.0
         self._leaders = leaders
         self._peers = peers
         self._host = host
+        self._granted = granted
         self._refresh_s = refresh_s
         self._refreshing = asyncio.Lock()
 
@@ -90,6 +100,7 @@ class KnownTime:
         self.learn(answer.timestamp)
 
     def _is_fresh(self) -> bool:
+        self.learn(self._granted())
         age_s = self._host.clock.monotonic() - self._learned
         return self.newest > 0 and age_s < self._refresh_s
 

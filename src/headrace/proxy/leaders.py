@@ -8,43 +8,51 @@ repetition finds what the first one did.
 from typing import Any
 
 from headrace.meta.api import MetaStore
+from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.waiting import Call, pause
-from headrace.proxy.watched import Watched
 from headrace.rpc.api import NotSent, Peers
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff
+from headrace.runtime.telemetry import Telemetry
 
 
 class Leaders:
     """The leaders of both service roles, as the meta store names them."""
 
     def __init__(
-        self, meta: MetaStore, keys: Keys, peers: Peers, host: Host, settings: ProxySettings
+        self,
+        *,
+        meta: MetaStore,
+        keys: Keys,
+        peers: Peers,
+        host: Host,
+        telemetry: Telemetry,
+        settings: ProxySettings,
     ) -> None:
         self._keys = keys
         self._peers = peers
         self._host = host
         self._settings = settings
-        self._watched = Watched(meta, keys.leader(""), LeaderRecord, host.clock)
+        self._copy = Following(meta, keys.leader(""), LeaderRecord, host, telemetry)
 
     async def run(self) -> None:
         """Follow the elections for ever."""
-        await self._watched.run()
+        await self._copy.run()
 
     async def found(self) -> None:
         """Return when both roles have a leader."""
         for role in (Role.MASTER_SERVICE, Role.DATA_SERVICE):
             while self.leader(role) is None:
-                await self._watched.changes.after(self._watched.changes.count)
+                await self._copy.changes.after(self._copy.changes.count)
 
     def leader(self, role: Role) -> LeaderRecord | None:
         """The leader of a role, as far as is known."""
-        return self._watched.items.get(self._keys.leader(role))
+        return self._copy.items.get(self._keys.leader(role))
 
     async def call(self, role: Role, request: Any, call: Call) -> Any:
         """The leader's answer. Repeats what found nobody, was lost or met a former leader.
@@ -56,7 +64,7 @@ class Leaders:
         asked = arrived = False
         last: Exception | None = None
         while call.remaining_s > 0 or not asked:
-            changes = self._watched.changes.count
+            changes = self._copy.changes.count
             leader = self.leader(role)
             if leader is not None:
                 timeout_s = min(self._settings.append_timeout_s, max(call.remaining_s, 0.001))
@@ -67,7 +75,7 @@ class Leaders:
                 except (Unavailable, Fenced, Conflict) as error:
                     arrived, last = True, error
             asked = True
-            changed = self._watched.changes.after(changes)
+            changed = self._copy.changes.after(changes)
             await pause(self._host.clock, min(backoff.next_s(), call.remaining_s), changed)
         reason = f"the {role} did not answer: {last or 'it has no leader'}"
         raise Aborted(Transport.DEADLINE_EXCEEDED if arrived else Transport.UNAVAILABLE, reason)

@@ -8,6 +8,7 @@ Ids of fields are given in order from `FIRST_FIELD_ID`, the dynamic field last, 
 makes the same schema, and "create again with the same schema" is a comparison of values.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,24 +34,29 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """What a served type allows. `default` names the member of a `ValueField` that holds one."""
+    """What a served type allows. `defaults` are the members of a `ValueField` that may hold one,
+    the first of them the one that is answered; clients infer them from the value, not the type."""
 
-    default: str = ""
+    defaults: tuple[str, ...] = ()
     nullable: bool = True
     key: bool = False
     parameters: frozenset[str] = frozenset()
     integer_bits: int = 0
 
 
+INTEGERS = ("int_data", "long_data")
+FLOATS = ("float_data", "double_data")
+FLOAT_MAX = 3.4028234663852886e38  # the largest finite 32-bit float
+
 SERVED_TYPES: Mapping[DataType, TypeRule] = {
-    DataType.BOOL: TypeRule("bool_data"),
-    DataType.INT8: TypeRule("int_data", integer_bits=8),
-    DataType.INT16: TypeRule("int_data", integer_bits=16),
-    DataType.INT32: TypeRule("int_data", integer_bits=32),
-    DataType.INT64: TypeRule("long_data", key=True, integer_bits=64),
-    DataType.FLOAT: TypeRule("float_data"),
-    DataType.DOUBLE: TypeRule("double_data"),
-    DataType.VARCHAR: TypeRule("string_data", key=True, parameters=frozenset({"max_length"})),
+    DataType.BOOL: TypeRule(("bool_data",)),
+    DataType.INT8: TypeRule(INTEGERS, integer_bits=8),
+    DataType.INT16: TypeRule(INTEGERS, integer_bits=16),
+    DataType.INT32: TypeRule(INTEGERS, integer_bits=32),
+    DataType.INT64: TypeRule(INTEGERS[::-1], key=True, integer_bits=64),
+    DataType.FLOAT: TypeRule(FLOATS),
+    DataType.DOUBLE: TypeRule(FLOATS[::-1]),
+    DataType.VARCHAR: TypeRule(("string_data",), key=True, parameters=frozenset({"max_length"})),
     DataType.JSON: TypeRule(),
     DataType.FLOAT_VECTOR: TypeRule(nullable=False, parameters=frozenset({"dim"})),
 }
@@ -177,10 +183,10 @@ def _check_default(item: Message, kind: DataType, rule: TypeRule) -> Scalar:
     if member is None:
         return None
     name = item.name
-    if not rule.default:
+    if not rule.defaults:
         raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="given a default")
     value: Scalar = getattr(item.default_value, member)
-    if member != rule.default:
+    if member not in rule.defaults:
         wanted = f"not of type {kind.name}"
         raise Refusal.DEFAULT_BAD(at=name, name=name, got=value, reason=wanted)
     if rule.integer_bits and not isinstance(value, bool) and isinstance(value, int):
@@ -188,6 +194,12 @@ def _check_default(item: Message, kind: DataType, rule: TypeRule) -> Scalar:
         if not -limit <= value < limit:
             raise Refusal.DEFAULT_BAD(
                 at=name, name=name, got=value, reason=f"out of the range of {kind.name}"
+            )
+    if isinstance(value, float):
+        most = FLOAT_MAX if kind is DataType.FLOAT else math.inf
+        if not math.isfinite(value) or abs(value) > most:
+            raise Refusal.DEFAULT_BAD(
+                at=name, name=name, got=value, reason=f"no finite {kind.name}"
             )
     return value
 
@@ -215,5 +227,5 @@ def schema_message(name: str, schema: Schema) -> Message:
         for key in sorted(SERVED_TYPES[field.type].parameters):
             item.type_params.add(key=key, value=str(getattr(field, key)))
         if field.has_default:
-            setattr(item.default_value, SERVED_TYPES[field.type].default, field.default)
+            setattr(item.default_value, SERVED_TYPES[field.type].defaults[0], field.default)
     return message

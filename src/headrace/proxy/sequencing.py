@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from headrace.meta.api import MetaStore
+from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel
 from headrace.model.errors import Fenced, Unavailable
+from headrace.model.timestamp import Timestamp
 from headrace.proxy.leaders import Leaders
-from headrace.proxy.waiting import pause
-from headrace.proxy.watched import Watched
+from headrace.proxy.waiting import pause, within
 from headrace.rpc.api import Handler, NotSent, Peers
 from headrace.rpc.messages import AppendRequest, AppendResponse, SuspectRequest
 from headrace.runtime.host import Host
+from headrace.runtime.telemetry import Telemetry
 
 SUSPECT_TIMEOUT_S = 2.0
 
@@ -35,6 +37,15 @@ class SequencerPort(Protocol):
 
     def sequences(self, pchannel: PChannel) -> bool:
         """Whether this process is the sequencer, as far as it knows."""
+        ...
+
+    @property
+    def newest_timestamp(self) -> Timestamp:
+        """The newest granted timestamp that the sequencers know of, 0 = none."""
+        ...
+
+    def status(self) -> list[dict[str, Any]]:
+        """Every pchannel that they sequence, for people."""
         ...
 
     def handlers(self) -> Mapping[type, Handler]:
@@ -60,6 +71,7 @@ class Sequencing:
         keys: Keys,
         peers: Peers,
         host: Host,
+        telemetry: Telemetry,
         own: SequencerPort,
         leaders: Leaders,
         suspect_again_s: float,
@@ -72,34 +84,39 @@ class Sequencing:
         self._leaders = leaders
         self._suspect_again_s = suspect_again_s
         self._suspected: dict[int, float] = {}
-        self._watched = Watched(meta, keys.sequencers_prefix, SequencerRecord, host.clock)
+        self._copy = Following(meta, keys.sequencers_prefix, SequencerRecord, host, telemetry)
 
     async def run(self) -> None:
         """Follow the records for ever."""
-        await self._watched.run()
+        await self._copy.run()
 
     async def call(self, pchannel: PChannel, request: Any, *, timeout_s: float) -> Any:
         """The answer of the pchannel's sequencer; `NotSent` when nobody is known or reached."""
-        record = self._watched.items.get(self._keys.sequencer(pchannel))
+        record = self._copy.items.get(self._keys.sequencer(pchannel))
         if record is None:
             raise NotSent(f"pchannel {pchannel} has no sequencer yet")
         if record.server_id == self.server_id:
-            if isinstance(request, AppendRequest):
-                return await self._own.append(request)
-            return await self._own.handlers()[type(request)](request)
+            return await self._ask_own(request, timeout_s)
         try:
             return await self._peers.call(record.address, request, timeout_s=timeout_s)
         except NotSent:
             await self._suspect(record)
             raise
 
+    async def _ask_own(self, request: Any, timeout_s: float) -> Any:
+        handler = self._own.handlers()[type(request)]
+        try:
+            return await within(self._host.clock, timeout_s, handler(request))
+        except TimeoutError:
+            raise Unavailable(f"no answer within {timeout_s:.1f} s") from None
+
     def count(self) -> int:
         """How many changes of the records were seen; for `moved`."""
-        return self._watched.changes.count
+        return self._copy.changes.count
 
     async def moved(self, count: int, seconds: float) -> None:
         """Wait until the records have changed since `count`, at most `seconds`."""
-        await pause(self._host.clock, seconds, self._watched.changes.after(count))
+        await pause(self._host.clock, seconds, self._copy.changes.after(count))
 
     async def _suspect(self, record: SequencerRecord) -> None:
         """Tell the master service, which tries its own connection; it may be away itself."""

@@ -30,29 +30,6 @@ class Call:
         return max(0.0, self.deadline - self.clock.monotonic())
 
 
-class Changes:
-    """Counts changes of something and wakes those who wait for the next one."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._waiters: list[asyncio.Future[None]] = []
-
-    def announce(self) -> None:
-        """Something has changed."""
-        self.count += 1
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def after(self, count: int) -> None:
-        """Return once more than `count` changes were announced."""
-        while self.count <= count:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
-
-
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
     """The result of `work`, or `TimeoutError` after `seconds`; then `work` is cancelled."""
     task = asyncio.ensure_future(work)
