@@ -1,7 +1,7 @@
 """A NATS connection that answers: hello, requests with their answers, signs of life.
 
-**Owns** `Link` (one connection until it is lost) and `dial` (the first of the servers that takes
-us). **Does not own** bytes (`log.wire`), what is asked (`log.jetstream`), or when to dial again:
+**Owns** `Link` (one connection until it is lost) and `dial` (to any of the servers that takes us).
+**Does not own** bytes (`log.wire`), what is asked (`log.jetstream`), or when to dial again:
 `log.nats` for appends, `log.nats_reader` for readers, each with a link of its own.
 
 A frozen server keeps its connections open, so silence is the only sign of it: every `ping_s` a PING
@@ -196,9 +196,10 @@ class Link:
 
 
 async def dial(settings: NatsSettings, host: Host) -> Link:
-    """A link to the first server that takes us; `Unavailable` when none does."""
+    """A link to a server that takes us, tried from a random one on; `Unavailable` without one."""
     reasons = []
-    for url in settings.servers:
+    start = host.random.randrange(len(settings.servers))
+    for url in settings.servers[start:] + settings.servers[:start]:
         address = _address(url)
         link = Link(settings, host, f"{address.hostname}:{address.port}")
         try:

@@ -40,6 +40,13 @@ class NatsLog:
         self._link: Link | None = None
         self._linked = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._append_seconds = telemetry.histogram(
+            "log_append_seconds", "Time until an append was answered as synced"
+        )
+        self._appended_bytes = telemetry.counter(
+            "log_appended_bytes", "Bytes of messages appended and answered"
+        )
+        self._losses = telemetry.counter("log_losses", "Connections to the log that were lost")
 
     @classmethod
     async def open(cls, settings: NatsSettings, host: Host, telemetry: Telemetry) -> "NatsLog":
@@ -67,6 +74,7 @@ class NatsLog:
                 f"message of {size} bytes; the log takes {MAX_MESSAGE_BYTES}", field="message"
             )
         link = await self._connected()
+        began = self._host.clock.monotonic()
         message_id = await jetstream.append(
             link, pchannel, parts, expected_last, timeout_s=self._settings.append_timeout_s
         )
@@ -75,6 +83,8 @@ class NatsLog:
                 f"{pchannel}: the server put a message behind {expected_last} at {message_id}",
                 channel=pchannel,
             )
+        self._append_seconds.observe(self._host.clock.monotonic() - began)
+        self._appended_bytes.inc(size)
         return message_id
 
     async def last(self, pchannel: PChannel) -> MessageId:
@@ -117,8 +127,7 @@ class NatsLog:
                 lambda: shutil.disk_usage(self._settings.store_dir)
             )
             known.append(usage.free)
-        for url in self._monitors():
-            report = await monitor.report(url)
+        for report in (await self._reports()).values():
             if report.store_most_bytes > 0:
                 known.append(max(0, report.store_most_bytes - report.store_bytes))
         return min(known, default=None)
@@ -143,6 +152,8 @@ class NatsLog:
             async with asyncio.timeout(self._settings.connected_wait_s):
                 await self._linked.wait()
         except TimeoutError as error:
+            if self._keeper is not None and self._keeper.done():
+                self._keeper.result()  # nobody makes a connection any more: raises why
             raise Unavailable("no connection to the log") from error
         assert self._link is not None
         return self._link
@@ -158,13 +169,17 @@ class NatsLog:
         while True:
             reason = await self._link.lost()
             self._linked.clear()
+            self._losses.inc()
             log.warning("lost the log", server=self._link.url, reason=reason)
             backoff = Backoff(self._host, PAUSES)
+            distrusted = ""
             while not self._linked.is_set():
                 try:
                     self._use(await self._dial())
                 except (Unavailable, Invalid) as error:
-                    log.debug("the log is not reached", reason=error.message)
+                    if isinstance(error, Invalid) and error.message != distrusted:
+                        distrusted = error.message
+                        log.error("the log came back another", reason=error.message)
                     await self._host.clock.sleep(backoff.next_s())
             log.info("found the log", server=self._link.url)
 
@@ -195,25 +210,38 @@ class NatsLog:
     async def _check_sync(self, link: Link) -> None:
         if self._settings.sync_confirmed:
             return
-        urls = self._monitors()
-        if not urls:
+        if not self._monitors():
             raise Invalid(
                 "whether the log syncs what it answers can only be seen at its monitoring port: "
                 "set log.monitor_url, or log.sync_confirmed if sync_interval is always",
                 field="log.monitor_url",
             )
-        reports = [await monitor.report(url) for url in urls]
-        for url, report in zip(urls, reports, strict=True):
+        reports = await self._reports()
+        if not reports:
+            raise Unavailable(f"no answer from {self._settings.monitor_url}")
+        for url, report in reports.items():
             if not report.sync_always:
                 raise Invalid(
                     f"the NATS server at {url} answers appends that it has not synced: set "
                     "sync_interval: always in its jetstream block",
                     field="log.sync_interval",
                 )
-        if "cluster" not in link.info and link.info.get("server_id") != reports[0].server_id:
+        ids = {report.server_id for report in reports.values()}
+        if "cluster" not in link.info and link.info.get("server_id") not in ids:
             raise Invalid(
-                f"{urls[0]} is not the monitoring port of {link.url}", field="log.monitor_url"
+                f"{self._settings.monitor_url} is not the monitoring port of {link.url}",
+                field="log.monitor_url",
             )
+
+    async def _reports(self) -> dict[str, monitor.ServerReport]:
+        """What the servers say at their monitoring ports; those that are down say nothing."""
+        reports = {}
+        for url in self._monitors():
+            try:
+                reports[url] = await monitor.report(url)
+            except Unavailable as error:
+                self._telemetry.log.debug("a monitoring port is silent", reason=error.message)
+        return reports
 
     def _monitors(self) -> list[str]:
         return [url.strip() for url in self._settings.monitor_url.split(",") if url.strip()]

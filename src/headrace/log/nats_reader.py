@@ -186,6 +186,7 @@ class NatsReader:
         self._settings = settings
         self._host = host
         self._log = telemetry.log
+        self._read_bytes = telemetry.counter("log_read_bytes", "Bytes of messages read")
         self._pchannel = pchannel
         self._next = max(start, 1)
         self._feed: _Feed | None = None
@@ -209,6 +210,7 @@ class NatsReader:
                 self._backoff.reset()
                 self._lost_end_since = None
                 self._next = messages[-1].id + 1
+                self._read_bytes.inc(sum(len(message.data) for message in messages))
                 return messages
 
     async def close(self) -> None:

@@ -182,7 +182,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         assert self._transport is not None
-        while self._outbox and not self._full:
+        while self._outbox and not self._full and not self._transport.is_closing():
             self._transport.write(self._outbox.popleft())
 
     def _parse(self) -> None:

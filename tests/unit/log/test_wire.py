@@ -35,6 +35,9 @@ class Socket(asyncio.Transport):
         self._room = room
         self._wire.resume_writing()
 
+    def is_closing(self) -> bool:
+        return self.aborted
+
     def abort(self) -> None:
         if not self.aborted:
             self.aborted = True
