@@ -11,7 +11,7 @@ from typing import Any
 from headrace.log.memory import MemoryLogServer
 from headrace.masterservice.leading import Leading, Surroundings
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.api import ModRevisionIs, Put
+from headrace.meta.api import Delete, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.memory import CallHook, MemoryMetaServer
 from headrace.meta.records import (
@@ -120,11 +120,19 @@ class World:
     # ---- the others --------------------------------------------------------------------------
 
     async def add_proxy(self, server_id: int) -> "FakeProxy":
-        """A HEALTHY proxy."""
+        """A HEALTHY proxy with a session that lasts until `end_session`."""
         proxy = FakeProxy(self, server_id)
         self.proxies[server_id] = proxy
         await proxy.start()
+        session = proxy.session
+        key = self.keys.session(session.role, session.node_name)
+        self.store.txn([], [Put(key, codec.encode(session))])
         return proxy
+
+    def end_session(self, server_id: int) -> None:
+        """The lease of that proxy ends."""
+        session = self.proxies[server_id].session
+        self.store.txn([], [Delete(self.keys.session(session.role, session.node_name))])
 
     async def add_data_service(self) -> None:
         """A leading data service."""

@@ -54,6 +54,7 @@ class Surroundings:
     log: Log
     peers: Peers
     crash: CrashPoints
+    validate: bool = False  # whether the machine's invariants are checked after every step
 
 
 class Leading:
@@ -68,6 +69,7 @@ class Leading:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._calls = 0
         self._over = ""  # why it ended
+        self.begun = asyncio.Event()  # all is read; from here on events are heeded
 
     @property
     def machine(self) -> MasterMachine | None:
@@ -121,8 +123,13 @@ class Leading:
             around.host.clock,
             name="master-service",
             journal=self._journal.record,
+            validate=around.validate,
         )
         self._driver.post(LeadershipBegan())
+        if self._over:
+            self._driver.post(LeadershipLost(self._over))
+            self._over = ""
+        self.begun.set()
         try:
             with self._journal.told_on_assertion("the master service"):
                 await self._driver.run()
@@ -164,8 +171,9 @@ class Leading:
     def lost(self, reason: str) -> None:
         """The lease or the leader key has gone."""
         if self._driver is None:
-            self._over = self._over or reason
-        self._post(LeadershipLost(reason))
+            self._over = reason
+        else:
+            self._driver.post(LeadershipLost(reason))
 
     def _post(self, event: Event) -> None:
         if self._driver is not None:

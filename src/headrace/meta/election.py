@@ -44,7 +44,12 @@ class Leadership:
     def surely_stands(self, now: float) -> bool:
         """Whether nobody else can lead at `now` (monotonic), short of a store that ends leases
         early."""
-        return self.session.lease == self.lease and self.session.is_held(now)
+        return now < self.stands_until
+
+    @property
+    def stands_until(self) -> float:
+        """Until when (monotonic seconds) it surely stands if nothing else happens."""
+        return self.session.held_until if self.session.lease == self.lease else 0.0
 
 
 class Election:

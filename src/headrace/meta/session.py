@@ -102,6 +102,12 @@ class Session:
         """Whether this process is registered and its lease surely stands at `now` (monotonic)."""
         return self._registered and self._fenced is None and now < self._held_until
 
+    @property
+    def held_until(self) -> float:
+        """Until when (monotonic seconds) `is_held` is true if nothing else happens; 0.0 = it is
+        not."""
+        return self._held_until if self._registered and self._fenced is None else 0.0
+
     # ---- life ------------------------------------------------------------------------------------
 
     async def start(self) -> None:
