@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord, PartitionRecord
-from headrace.model.entry import DdlKind, DigestItem, Entry
+from headrace.model.entry import DdlKind, DigestItem, Entry, Rows
 from headrace.model.group import Group, decode
 from headrace.model.ids import MessageId
 from headrace.model.position import Position
@@ -274,3 +274,22 @@ class Script:
         effects = self.machine.step(event, self.now)
         self.machine.validate()
         return effects
+
+
+def opened(rules: Rules | None = None, **changes: Any) -> Script:
+    """The sequencer of term 6, with timestamps at hand."""
+    script = Script(rules, **changes)
+    script.open()
+    return script
+
+
+def sent(script: Script, name: str, **changes: Any) -> tuple[int, Append]:
+    """A part that goes out at once."""
+    call, effects = script.append(part(name, **changes))
+    [append] = of(Append, effects)
+    return call, append
+
+
+def rows_of(append: Append) -> list[Rows]:
+    """The rows entries of a message on its way."""
+    return [e for e in entries_of(append) if isinstance(e, Rows)]

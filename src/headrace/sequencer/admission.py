@@ -127,7 +127,11 @@ class Admission:
     # ---- questions ---------------------------------------------------------------------------
 
     def _wrong(self, request: AppendRequest) -> Invalid | None:
-        if pchannel_of(request.vchannel) != self._pchannel:
+        try:
+            pchannel = pchannel_of(request.vchannel)
+        except Invalid as error:
+            return error
+        if pchannel != self._pchannel:
             return Invalid(f"{request.vchannel} is not of {self._pchannel}", field="vchannel")
         if not request.part_id or request.rows < 0 or request.deletes < 0:
             return Invalid("a part has an id and counts that are not negative", field="part_id")
