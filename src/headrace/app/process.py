@@ -24,6 +24,7 @@ from headrace.app.wiring import make_role, open_edges
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid
+from headrace.proxy.frontdoor import FrontDoor
 from headrace.runtime.host import real_host
 from headrace.runtime.role import RoleProcess
 from headrace.runtime.telemetry import Telemetry
@@ -63,6 +64,7 @@ async def _serve(role: Role, name: str, settings: Settings, telemetry: Telemetry
         node_name=name,
         edges=edges,
         crash=crash_points_from(os.environ),
+        door=lambda methods: FrontDoor(methods, settings.proxy, host, telemetry),
     )
     metrics = MetricsServer(
         telemetry.registry,

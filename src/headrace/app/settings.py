@@ -110,6 +110,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise Invalid(f"the settings file {path} is not TOML: {error}") from error
 
 
+def _list(flag: str, text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"--set {flag}: not a list as TOML writes it: {error}") from error
+
+
 def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
     """The settings of this process; `flags` are `a.b=value`. `Invalid` names what is wrong."""
     named = os.environ.get("HEADRACE_CONFIG")
@@ -125,7 +132,7 @@ def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
         *groups, last = name.strip().split(".")
         for group in groups:
             place = place.setdefault(group, {})
-        place[last] = text
+        place[last] = _list(flag, text) if text.startswith("[") else text
     chosen = type("Settings", (Settings,), {"config_file": path, "__doc__": Settings.__doc__})
     try:
         settings: Settings = chosen(**values)

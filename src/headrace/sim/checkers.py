@@ -232,6 +232,9 @@ class Checkers:
     def _check_objects(self) -> None:
         """OB-1 for meta as it is now."""
         for vchannel in self.vchannels():
+            value = self._mirror.get(self._keys.checkpoint(vchannel))
+            if value and codec.decode(value, CheckpointRecord, vchannel).dropped:
+                continue
             for segment in self.segments(vchannel):
                 if segment.state is not SegmentState.DROPPED:
                     for file in segment.files:
