@@ -27,6 +27,26 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
+# Runs between us and the child's program: asks the kernel for the signal, then becomes the program.
+# Not done in `preexec_fn`: that forks a process with threads (gRPC's), which crashed in the child.
+_LAUNCHER = """\
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(int(sys.argv[1]), int(sys.argv[2]), 0, 0, 0)
+if os.getppid() != int(sys.argv[3]):
+    sys.exit("the parent has died")
+os.execvp(sys.argv[4], sys.argv[4:])
+"""
+
+
+def dying_with_parent(command: Sequence[str], number: int = signal.SIGTERM) -> Sequence[str]:
+    """The command that runs `command`, which gets this signal when our process dies (Linux; else
+    the command as it is). It has one process id from the start."""
+    if sys.platform != "linux":
+        return command
+    launch = (sys.executable, "-I", "-S", "-c", _LAUNCHER)
+    return (*launch, str(PR_SET_PDEATHSIG), str(int(number)), str(os.getpid()), *command)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
     """How to start a child. Its output goes to `log_path`."""
@@ -66,13 +86,12 @@ class Child:
         self.starts += 1
         with self.spec.log_path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *self.spec.command,
+                *dying_with_parent(self.spec.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self.spec.environment},
                 start_new_session=True,  # Ctrl-C reaches the supervisor, which stops in order
-                preexec_fn=die_with_parent,
             )
 
     async def _keep(self) -> None:
