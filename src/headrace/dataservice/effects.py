@@ -1,0 +1,135 @@
+"""Effects: what the data service's machine orders.
+
+**Owns** the orders. **Does not own** how they are carried out (`shell`). Each is answered by
+exactly one event, but `Answer` and `AnnounceFlushed`, which need none.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from headrace.model.channel import VChannel
+from headrace.model.errors import HeadraceError
+from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerId
+from headrace.model.timestamp import Timestamp
+from headrace.rpc.messages import SaveBinlogPathsRequest, SaveCheckpointsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer a call: a response, or an error that is raised at the caller."""
+
+    call: int
+    response: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteEpoch:
+    """Give a vchannel its next epoch, if its record is still of this revision."""
+
+    vchannel: VChannel
+    epoch: Epoch
+    revision: Revision
+    server_id: ServerId
+    node_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendWatches:
+    """Read the watches of these epochs and send them."""
+
+    server_id: ServerId
+    address: str
+    items: tuple[tuple[VChannel, Epoch], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Have a node give a vchannel back."""
+
+    server_id: ServerId
+    address: str
+    vchannel: VChannel
+    epoch: Epoch
+    drain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskNode:
+    """Ask a node what it watches."""
+
+    server_id: ServerId
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendHint:
+    """Tell a node which timestamps somebody waits for."""
+
+    server_id: ServerId
+    address: str
+    items: tuple[tuple[VChannel, Timestamp], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """Commit a report."""
+
+    call: int
+    report: SaveBinlogPathsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CommitMoves:
+    """Commit the checkpoints of idle vchannels."""
+
+    call: int
+    request: SaveCheckpointsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceFlushed:
+    """Tell the watching node (if it has an address) and all proxies; best effort."""
+
+    vchannel: VChannel
+    segment_ids: tuple[SegmentId, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreList:
+    """Derive a collection's snapshot list at a revision from now on, and store it."""
+
+    collection_id: CollectionId
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpCollection:
+    """Find out whether meta has this collection."""
+
+    call: int
+    collection_id: CollectionId
+
+
+@dataclass(frozen=True, slots=True)
+class DoChore:
+    """Do one round of a periodic chore; see `schedule`."""
+
+    chore: str
+
+
+Effect: TypeAlias = (
+    Answer
+    | WriteEpoch
+    | SendWatches
+    | Release
+    | AskNode
+    | SendHint
+    | CommitReport
+    | CommitMoves
+    | AnnounceFlushed
+    | StoreList
+    | LookUpCollection
+    | DoChore
+)
+
+Refusal: TypeAlias = HeadraceError

@@ -1,0 +1,297 @@
+"""Events: what the data service's machine is told, in the past tense.
+
+**Owns** the facts. **Does not own** what follows from them (`machine`). A request from outside
+carries a call id, which its `Answer` brings back.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
+from headrace.model.channel import VChannel
+from headrace.model.errors import HeadraceError
+from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerId
+from headrace.model.timestamp import Timestamp
+from headrace.rpc.messages import (
+    ChannelState,
+    SaveBinlogPathsRequest,
+    SaveCheckpointsRequest,
+)
+
+# ---- what meta says ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSeen:
+    """The epoch record of a vchannel as of a revision; None = its key has gone."""
+
+    vchannel: VChannel
+    record: EpochRecord | None
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSeen:
+    """The channel checkpoint as of a revision; None = its key has gone."""
+
+    vchannel: VChannel
+    record: CheckpointRecord | None
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelsListed:
+    """All vchannels as of one revision: what is not here is not there."""
+
+    epochs: tuple[EpochSeen, ...]
+    checkpoints: tuple[CheckpointSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionChanged:
+    """A collection's record was written, or has gone."""
+
+    collection_id: CollectionId
+    present: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSeen:
+    """A data node's session."""
+
+    node_name: str
+    server_id: ServerId
+    address: str
+    state: SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class NodesChanged:
+    """All sessions of data nodes as they are now."""
+
+    nodes: tuple[NodeSeen, ...]
+
+
+# ---- what data nodes say -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswered:
+    """A data node told what it watches."""
+
+    server_id: ServerId
+    channels: tuple[ChannelState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNotReached:
+    """It could not be asked. `refused`: its address refuses connections, or another process
+    answered there."""
+
+    server_id: ServerId
+    refused: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesAccepted:
+    """The node took these watches; `left_out` could not be read, or have another epoch by now."""
+
+    server_id: ServerId
+    items: tuple[tuple[VChannel, Epoch], ...]
+    left_out: tuple[tuple[VChannel, Epoch], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesNotAccepted:
+    """Nobody knows (`fenced` False), or the node refused: it ends what has these epochs."""
+
+    server_id: ServerId
+    items: tuple[tuple[VChannel, Epoch], ...]
+    reason: str
+    fenced: bool = False
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseEnded:
+    """The node was told to release a vchannel, or could not be (`sent` False)."""
+
+    server_id: ServerId
+    vchannel: VChannel
+    epoch: Epoch
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HintEnded:
+    """A node was sent the timestamps that somebody waits for, or could not be."""
+
+    server_id: ServerId
+
+
+# ---- what became of our own orders ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EpochWritten:
+    """A vchannel has a new epoch."""
+
+    vchannel: VChannel
+    record: EpochRecord
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class EpochNotWritten:
+    """It has not (or nobody knows); what stands comes by `EpochSeen`."""
+
+    vchannel: VChannel
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCommitted:
+    """A report stands in meta: `applied` now, `done` before, or `forgotten`."""
+
+    call: int
+    vchannel: VChannel
+    outcome: str
+    epoch: EpochSeen
+    checkpoint: CheckpointSeen
+    flushed: tuple[SegmentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRefused:
+    """It does not."""
+
+    call: int
+    vchannel: VChannel
+    error: HeadraceError
+
+
+@dataclass(frozen=True, slots=True)
+class MovesCommitted:
+    """The checkpoints of idle vchannels stand, but for those left out."""
+
+    call: int
+    checkpoints: tuple[CheckpointSeen, ...]
+    left_out: tuple[VChannel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MovesRefused:
+    """None was saved."""
+
+    call: int
+    error: HeadraceError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListStored:
+    """A collection's list stands in the object store. `complete`: nothing in it is above its
+    timestamp. `over`: every vchannel of the collection is dropped."""
+
+    collection_id: CollectionId
+    revision: Revision
+    timestamp: Timestamp
+    complete: bool
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListNotStored:
+    """It could not be read or stored. `absent`: meta has no such collection."""
+
+    collection_id: CollectionId
+    reason: str
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChoreEnded:
+    """A periodic chore has ended its round; `lists`: collections that need a new list."""
+
+    chore: str
+    lists: tuple[CollectionId, ...] = ()
+
+
+# ---- requests ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReportArrived:
+    """SaveBinlogPaths."""
+
+    call: int
+    report: SaveBinlogPathsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class MovesArrived:
+    """SaveCheckpoints."""
+
+    call: int
+    request: SaveCheckpointsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpochAsked:
+    """A flowgraph has ended by itself."""
+
+    call: int
+    server_id: ServerId
+    vchannel: VChannel
+    epoch: Epoch
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSuspected:
+    """Somebody's connection to a data node was refused or reset."""
+
+    call: int
+    server_id: ServerId
+
+
+@dataclass(frozen=True, slots=True)
+class FlushStateAsked:
+    """Somebody waits for a flush; collection 0 = all."""
+
+    call: int
+    collection_id: CollectionId
+    timestamp: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionLookedUp:
+    """Whether meta has a collection that the machine did not know."""
+
+    call: int
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A step of time."""
+
+
+MetaEvent: TypeAlias = (
+    EpochSeen | CheckpointSeen | ChannelsListed | CollectionChanged | EpochWritten | EpochNotWritten
+)
+NodeEvent: TypeAlias = (
+    NodesChanged
+    | NodeAnswered
+    | NodeNotReached
+    | WatchesAccepted
+    | WatchesNotAccepted
+    | ReleaseEnded
+    | HintEnded
+)
+ReportEvent: TypeAlias = (
+    ReportArrived | ReportCommitted | ReportRefused | MovesArrived | MovesCommitted | MovesRefused
+)
+QuestionEvent: TypeAlias = NewEpochAsked | NodeSuspected | FlushStateAsked | CollectionLookedUp
+TimeEvent: TypeAlias = ListStored | ListNotStored | ChoreEnded | TimePassed
+Event: TypeAlias = MetaEvent | NodeEvent | ReportEvent | QuestionEvent | TimeEvent

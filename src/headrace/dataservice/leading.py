@@ -1,0 +1,236 @@
+"""One leadership of the data service, from its election to its end.
+
+**Owns** the machine, its driver and shell for that time, what they follow, the callers that wait,
+and the clock that makes the machine look again. **Does not own** the election and the lease
+(`service`), or any decision (`machine`).
+
+Nothing outlives a leadership but what is in the meta store. When it ends, callers that wait are
+told that the outcome is not known, and ask whoever leads then: what stands tells.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.dataservice import events as ev
+from headrace.dataservice.collector import Collector
+from headrace.dataservice.committer import Committer
+from headrace.dataservice.effects import Effect
+from headrace.dataservice.follow import Follower
+from headrace.dataservice.housekeeping import Housekeeping
+from headrace.dataservice.leader_meta import LeaderMeta
+from headrace.dataservice.machine import DataServiceMachine
+from headrace.dataservice.settings import DataServiceSettings
+from headrace.dataservice.shell import DataServiceShell
+from headrace.dataservice.trim import Trimmer
+from headrace.log.api import Log
+from headrace.meta.api import MetaStore, ModRevisionIs
+from headrace.meta.following import LeaderWatcher, SessionWatcher
+from headrace.meta.keys import Keys
+from headrace.meta.records import Role, SessionRecord
+from headrace.model.channel import PChannel, VChannel
+from headrace.model.errors import HeadraceError, Unavailable
+from headrace.model.timestamp import physical_ms
+from headrace.objects.api import ObjectStore
+from headrace.rpc.api import Peers
+from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.driver import Driver
+from headrace.runtime.host import Host
+from headrace.runtime.journal import Journal
+from headrace.runtime.supervise import TaskGroup
+from headrace.runtime.telemetry import Telemetry
+
+_GAUGES_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a leadership is made in; the same for all leaderships of a process."""
+
+    settings: DataServiceSettings
+    host: Host
+    telemetry: Telemetry
+    keys: Keys
+    meta: MetaStore
+    log: Log
+    objects: ObjectStore
+    peers: Peers
+    master: LeaderWatcher
+    proxies: SessionWatcher
+    crash: CrashPoints
+    validate: bool = False  # whether the machine's invariants are checked after every step
+
+
+class Leading:
+    """See the module. `run` it once; `ask` is for while it runs."""
+
+    def __init__(self, around: Surroundings, leads: ModRevisionIs) -> None:
+        self._around = around
+        self._meta = LeaderMeta(around.meta, leads)
+        self._journal = Journal()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._calls = 0
+        self._over = ""  # why it ended
+        self.machine = DataServiceMachine(around.settings, around.host.clock.monotonic())
+        self._driver: Driver[ev.Event, Effect] = Driver(
+            self.machine,
+            self._shell().perform,
+            around.host.clock,
+            name="data-service",
+            journal=self._journal.record,
+            validate=around.validate,
+        )
+        self._behind = around.telemetry.gauge(
+            "dataservice_checkpoint_timestamp_seconds",
+            "Time of the oldest channel checkpoint of a pchannel, seconds since 1970",
+            ("pchannel",),
+        )
+
+    def story(self, text: str) -> str:
+        """The steps of the machine that mention this text."""
+        return self._journal.story(text)
+
+    async def run(self) -> str:
+        """Lead until the leadership ends; why it did."""
+        around = self._around
+        follower = Follower(
+            around.meta, around.keys, around.host, around.telemetry.log, self._driver.post
+        )
+        nodes = SessionWatcher(
+            around.meta,
+            around.keys,
+            Role.DATA_NODE,
+            around.host,
+            around.telemetry,
+            lambda: self._nodes_changed(nodes),
+        )
+        try:
+            async with TaskGroup("data-service-leads") as group:
+                group.spawn("channels", follower.follow_channels(), must_not_end=True)
+                group.spawn("collections", follower.follow_collections(), must_not_end=True)
+                group.spawn("nodes", nodes.run(), must_not_end=True)
+                group.spawn("time", self._pass_time(), must_not_end=True)
+                group.spawn("gauges", self._show_gauges(), must_not_end=True)
+                with self._journal.told_on_assertion("the data service"):
+                    await self._driver.run()
+                group.cancel()
+        finally:
+            self._end(self._over or "the leadership was ended")
+        return self._over
+
+    async def ask(self, make: Callable[[int], ev.Event]) -> Any:
+        """Post an event that carries a call and wait for its answer, or raise it if it is an error.
+
+        `Unavailable` when the leadership ends first.
+        """
+        if self._over:
+            raise Unavailable(self._over)
+        self._calls += 1
+        call = self._calls
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[call] = future
+        try:
+            self._driver.post(make(call))
+            outcome = await future
+        finally:
+            del self._waiting[call]
+        if isinstance(outcome, HeadraceError):
+            raise outcome
+        return outcome
+
+    def lost(self, reason: str) -> None:
+        """The lease or the leader key has gone: act no more."""
+        self._over = self._over or reason
+        self._driver.stop()
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _shell(self) -> DataServiceShell:
+        around, settings = self._around, self._around.settings
+        committer = Committer(
+            self._meta,
+            around.keys,
+            around.host.clock,
+            timeout_s=settings.commit_timeout_s,
+            retry_s=settings.retry_least_s,
+        )
+        housekeeping = Housekeeping(
+            settings=settings,
+            telemetry=around.telemetry,
+            keys=around.keys,
+            meta=self._meta,
+            objects=around.objects,
+            peers=around.peers,
+            master=around.master,
+            collector=Collector(
+                self._meta, around.keys, around.objects, around.host.clock, settings.grace_s
+            ),
+            trimmer=Trimmer(self._meta, around.keys, around.log, settings.window_s),
+            dropped=self._dropped,
+            collections=lambda: {
+                i: self.machine.lists.vchannels(i) for i in self.machine.lists.collections()
+            },
+        )
+        return DataServiceShell(
+            settings=settings,
+            telemetry=around.telemetry,
+            keys=around.keys,
+            meta=self._meta,
+            objects=around.objects,
+            peers=around.peers,
+            committer=committer,
+            housekeeping=housekeeping,
+            vchannels=self.machine.lists.vchannels,
+            proxies=lambda: [s.address for s in around.proxies.sessions.values()],
+            answer=self._answer,
+            stand_down=self.lost,
+            crash=around.crash,
+        )
+
+    def _dropped(self) -> list[VChannel]:
+        channels = self.machine.channels.all()
+        return [
+            c.vchannel
+            for c in channels
+            if c.checkpoint and (c.checkpoint.dropped or c.checkpoint.dropped_partitions)
+        ]
+
+    def _nodes_changed(self, nodes: SessionWatcher) -> None:
+        self._driver.post(ev.NodesChanged(tuple(map(_seen, nodes.sessions.values()))))
+
+    async def _pass_time(self) -> None:
+        while True:
+            await self._around.host.clock.sleep(self._around.settings.step_s)
+            self._driver.post(ev.TimePassed())
+
+    async def _show_gauges(self) -> None:
+        while True:
+            await self._around.host.clock.sleep(_GAUGES_S)
+            oldest: dict[PChannel, int] = {}
+            for channel in self.machine.channels.all():
+                if channel.wanted:
+                    known = oldest.get(channel.pchannel, channel.timestamp)
+                    oldest[channel.pchannel] = min(known, channel.timestamp)
+            for pchannel, timestamp in oldest.items():
+                self._behind.labels(pchannel).set(physical_ms(timestamp) / 1000)
+
+    def _answer(self, call: int, outcome: Any) -> None:
+        future = self._waiting.get(call)
+        if future is not None and not future.done():
+            future.set_result(outcome)
+
+    def _end(self, reason: str) -> None:
+        self._over = reason
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(Unavailable(reason))
+
+
+def _seen(session: SessionRecord) -> ev.NodeSeen:
+    return ev.NodeSeen(
+        node_name=session.node_name,
+        server_id=session.server_id,
+        address=session.address,
+        state=session.state,
+    )

@@ -1,0 +1,70 @@
+"""Settings of the data service, with their reasons.
+
+**Owns** the values and their checks. **Does not own** where they come from (`app.settings`).
+"""
+
+from dataclasses import dataclass
+
+from headrace.model.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataServiceSettings:
+    """Values of the data service; units stand in the names."""
+
+    lease_ttl_s: int = 5  # how long after its last sign of life a data service counts as gone
+    step_s: float = 0.25  # how often what is wanted is compared with what is reported
+    poll_s: float = 1.0  # how often a data node is asked what it watches
+    poll_timeout_s: float = 2.0  # of one such question
+    call_timeout_s: float = 5.0  # of a watch, a release, a hint
+    announce_timeout_s: float = 2.0  # of a SegmentFlushed, which is best effort
+    commit_timeout_s: float = 10.0  # how long an unknown outcome is looked into before the asker
+    retry_least_s: float = 0.05  # backoff of what is repeated until it is done
+    retry_most_s: float = 1.0
+    watches_at_once: int = 100  # vchannels in one WatchDmChannels
+
+    settle_s: float = 1.0  # a new leader waits so long for nodes that come with it
+    reregister_s: float = 5.0  # a node without a session that still answers keeps what it watches
+    answers_s: float = 2.5  # a node that answered within it counts as answering
+    suspicion_memory_s: float = 60.0  # a second take-over on suspicion within it waits ...
+    suspicion_wait_s: float = 5.0  # ... so long, each further one twice as long
+    epoch_retry_s: float = 1.0  # a flowgraph that fails again gets its next epoch so much later ...
+    epoch_retry_most_s: float = 60.0  # ... doubling up to this
+
+    moves_at_once: int = 4  # vchannels under way for the sake of balance
+    cool_down_s: float = 30.0  # a vchannel that moved stays at least so long
+    balance_delay_s: float = 2.0  # nodes that come together are met by one set of moves
+    split_difference: int = 4  # a pchannel is shared by two nodes only for more than so many
+    drain_s: float = 20.0  # how long a planned move waits until all that is buffered is stored
+
+    list_interval_s: float = 10.0  # least time between two lists of a collection nobody waits for
+    idle_list_interval_s: float = 600.0  # the same when only checkpoints have moved
+    lists_at_once: int = 4  # lists in the making
+    grace_s: float = 3600.0  # how long a list, and a file on it, outlives its successor
+    collect_interval_s: float = 60.0  # between two rounds of the collector
+    trim_interval_s: float = 15.0  # between two trims of the log
+    window_s: float = 660.0  # request ids are kept 10 minutes; one more for what is under way
+    bundle_size: int = 100  # flushed segments of a vchannel in one key
+    bundle_interval_s: float = 60.0  # how often the flushed segments are counted
+
+    def __post_init__(self) -> None:
+        """`Invalid` names the value that cannot be."""
+        for name, least in (
+            ("lease_ttl_s", 2),
+            ("step_s", 0.01),
+            ("poll_s", 0.01),
+            ("watches_at_once", 1),
+            ("moves_at_once", 1),
+            ("lists_at_once", 1),
+            ("split_difference", 2),
+            ("bundle_size", 2),
+            ("grace_s", 0),
+        ):
+            value = getattr(self, name)
+            if value < least:
+                raise Invalid(f"{name} is {value}, the least is {least}", field=name)
+        if self.bundle_size > 100:
+            raise Invalid(
+                f"bundle_size is {self.bundle_size}; a transaction has room for 100",
+                field="bundle_size",
+            )

@@ -1,0 +1,357 @@
+"""Carries the data service's decisions out: one straight coroutine an effect, one event back.
+
+**Owns** how each effect is done, and which errors become which events. **Does not own** any
+decision (`machine`) or the life of the leadership (`leading`).
+
+Nothing is repeated here but what is part of one commit: whatever failed is an event, and the
+machine orders it anew if it is still wanted. When a transaction finds another leader, the
+leadership ends.
+"""
+
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from headrace.dataservice import events as ev
+from headrace.dataservice.committer import Committer, Outcome
+from headrace.dataservice.effects import (
+    AnnounceFlushed,
+    Answer,
+    AskNode,
+    CommitMoves,
+    CommitReport,
+    DoChore,
+    Effect,
+    LookUpCollection,
+    Release,
+    SendHint,
+    SendWatches,
+    StoreList,
+    WriteEpoch,
+)
+from headrace.dataservice.epochs import write_epoch
+from headrace.dataservice.housekeeping import Housekeeping
+from headrace.dataservice.leader_meta import LeaderMeta, NotLeading
+from headrace.dataservice.settings import DataServiceSettings
+from headrace.dataservice.snapshots import derive, store
+from headrace.dataservice.watches import read_watch
+from headrace.meta.api import Compacted
+from headrace.meta.keys import Keys
+from headrace.model.channel import VChannel
+from headrace.model.errors import Corrupt, HeadraceError, NotFound, Unavailable
+from headrace.model.ids import CollectionId
+from headrace.model.segment import SegmentState
+from headrace.objects.api import ObjectStore
+from headrace.rpc.api import NotSent, Peers
+from headrace.rpc.messages import (
+    AwaitedTimestamp,
+    AwaitTimestampsRequest,
+    NodeStateRequest,
+    NodeStateResponse,
+    ReleaseDmChannelRequest,
+    SaveBinlogPathsRequest,
+    SegmentFlushedRequest,
+    Watch,
+    WatchDmChannelsRequest,
+)
+from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.telemetry import Telemetry
+
+COMMITTED = "dataservice.report.committed"  # it stands, its sender does not know
+LIST_DERIVED = "dataservice.list.derived"  # what it lists stands, it is not stored yet
+
+
+class DataServiceShell:
+    """The hands of one leadership."""
+
+    def __init__(
+        self,
+        *,
+        settings: DataServiceSettings,
+        telemetry: Telemetry,
+        keys: Keys,
+        meta: LeaderMeta,
+        objects: ObjectStore,
+        peers: Peers,
+        committer: Committer,
+        housekeeping: Housekeeping,
+        vchannels: Callable[[CollectionId], list[VChannel]],
+        proxies: Callable[[], list[str]],
+        answer: Callable[[int, Any], None],
+        stand_down: Callable[[str], None],
+        crash: CrashPoints,
+    ) -> None:
+        self._settings = settings
+        self._log = telemetry.log
+        self._keys = keys
+        self._meta = meta
+        self._objects = objects
+        self._peers = peers
+        self._committer = committer
+        self._housekeeping = housekeeping
+        self._vchannels = vchannels
+        self._proxies = proxies
+        self._answer = answer
+        self._stand_down = stand_down
+        self._crash = crash
+        self._assigned = telemetry.counter("dataservice_assignments_total", "Epochs written")
+        self._commits = telemetry.counter(
+            "dataservice_commits_total", "Reports by what became of them", ("outcome",)
+        )
+        self._conflicts = telemetry.counter(
+            "dataservice_conflicts_total", "Transactions that met something newer"
+        )
+        self._lists = telemetry.counter("dataservice_lists_total", "Snapshot lists stored")
+
+    async def perform(self, effect: Effect) -> ev.Event | None:
+        """See `runtime.driver`: one event, or None where the effect needs none."""
+        match effect:
+            case Answer():
+                self._answer(effect.call, effect.response)
+                return None
+            case AnnounceFlushed():
+                await self._announce(effect)
+                return None
+            case WriteEpoch():
+                return await self._write_epoch(effect)
+            case SendWatches():
+                return await self._send_watches(effect)
+            case Release():
+                return await self._release(effect)
+            case AskNode():
+                return await self._ask_node(effect)
+            case SendHint():
+                return await self._send_hint(effect)
+            case CommitReport():
+                return await self._commit_report(effect)
+            case CommitMoves():
+                return await self._commit_moves(effect)
+            case StoreList():
+                return await self._store_list(effect)
+            case LookUpCollection():
+                return await self._look_up(effect)
+            case DoChore():
+                return await self._do_chore(effect)
+            case _:
+                assert_never(effect)
+
+    # ---- assignments -----------------------------------------------------------------------------
+
+    async def _write_epoch(self, effect: WriteEpoch) -> ev.Event:
+        self._committer.forget(effect.vchannel)
+        try:
+            written = await write_epoch(self._meta, self._keys, effect)
+        except HeadraceError as error:
+            self._check_leads(error)
+            return ev.EpochNotWritten(effect.vchannel, error.message)
+        if written is None:
+            return ev.EpochNotWritten(effect.vchannel, "something else stands")
+        record, revision = written
+        self._assigned.inc()
+        self._log.info(
+            "vchannel assigned",
+            vchannel=effect.vchannel,
+            epoch=record.epoch,
+            node=record.node_name,
+            server_id=record.server_id,
+        )
+        return ev.EpochWritten(effect.vchannel, record, revision)
+
+    async def _send_watches(self, effect: SendWatches) -> ev.Event:
+        watches: list[Watch] = []
+        for vchannel, epoch in effect.items:
+            try:
+                watch = await read_watch(self._meta.store, self._keys, vchannel, epoch)
+            except (Unavailable, Compacted):
+                continue
+            except Corrupt as error:
+                self._log.error("no watch can be made", vchannel=vchannel, reason=error.message)
+                continue
+            if watch is not None:
+                watches.append(watch)
+        sent = tuple((w.vchannel, w.epoch) for w in watches)
+        if not sent:
+            return ev.WatchesNotAccepted(effect.server_id, effect.items, "could not be read")
+        request = WatchDmChannelsRequest(effect.server_id, tuple(watches))
+        try:
+            await self._call(effect.address, request)
+        except Unavailable as error:
+            refused = isinstance(error, NotSent)
+            return ev.WatchesNotAccepted(
+                effect.server_id, effect.items, error.message, refused=refused
+            )
+        except HeadraceError as error:
+            self._log.warning("watch refused", vchannels=sent, reason=error.message)
+            return ev.WatchesNotAccepted(effect.server_id, effect.items, error.message, fenced=True)
+        left_out = tuple(item for item in effect.items if item not in sent)
+        return ev.WatchesAccepted(effect.server_id, sent, left_out)
+
+    async def _release(self, effect: Release) -> ev.Event:
+        request = ReleaseDmChannelRequest(
+            server_id=effect.server_id,
+            vchannel=effect.vchannel,
+            epoch=effect.epoch,
+            drain=effect.drain,
+        )
+        sent = True
+        try:
+            await self._call(effect.address, request)
+        except Unavailable:
+            sent = False
+        except HeadraceError as error:
+            self._log.info("nothing to release", vchannel=effect.vchannel, reason=error.message)
+        return ev.ReleaseEnded(effect.server_id, effect.vchannel, effect.epoch, sent)
+
+    async def _ask_node(self, effect: AskNode) -> ev.Event:
+        request = NodeStateRequest(effect.server_id)
+        try:
+            answer: NodeStateResponse = await self._peers.call(
+                effect.address, request, timeout_s=self._settings.poll_timeout_s
+            )
+        except Unavailable as error:
+            return ev.NodeNotReached(effect.server_id, isinstance(error, NotSent), error.message)
+        except HeadraceError as error:  # another process is at that address
+            return ev.NodeNotReached(effect.server_id, True, error.message)
+        if answer.server_id != effect.server_id:
+            return ev.NodeNotReached(effect.server_id, True, f"process {answer.server_id} answers")
+        return ev.NodeAnswered(effect.server_id, answer.channels)
+
+    async def _send_hint(self, effect: SendHint) -> ev.Event:
+        items = tuple(AwaitedTimestamp(v, t) for v, t in effect.items)
+        try:
+            await self._call(effect.address, AwaitTimestampsRequest(effect.server_id, items))
+        except HeadraceError as error:
+            self._log.debug("a hint was lost", server_id=effect.server_id, reason=error.message)
+        return ev.HintEnded(effect.server_id)
+
+    # ---- reports ---------------------------------------------------------------------------------
+
+    async def _commit_report(self, effect: CommitReport) -> ev.Event:
+        report = effect.report
+        conflicts = self._committer.conflicts
+        try:
+            outcome = await self._committer.save(report)
+        except HeadraceError as error:
+            refusal = self._refusal(error)
+            self._commits.labels(type(refusal).__name__.lower()).inc()
+            if not isinstance(refusal, Unavailable):
+                self._log.warning(
+                    "report refused", vchannel=report.vchannel, reason=refusal.message
+                )
+            return ev.ReportRefused(effect.call, report.vchannel, refusal)
+        finally:
+            self._conflicts.inc(self._committer.conflicts - conflicts)
+        self._commits.labels(outcome.outcome).inc()
+        self._crash.reach(COMMITTED)
+        return ev.ReportCommitted(
+            effect.call,
+            report.vchannel,
+            outcome.outcome,
+            epoch_seen(outcome),
+            checkpoint_seen(outcome),
+            flushed_by(report, outcome),
+        )
+
+    async def _commit_moves(self, effect: CommitMoves) -> ev.Event:
+        request = effect.request
+        try:
+            images, left_out = await self._committer.save_moves(request.server_id, request.moves)
+        except HeadraceError as error:
+            return ev.MovesRefused(effect.call, self._refusal(error))
+        checkpoints = tuple(
+            ev.CheckpointSeen(i.vchannel, i.checkpoint.value, i.checkpoint.revision) for i in images
+        )
+        return ev.MovesCommitted(effect.call, checkpoints, left_out)
+
+    async def _announce(self, effect: AnnounceFlushed) -> None:
+        request = SegmentFlushedRequest(vchannel=effect.vchannel, segment_ids=effect.segment_ids)
+        addresses = dict.fromkeys(a for a in (effect.address, *self._proxies()) if a)
+        for address in addresses:
+            try:
+                await self._peers.call(
+                    address, request, timeout_s=self._settings.announce_timeout_s
+                )
+            except HeadraceError as error:
+                self._log.debug("not announced", address=address, reason=error.message)
+
+    # ---- lists and chores ------------------------------------------------------------------------
+
+    async def _store_list(self, effect: StoreList) -> ev.Event:
+        collection_id = effect.collection_id
+        try:
+            derived = await derive(
+                self._meta.store, self._keys, collection_id, self._vchannels(collection_id)
+            )
+            self._crash.reach(LIST_DERIVED)
+            await store(self._objects, derived.list)
+        except Compacted as error:
+            return ev.ListNotStored(collection_id, str(error))
+        except HeadraceError as error:
+            self._log.warning("no list", collection=collection_id, reason=error.message)
+            return ev.ListNotStored(collection_id, error.message)
+        self._lists.inc()
+        return ev.ListStored(
+            collection_id=collection_id,
+            revision=derived.list.revision,
+            timestamp=derived.list.timestamp,
+            complete=derived.complete,
+            over=derived.over,
+        )
+
+    async def _look_up(self, effect: LookUpCollection) -> ev.Event:
+        try:
+            found = await self._meta.store.get(self._keys.collection(effect.collection_id))
+        except Unavailable:
+            return ev.CollectionLookedUp(effect.call, present=True)  # so: not flushed yet
+        return ev.CollectionLookedUp(effect.call, found.first is not None)
+
+    async def _do_chore(self, effect: DoChore) -> ev.Event:
+        try:
+            lists = await self._housekeeping.round(effect.chore)
+        except Compacted as error:
+            self._log.info("chore put off", chore=effect.chore, reason=str(error))
+            return ev.ChoreEnded(effect.chore)
+        except NotFound as error:  # an object went while it was read: the next round sees it gone
+            self._log.info("chore put off", chore=effect.chore, reason=error.message)
+            return ev.ChoreEnded(effect.chore)
+        except HeadraceError as error:
+            self._check_leads(error)
+            self._log.warning("chore put off", chore=effect.chore, reason=error.message)
+            return ev.ChoreEnded(effect.chore)
+        return ev.ChoreEnded(effect.chore, lists)
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    async def _call(self, address: str, request: Any) -> Any:
+        return await self._peers.call(address, request, timeout_s=self._settings.call_timeout_s)
+
+    def _refusal(self, error: HeadraceError) -> HeadraceError:
+        """Who does not lead any more cannot say whose report is fenced: ask whoever leads."""
+        return Unavailable(error.message) if self._check_leads(error) else error
+
+    def _check_leads(self, error: HeadraceError) -> bool:
+        if isinstance(error, NotLeading):
+            self._stand_down(error.message)
+            return True
+        return False
+
+
+def epoch_seen(outcome: Outcome) -> ev.EpochSeen:
+    """The epoch record after a commit."""
+    epoch = outcome.image.epoch
+    return ev.EpochSeen(outcome.image.vchannel, epoch.value, epoch.revision)
+
+
+def checkpoint_seen(outcome: Outcome) -> ev.CheckpointSeen:
+    """The channel checkpoint after a commit."""
+    checkpoint = outcome.image.checkpoint
+    return ev.CheckpointSeen(outcome.image.vchannel, checkpoint.value, checkpoint.revision)
+
+
+def flushed_by(report: SaveBinlogPathsRequest, outcome: Outcome) -> tuple[int, ...]:
+    """The segments that are flushed with this report."""
+    flushed = []
+    for s in report.segments:
+        record = outcome.image.segment(s.segment_id) if s.flushed else None
+        if record is not None and outcome.image.state(record) is SegmentState.FLUSHED:
+            flushed.append(s.segment_id)
+    return tuple(flushed)
