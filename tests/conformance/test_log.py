@@ -9,6 +9,7 @@ import pytest
 from support.nats import open_log
 
 from headrace.app.nats_server import NatsServer
+from headrace.log import monitor
 from headrace.log.api import Log, LogReader, Message
 from headrace.log.memory import MAX_MESSAGE_BYTES, MemoryLogServer
 from headrace.model.errors import Conflict, Corrupt, Invalid, Unavailable
@@ -30,6 +31,9 @@ class MemoryCluster:
     async def kill_server(self) -> None:
         """Nothing that was answered is anywhere but in the server."""
 
+    async def syncs_before_it_answers(self) -> bool:
+        return True
+
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -46,6 +50,9 @@ class NatsCluster:
     async def kill_server(self) -> None:
         await self._server.kill()
         await self._server.start()
+
+    async def syncs_before_it_answers(self) -> bool:
+        return (await monitor.report(self._server.monitor_url)).sync_always
 
     async def close(self) -> None:
         await self._server.stop()
@@ -91,6 +98,17 @@ async def take(reader: LogReader, count: int, credit: int = CREDIT) -> list[Mess
         messages += await asyncio.wait_for(reader.fetch(credit), 30)
     assert len(messages) == count
     return plain(messages)
+
+
+async def until_reached(log: Log) -> None:
+    """Return when the log answers again."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await log.last(PCHANNEL)
+            except Unavailable:
+                continue
+            return
 
 
 def plain(messages: Sequence[Message]) -> list[Message]:
@@ -299,6 +317,20 @@ async def test_ids_go_on_after_a_trim_and_a_kill(cluster: Cluster, log: Log) -> 
     await other.close()
 
 
+async def test_what_is_answered_is_synced(cluster: Cluster) -> None:
+    assert await cluster.syncs_before_it_answers()
+
+
+async def test_a_reader_goes_on_across_kills(cluster: Cluster, log: Log) -> None:
+    reader = await log.read(PCHANNEL, 1)
+    for _ in range(3):
+        written = await fill(log, 5)
+        assert await take(reader, 5) == written
+        await cluster.kill_server()
+        await until_reached(log)
+    await reader.close()
+
+
 async def test_what_was_answered_survives_a_kill(cluster: Cluster, log: Log) -> None:
     written = []
     for _ in range(3):
@@ -307,12 +339,7 @@ async def test_what_was_answered_survives_a_kill(cluster: Cluster, log: Log) -> 
         other = await cluster.client()
         assert await other.last(PCHANNEL) == len(written)
         await other.close()
-        while True:
-            try:
-                await log.last(PCHANNEL)
-                break
-            except Unavailable:
-                continue
+        await until_reached(log)
     reader = await log.read(PCHANNEL, 1)
     assert await take(reader, 60) == written
     await reader.close()

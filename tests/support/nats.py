@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from headrace.app.nats_server import NatsServer
+from headrace.log.api import Log, Message
 from headrace.log.nats import NatsLog
 from headrace.log.settings import NatsSettings
+from headrace.model.errors import Conflict, Unavailable
 from headrace.runtime.host import real_host
 from headrace.runtime.telemetry import silent
 
@@ -51,3 +53,33 @@ async def open_log(server: NatsServer, **settings: Any) -> NatsLog:
         **settings,
     }
     return await NatsLog.open(NatsSettings(**chosen), real_host(), silent())
+
+
+def edit(server: NatsServer, before: str, after: str) -> None:
+    """Let the server start with another configuration from now on."""
+    written = server._config
+
+    def changed() -> str:
+        assert before in written()
+        return written().replace(before, after)
+
+    server._config = changed  # type: ignore[method-assign]
+
+
+async def settle(log: Log, pchannel: str, data: bytes, last: int) -> int:
+    """Append as a sequencer does: the same bytes under the same id until they stand there."""
+    while True:
+        try:
+            return await log.append(pchannel, [data], last)
+        except (Conflict, Unavailable):
+            message = await _found(log, pchannel, last + 1)
+        if message is not None:
+            assert bytes(message.data) == data
+            return last + 1
+
+
+async def _found(log: Log, pchannel: str, message_id: int) -> Message | None:
+    try:
+        return await log.get(pchannel, message_id)
+    except Unavailable:
+        return None

@@ -24,6 +24,7 @@ from headrace.model.errors import Invalid, Unavailable
 
 READY_TIMEOUT_S = 10.0
 READY_POLL_S = 0.02
+FIRST_START_TRIES = 3
 STOP_TIMEOUT_S = 10.0
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024  # NATS advises no more
 # What may wait for one connection: above it the server cuts off the reader as too slow.
@@ -86,8 +87,8 @@ class NatsServer:
         self.store_dir = self.data_dir / "jetstream"
         self.log_path = (log_path or data_dir / "nats.log").absolute()
         self.host = host
-        self.port = free_port(host)
-        self.monitor_port = free_port(host)
+        self._was_ready = False
+        self._choose_ports()
         config_path = self.data_dir / "nats.conf"
         self.child = Child(
             ChildSpec(
@@ -117,22 +118,29 @@ class NatsServer:
         return self.child.pid
 
     async def start(self) -> None:
-        """Start it and return when it is ready; `Unavailable` when it is not in 10 s."""
+        """Start it and return when it is ready; `Unavailable` when it is not in 10 s.
+
+        A port that somebody took since it was chosen is exchanged, as long as no client knows it.
+        """
         self.store_dir.mkdir(parents=True, exist_ok=True)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._config_path.write_text(self._config())
-        await self.child.start()
-        try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                while not await is_healthy(self.monitor_url):
-                    if self.pid is None and not self.child.spec.restart:
-                        raise Unavailable(f"nats-server ended at its start: see {self.log_path}")
-                    await asyncio.sleep(READY_POLL_S)
-        except TimeoutError as error:
+        tries = 1 if self._was_ready else FIRST_START_TRIES
+        for left in reversed(range(tries)):
+            self._config_path.write_text(self._config())
+            await self.child.start()
+            try:
+                if await self._until_ready_or_ended():
+                    self._was_ready = True
+                    return
+            except TimeoutError as error:
+                await self.stop()
+                raise Unavailable(
+                    f"nats-server is not ready after {READY_TIMEOUT_S:.0f} s: see {self.log_path}"
+                ) from error
             await self.stop()
-            raise Unavailable(
-                f"nats-server is not ready after {READY_TIMEOUT_S:.0f} s: see {self.log_path}"
-            ) from error
+            if left:
+                self._choose_ports()
+        raise Unavailable(f"nats-server ended at its start: see {self.log_path}")
 
     async def stop(self) -> None:
         """End it in order (SIGTERM), by force after 10 s."""
@@ -152,6 +160,19 @@ class NatsServer:
     def thaw(self) -> None:
         """SIGCONT."""
         self.child.signal(signal.SIGCONT)
+
+    async def _until_ready_or_ended(self) -> bool:
+        started = self.child.starts
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while not await is_healthy(self.monitor_url):
+                if self.pid is None or self.child.starts != started:
+                    return False
+                await asyncio.sleep(READY_POLL_S)
+        return self.pid is not None
+
+    def _choose_ports(self) -> None:
+        self.port = free_port(self.host)
+        self.monitor_port = free_port(self.host)
 
     def _config(self) -> str:
         return _CONFIG.format(

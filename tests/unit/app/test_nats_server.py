@@ -65,11 +65,19 @@ async def test_a_directory_may_have_any_name(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_cannot_start_is_unavailable_and_names_its_log(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "nats")
+    server._config = lambda: "jetstream {"  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match=r"ended at its start: see .*nats\.log"):
+        await server.start()
+    assert server.pid is None
+
+
+async def test_a_port_that_was_taken_in_the_meantime_is_exchanged(tmp_path: Path) -> None:
     running, other = NatsServer(tmp_path / "one"), NatsServer(tmp_path / "two")
     await running.start()
     other.port = running.port
-    with pytest.raises(Unavailable, match=r"nats\.log"):
-        await other.start()
+    await other.start()
+    assert other.port != running.port
     await other.stop()
     await running.stop()
 

@@ -4,53 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from support.nats import frozen, open_log
+from support.nats import edit, frozen, open_log, settle
 from support.nats import nats as nats
 
 from headrace.app.nats_server import NatsServer
-from headrace.log import jetstream, monitor
-from headrace.log.api import Log, Message
 from headrace.log.link import dial
 from headrace.log.nats import NatsLog
 from headrace.log.settings import NatsSettings
-from headrace.model.errors import Conflict, Corrupt, Invalid, Unavailable
+from headrace.model.errors import Conflict, Invalid, Unavailable
 from headrace.runtime.host import real_host
 
 PCHANNEL = "headrace-dml-0"
 QUICK = {"ping_s": 0.1, "silence_most_s": 0.5, "connect_timeout_s": 0.5}
-
-
-async def settle(log: Log, data: bytes, last: int) -> int:
-    """Append as a sequencer does: the same bytes under the same id until they stand there."""
-    while True:
-        try:
-            return await log.append(PCHANNEL, [data], last)
-        except (Conflict, Unavailable):
-            pass
-        try:
-            message = await log.get(PCHANNEL, last + 1)
-        except Unavailable:
-            continue
-        if message is not None:
-            assert bytes(message.data) == data
-            return last + 1
-
-
-def edit(server: NatsServer, before: str, after: str) -> None:
-    """Let the server start with another configuration from now on."""
-    written = server._config
-
-    def changed() -> str:
-        assert before in written()
-        return written().replace(before, after)
-
-    server._config = changed  # type: ignore[method-assign]
-
-
-async def test_our_server_syncs_every_append(nats: NatsServer) -> None:
-    report = await monitor.report(nats.monitor_url)
-    assert report.sync_always
-    assert report.jetstream
 
 
 async def test_a_server_that_syncs_now_and_then_is_refused(nats: NatsServer) -> None:
@@ -110,61 +75,6 @@ async def test_a_stream_with_limits_is_refused(nats: NatsServer) -> None:
     await log.close()
 
 
-async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no NATS server takes us"):
-        await open_log(NatsServer(tmp_path))
-
-
-@pytest.mark.parametrize("url", ["tls://localhost:4222", "nats://", "http://localhost:80"])
-async def test_an_address_that_is_none_of_ours_is_invalid(url: str) -> None:
-    with pytest.raises(Invalid, match=r"log\.servers"):
-        await dial(NatsSettings(servers=(url,)), real_host())
-
-
-async def test_of_several_servers_the_first_that_answers_is_taken(nats: NatsServer) -> None:
-    log = await open_log(nats, servers=("nats://127.0.0.1:1", nats.url))
-    await log.ensure(PCHANNEL)
-    await log.close()
-
-
-async def test_a_server_with_a_user_is_entered_with_the_password(nats: NatsServer) -> None:
-    edit(nats, "server_name:", 'authorization { user: "rower", password: "s:cret" }\nserver_name:')
-    await nats.stop()
-    await nats.start()
-    with pytest.raises(Unavailable, match="Authorization Violation"):
-        await open_log(nats)
-    log = await open_log(nats, servers=(nats.url.replace("//", "//rower:s%3Acret@"),))
-    await log.ensure(PCHANNEL)
-    await log.close()
-
-
-async def test_nothing_is_repeated_or_missed_when_the_server_is_killed_again_and_again(
-    nats: NatsServer,
-) -> None:
-    log = await open_log(nats)
-    await log.ensure(PCHANNEL)
-    reader = await log.read(PCHANNEL, 1)
-    read: list[Message] = []
-    count, kills = 150, 3
-
-    async def read_all() -> None:
-        while len(read) < count:
-            read.extend(await reader.fetch(100_000))
-
-    reading = asyncio.create_task(read_all())
-    for number in range(count):
-        appending = asyncio.create_task(settle(log, b"%6d" % number * 5_000, number))
-        if number % (count // kills) == 10:
-            await nats.kill()
-            await nats.start()
-        assert await appending == number + 1
-    await asyncio.wait_for(reading, 30)
-    assert [message.id for message in read] == list(range(1, count + 1))
-    assert [bytes(m.data[:6]) for m in read] == [b"%6d" % n for n in range(count)]
-    await reader.close()
-    await log.close()
-
-
 async def test_a_freeze_shorter_than_the_timeout_is_only_a_delay(nats: NatsServer) -> None:
     log = await open_log(nats)
     await log.ensure(PCHANNEL)
@@ -181,7 +91,7 @@ async def test_an_append_that_timed_out_in_a_freeze_may_still_be_taken(nats: Nat
     await log.ensure(PCHANNEL)
     with frozen(nats), pytest.raises(Unavailable):
         await log.append(PCHANNEL, [b"late"], 0)
-    assert await asyncio.wait_for(settle(log, b"late", 0), 10) == 1
+    assert await asyncio.wait_for(settle(log, PCHANNEL, b"late", 0), 10) == 1
     with pytest.raises(Conflict):
         await log.append(PCHANNEL, [b"another"], 0)
     await log.close()
@@ -197,7 +107,7 @@ async def test_a_frozen_server_is_given_up_and_found_again(nats: NatsServer) -> 
     with frozen(nats), pytest.raises(Unavailable, match="silent"):
         await log.append(PCHANNEL, [b"x" * 7_000_000], 1)
     # What was cut off in the middle was never a message.
-    assert await asyncio.wait_for(settle(log, b"after", 1), 10) == 2
+    assert await asyncio.wait_for(settle(log, PCHANNEL, b"after", 1), 10) == 2
     assert [(m.id, bytes(m.data)) for m in await asyncio.wait_for(fetching, 10)] == [(2, b"after")]
     await reader.close()
     await log.close()
@@ -228,35 +138,6 @@ async def test_a_large_append_does_not_hold_up_its_neighbours(nats: NatsServer) 
         message = await log.get(name, 3)
         assert message is not None
         assert bytes(message.data) == bytes([2]) * 1_000_000 + bytes([102]) * 2_000_000
-    await log.close()
-
-
-async def test_a_reader_that_rests_longer_than_its_consumer_lives_goes_on(
-    nats: NatsServer,
-) -> None:
-    log = await open_log(nats)
-    await log.ensure(PCHANNEL)
-    for number in range(3):
-        await log.append(PCHANNEL, [b"%d" % number], number)
-    reader = await log.read(PCHANNEL, 1)
-    assert [m.id for m in await reader.fetch(1)] == [1]
-    link = await dial(NatsSettings(servers=(nats.url,)), real_host())
-    feed = reader._feed  # type: ignore[attr-defined]
-    await jetstream.delete_consumer(link, PCHANNEL, feed._name, timeout_s=5.0)
-    assert [m.id for m in await asyncio.wait_for(reader.fetch(1), 10)] == [2]
-    link.close()
-    await reader.close()
-    await log.close()
-
-
-async def test_a_log_that_has_lost_its_end_is_corrupt(nats: NatsServer) -> None:
-    log = await open_log(nats, lost_end_s=0.3)
-    await log.ensure(PCHANNEL)
-    await log.append(PCHANNEL, [b"x"], 0)
-    reader = await log.read(PCHANNEL, 3)
-    with pytest.raises(Corrupt, match="lost its end") as error:
-        await asyncio.wait_for(reader.fetch(1_000), 10)
-    assert error.value.channel == PCHANNEL
     await log.close()
 
 
