@@ -27,12 +27,6 @@ asyncio.run(main())
 """
 
 
-async def until_gone(pid: int) -> None:
-    """Wait for the end of a process that is not our child."""
-    await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], 10)
-    assert not psutil.pid_exists(pid)
-
-
 async def test_it_is_ready_when_start_returns_and_gone_when_stop_does(tmp_path: Path) -> None:
     server = NatsServer(tmp_path / "nats")
     await server.start()
@@ -88,10 +82,11 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     )
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
-    assert psutil.pid_exists(pid)
+    server = psutil.Process(pid)
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()
-    await until_gone(pid)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [server], 10)
+    assert not alive
 
 
 async def test_a_server_that_dies_is_restarted_when_that_is_wanted(tmp_path: Path) -> None:
