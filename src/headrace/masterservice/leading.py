@@ -8,19 +8,22 @@ answered `Fenced` and ask again at whoever leads then.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from headrace.log.api import Log
-from headrace.masterservice.effects import Effect
+from headrace.masterservice.effects import Answer, Effect
 from headrace.masterservice.events import (
     Event,
+    GrantAsked,
+    IdsAsked,
     LeadershipBegan,
     LeadershipLost,
     ProxiesListed,
     Proxy,
     ProxySuspected,
+    TimestampAsked,
 )
 from headrace.masterservice.load import ensure_pool, load
 from headrace.masterservice.machine import MasterMachine
@@ -122,7 +125,7 @@ class Leading:
             shell.perform,
             around.host.clock,
             name="master-service",
-            journal=self._journal.record,
+            journal=self._record,
             validate=around.validate,
         )
         self._driver.post(LeadershipBegan())
@@ -174,6 +177,12 @@ class Leading:
             self._over = reason
         else:
             self._driver.post(LeadershipLost(reason))
+
+    def _record(self, event: Event, effects: Sequence[Effect], now: float) -> None:
+        """Keep a step; grants that were just answered would push everything else out."""
+        given = isinstance(event, GrantAsked | TimestampAsked | IdsAsked)
+        if effects and not (given and all(isinstance(effect, Answer) for effect in effects)):
+            self._journal.record(event, effects, now)
 
     def _post(self, event: Event) -> None:
         if self._driver is not None:

@@ -98,6 +98,7 @@ class MasterService:
         self._leadership: Leadership | None = None
         self._stop = asyncio.Event()
         self._leads = telemetry.gauge("master_leads", "1 while this process leads")
+        self._granted = telemetry.counter("master_timestamps_total", "Timestamps granted")
 
     @property
     def healthy(self) -> bool:
@@ -238,6 +239,7 @@ class MasterService:
                 leads_until=leads_until,
             )
         )
+        self._granted.inc(response.count)
         return response
 
     async def _alloc_timestamp(self, request: AllocTimestampRequest) -> AllocTimestampResponse:
