@@ -3,21 +3,38 @@
 **Owns** the command's print-out and exit status. **Does not own** the simulation (`headrace.sim`).
 """
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
 import typer
 from rich.progress import Progress
 
 from headrace.sim.run import Result, run_seed
 
 
+def results(first: int, seeds: int) -> Iterator[Result]:
+    """The seeds' results in order, one process a core."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        try:
+            yield from pool.map(run_seed, range(first, first + seeds))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def run_seeds(*, seeds: int, first: int, trace: bool) -> int:
     """Run the seeds in order; 1 at the first violation, which is printed with its seed."""
-    echo = typer.echo if trace else None
     totals = {"writes": 0, "acknowledged": 0, "kills": 0, "freezes": 0}
     virtual_s = 0.0
+    if trace:
+        found: Iterator[Result] = (
+            run_seed(s, echo=typer.echo) for s in range(first, first + seeds)
+        )
+    else:
+        found = results(first, seeds)
     with Progress(disable=trace) as progress:
         bar = progress.add_task("seeds", total=seeds)
-        for seed in range(first, first + seeds):
-            result = run_seed(seed, echo=echo)
+        for result in found:
             progress.advance(bar)
             if result.violation:
                 _say_violation(result)

@@ -82,6 +82,10 @@ class MemoryLogServer:
         """A client of its own; all that it asks goes through `courier`."""
         return MemoryLog(self, courier or DirectCourier())
 
+    def pchannels(self) -> list[PChannel]:
+        """All that exist, in the order in which they were made."""
+        return list(self._streams)
+
     def messages(self, pchannel: PChannel) -> list[Message]:
         """All that is kept, in order: for checkers, which see the log without any fault."""
         stream = self._stream(pchannel)

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import random
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -67,7 +68,8 @@ def run_seed(
     loop = VirtualLoop()
     trace = Trace(echo)
     course = _Course(seed, plan, trace)
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None  # dead processes' coroutines
+    # Coroutines of dead processes are thrown away where they stand; that is no news.
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         violation = ""
         try:
@@ -80,7 +82,9 @@ def run_seed(
     finally:
         loop.close()
         del course
-        gc.collect()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            gc.collect()
         sys.unraisablehook = hook
 
 
