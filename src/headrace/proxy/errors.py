@@ -64,6 +64,9 @@ class Refusal(Enum):
         1100, "the request has {size} bytes, above the limit of {limit}: send fewer rows at once"
     )
     FIELD_NOT_SERVED = Sentence(1100, "{field} is set, which is not served yet{instead}")
+    FIELD_UNKNOWN = Sentence(
+        1100, "{message} has a field with number {number}, which is not known here"
+    )
     NAME_BAD = Sentence(
         1100,
         "{what} {name!r} is no valid name: it must begin with a letter or _, hold only letters, "
@@ -77,6 +80,9 @@ class Refusal(Enum):
     FIELDS_COUNT = Sentence(1100, "the schema has {got} fields: it must have 1 to {most}")
     FIELD_TWICE = Sentence(1100, "the schema names field {name!r} twice")
     FIELD_RESERVED = Sentence(1100, "field {name!r}: the name is reserved")
+    FIELD_ID = Sentence(
+        1100, "field {name!r} asks for id {got}: ids are given in order, it would get {wanted}"
+    )
     TYPE_NOT_SERVED = Sentence(
         1100, "field {name!r} has type {type}, which is not served yet; served are {served}"
     )

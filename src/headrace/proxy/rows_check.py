@@ -98,11 +98,11 @@ def _read(schema: Schema, field: Field, data: Message, rows: int) -> pa.Array:
     else:
         values = read_values(field, data, here)
     if valid is None or here == rows:
-        return _counted(field, values, rows, "")
+        return _counted(field, values, rows, 0)
     if len(values) == rows:
         places = np.arange(rows)
     else:
-        values = _counted(field, values, here, f", {rows - here} of them null")
+        values = _counted(field, values, rows, rows - here)
         places = np.cumsum(valid) - 1
     column = values.take(pa.array(places, mask=~valid))
     if field.has_default:
@@ -110,10 +110,11 @@ def _read(schema: Schema, field: Field, data: Message, rows: int) -> pa.Array:
     return column
 
 
-def _counted(field: Field, values: pa.Array, rows: int, nulls: str) -> pa.Array:
-    if len(values) != rows:
+def _counted(field: Field, values: pa.Array, rows: int, nulls: int) -> pa.Array:
+    if len(values) != rows - nulls:
+        words = f", {nulls} of them null" if nulls else ""
         raise Refusal.ROWS_COUNT(
-            at=field.name, name=field.name, got=len(values), rows=rows, nulls=nulls
+            at=field.name, name=field.name, got=len(values), rows=rows, nulls=words
         )
     return values
 

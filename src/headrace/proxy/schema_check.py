@@ -113,6 +113,8 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
     check_name("field name", name, at="fields")
     if name in RESERVED_COLUMNS:
         raise Refusal.FIELD_RESERVED(at=name, name=name)
+    if item.fieldID not in (0, field_id):
+        raise Refusal.FIELD_ID(at=name, name=name, got=item.fieldID, wanted=field_id)
     rule = SERVED_TYPES.get(item.data_type)
     if rule is None:
         served = ", ".join(t.name for t in SERVED_TYPES)

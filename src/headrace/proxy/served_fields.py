@@ -4,10 +4,13 @@
 
 A field that is set and not known here would be ignored, and the client would believe that it did
 something: a namespace, a partial update, a TTL. So the walk covers every field of a message, and
-those of its parts, and a field that a newer protocol adds is refused until it stands in the table.
+those of its parts, and a field that a newer protocol adds is refused until it stands in the table;
+one that even the generated code does not know is refused by its number.
 """
 
 from collections.abc import Mapping
+
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message
@@ -43,6 +46,7 @@ SERVED: Mapping[str, frozenset[str]] = {
             "dbName",
         ),
         "FieldSchema": (
+            "fieldID",
             "name",
             "is_primary_key",
             "description",
@@ -136,6 +140,9 @@ def refuse_unserved(message: Message) -> None:
     """
     kind = message.DESCRIPTOR.name
     served = SERVED[kind]
+    for unknown in UnknownFieldSet(message):
+        number = unknown.field_number
+        raise Refusal.FIELD_UNKNOWN(at=kind, message=kind, number=number)
     for descriptor, value in message.ListFields():
         name = descriptor.name
         if name not in served:

@@ -1,0 +1,244 @@
+"""A schema is checked field by field; what is not served is named."""
+
+from typing import Any
+
+import pytest
+from support.proxy_world import simple_schema
+
+from headrace.model.errors import Invalid
+from headrace.model.schema import DataType, Field
+from headrace.proxy.milvus import Message, schema_pb
+from headrace.proxy.schema_check import (
+    SERVED_TYPES,
+    check_name,
+    check_schema,
+    schema_message,
+    type_name,
+)
+
+
+def check(message: Message) -> Any:
+    return check_schema(message, fields_max=64)
+
+
+def refused(message: Message) -> str:
+    with pytest.raises(Invalid) as caught:
+        check(message)
+    assert caught.value.code in (1100, 1101)
+    return str(caught.value)
+
+
+def with_field(**field: Any) -> Message:
+    return simple_schema(fields=(field,))
+
+
+def test_a_schema_becomes_ours_with_ids_in_order_and_the_dynamic_field_last() -> None:
+    schema = check(
+        simple_schema(
+            dim=8,
+            dynamic=True,
+            fields=(
+                {"name": "t", "data_type": "VarChar", "parameters": {"max_length": 9}},
+                {"name": "j", "data_type": "JSON", "nullable": True, "description": "why"},
+            ),
+        )
+    )
+    assert schema.fields == (
+        Field(id=100, name="id", type=DataType.INT64, primary=True),
+        Field(id=101, name="v", type=DataType.FLOAT_VECTOR, dim=8),
+        Field(id=102, name="t", type=DataType.VARCHAR, max_length=9),
+        Field(id=103, name="j", type=DataType.JSON, nullable=True, description="why"),
+        Field(id=104, name="$meta", type=DataType.JSON, dynamic=True),
+    )
+
+
+@pytest.mark.parametrize("kind", [t for t in DataType if t not in SERVED_TYPES and t])
+def test_a_type_that_is_not_served_is_refused_by_field_and_type(kind: DataType) -> None:
+    message = simple_schema()
+    message.fields.add(name="x", data_type=int(kind))
+    text = refused(message)
+    assert "field 'x'" in text
+    assert kind.name in text
+    assert "FLOAT_VECTOR" in text
+
+
+@pytest.mark.parametrize("code", schema_pb.DataType.values())
+def test_every_type_of_the_protocol_is_served_or_named(code: int) -> None:
+    message = simple_schema()
+    message.fields.add(name="x", data_type=code)
+    if code not in [int(t) for t in SERVED_TYPES]:
+        assert type_name(code) in refused(message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        ("Bool", {"bool_data": False}, False),
+        ("Int8", {"int_data": -128}, -128),
+        ("Int16", {"long_data": 7}, 7),
+        ("Int32", {"int_data": 2**31 - 1}, 2**31 - 1),
+        ("Int64", {"long_data": -(2**63)}, -(2**63)),
+        ("Int64", {"int_data": 3}, 3),
+        ("Float", {"float_data": 1.5}, 1.5),
+        ("Float", {"double_data": 0.5}, 0.5),
+        ("Double", {"double_data": 0.1}, 0.1),
+    ],
+)
+def test_a_default_is_kept_and_answered(kind: str, given: dict[str, Any], kept: Any) -> None:
+    schema = check(
+        with_field(name="x", data_type=kind, default_value=schema_pb.ValueField(**given))
+    )
+    field = schema.field("x")
+    assert field.has_default
+    assert field.default == kept
+    assert check(schema_message("c", schema)) == schema
+
+
+def test_a_text_default_is_measured_in_bytes() -> None:
+    def text_field(default: str) -> Message:
+        return with_field(
+            name="x",
+            data_type="VarChar",
+            parameters={"max_length": 4},
+            default_value=schema_pb.ValueField(string_data=default),
+        )
+
+    assert check(text_field("über"[:3])).field("x").default == "übe"
+    assert "above its max_length" in refused(text_field("über"))
+    assert check(text_field("")).field("x").has_default
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"name": "v2", "data_type": "FloatVector", "parameters": {"dim": 4}}, "exactly one"),
+        ({"name": "x", "data_type": "Int64", "is_primary_key": True}, "2 primary keys"),
+        ({"name": "x", "data_type": "Int64", "autoID": True}, "auto_id"),
+        ({"name": "x", "data_type": "Int8", "nullable": True, "is_partition_key": True}, "partit"),
+        ({"name": "x", "data_type": "Int8", "is_clustering_key": True}, "is_clustering_key"),
+        ({"name": "x", "data_type": "Int8", "is_function_output": True}, "is_function_output"),
+        ({"name": "x", "data_type": "Int8", "is_dynamic": True}, "is_dynamic"),
+        ({"name": "x", "data_type": "Int8", "fieldID": 3}, "id 3"),
+        ({"name": "x", "data_type": "Int8", "external_field": "y"}, "external_field"),
+        ({"name": "x", "data_type": "Int8", "element_type": 5}, "element_type"),
+        ({"name": "x", "data_type": "VarChar"}, "max_length"),
+        ({"name": "x", "data_type": "VarChar", "parameters": {"max_length": 0}}, "max_length"),
+        ({"name": "x", "data_type": "VarChar", "parameters": {"max_length": 65536}}, "65535"),
+        ({"name": "x", "data_type": "VarChar", "parameters": {"max_length": "a"}}, "'a'"),
+        ({"name": "x", "data_type": "Int8", "parameters": {"dim": 4}}, "'dim'"),
+        (
+            {"name": "x", "data_type": "Int8", "parameters": {"mmap.enabled": "true"}},
+            "mmap.enabled",
+        ),
+        ({"name": "_row_id", "data_type": "Int8"}, "reserved"),
+        ({"name": "_timestamp", "data_type": "Int8"}, "reserved"),
+        ({"name": "$meta", "data_type": "Int8"}, "no valid name"),
+        ({"name": "a b", "data_type": "Int8"}, "no valid name"),
+        ({"name": "", "data_type": "Int8"}, "missing"),
+        ({"name": "x" * 256, "data_type": "Int8"}, "255"),
+        ({"name": "id", "data_type": "Int8"}, "'id' twice"),
+        (
+            {
+                "name": "x",
+                "data_type": "Int8",
+                "default_value": schema_pb.ValueField(int_data=128),
+            },
+            "out of the range of INT8",
+        ),
+        (
+            {
+                "name": "x",
+                "data_type": "Int8",
+                "default_value": schema_pb.ValueField(string_data="a"),
+            },
+            "not of type INT8",
+        ),
+        (
+            {
+                "name": "x",
+                "data_type": "Float",
+                "default_value": schema_pb.ValueField(double_data=1e300),
+            },
+            "no finite FLOAT",
+        ),
+        (
+            {
+                "name": "x",
+                "data_type": "Double",
+                "default_value": schema_pb.ValueField(double_data=float("nan")),
+            },
+            "no finite DOUBLE",
+        ),
+        (
+            {
+                "name": "x",
+                "data_type": "JSON",
+                "default_value": schema_pb.ValueField(string_data="{}"),
+            },
+            "given a default",
+        ),
+    ],
+)
+def test_a_wrong_field_is_refused_in_words(field: dict[str, Any], words: str) -> None:
+    assert words in refused(with_field(**field))
+
+
+def test_the_key_is_an_int64_or_a_varchar_and_plain() -> None:
+    assert "INT64 or VARCHAR" in refused(simple_schema(key="Int32"))
+    message = simple_schema()
+    message.fields[0].nullable = True
+    assert "nullable" in refused(message)
+    message = simple_schema()
+    message.fields[0].default_value.long_data = 4
+    assert "default" in refused(message)
+    message = simple_schema()
+    message.fields[0].is_primary_key = False
+    assert "0 primary keys" in refused(message)
+
+
+def test_a_key_is_automatic_by_either_flag() -> None:
+    assert check(simple_schema(auto=True)).key.auto_id
+    message = simple_schema()
+    message.autoID = True
+    assert check(message).key.auto_id
+
+
+def test_vectors_have_a_dim_and_no_nulls() -> None:
+    for dim in ("0", "32769", "-1", "x", "4.0", ""):
+        message = simple_schema()
+        message.fields[1].type_params[0].value = dim
+        assert "dim" in refused(message)
+    message = simple_schema()
+    message.fields[1].nullable = True
+    assert "can not be nullable" in refused(message)
+    message = simple_schema()
+    del message.fields[1]
+    assert "0 vector fields" in refused(message)
+
+
+def test_there_are_1_to_64_fields() -> None:
+    message = schema_pb.CollectionSchema()
+    assert "0 fields" in refused(message)
+    message = simple_schema()
+    for n in range(63):
+        message.fields.add(name=f"f{n}", data_type=int(DataType.INT8))
+    assert "65 fields" in refused(message)
+    del message.fields[-1]
+    assert len(check(message).fields) == 64
+
+
+def test_parts_of_a_schema_that_are_not_served_are_named() -> None:
+    message = simple_schema()
+    message.functions.add(name="bm25")
+    assert "CollectionSchema.functions" in refused(message)
+    message = simple_schema()
+    message.properties.add(key="timezone", value="UTC")
+    assert "'timezone'" in refused(message)
+
+
+def test_names_are_those_of_milvus() -> None:
+    for name in ("a", "_a1", "A" * 255):
+        check_name("collection name", name)
+    for name in ("1a", "a-b", "a.b", "ä", "a\n", "A" * 256):
+        with pytest.raises(Invalid):
+            check_name("collection name", name)
