@@ -1,0 +1,37 @@
+"""No god files: a module is at most 500 lines, a function 60, a line 100 columns."""
+
+import ast
+
+from support.repo import GENERATED, files, modules
+
+MODULE_LINES = 500
+FUNCTION_LINES = 60
+COLUMNS = 100
+UNBROKEN = ("pyproject.toml", "rpc.proto")  # TOML lists of strings; generated from `rpc.messages`
+
+
+def test_modules_are_short() -> None:
+    long = {m.name: n for m in modules() if (n := len(m.lines)) > MODULE_LINES}
+    assert not long
+
+
+def test_functions_are_short() -> None:
+    long = {}
+    for module in modules():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                lines = node.end_lineno - node.lineno + 1
+                if lines > FUNCTION_LINES:
+                    long[f"{module.name}:{node.lineno} {node.name}"] = lines
+    assert not long
+
+
+def test_lines_are_short() -> None:
+    long = [
+        f"{path}:{number}"
+        for path in files(".py", ".sh", ".proto", ".toml")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > COLUMNS and GENERATED not in path.parents and path.name not in UNBROKEN
+    ]
+    assert not long

@@ -1,0 +1,39 @@
+"""Names use the field's words: no module is called after what it is not."""
+
+import ast
+import re
+
+from support.repo import ROOT, files, modules
+
+NO_MODULES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc", "v2"}
+NO_CLASS_WORDS = {"Manager", "Helper", "Util", "Utils", "Impl", "Base", "Misc"}
+UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    parts = {
+        m.name: bad for m in modules() if (bad := NO_MODULES & set(m.path.with_suffix("").parts))
+    }
+    named = {name: bad for name, bad in parts.items() if bad - set(ROOT.parts)}
+    assert not named
+
+
+def test_no_class_has_a_word_that_says_nothing() -> None:
+    found = [
+        f"{module.name}: {node.name}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+        and NO_CLASS_WORDS & set(re.findall(r"[A-Z][a-z0-9]*", node.name))
+    ]
+    assert not found
+
+
+def test_nothing_is_left_unfinished_in_a_comment() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files(".py", ".md", ".toml", ".proto", ".sh", ".txt")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if UNFINISHED.search(line)
+    ]
+    assert not found
