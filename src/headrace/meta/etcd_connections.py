@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from headrace.gen import etcd_pb2 as pb
 from headrace.meta.api import Compacted
-from headrace.model.errors import Conflict, HeadraceError, Invalid, NotFound, Unavailable
+from headrace.model.errors import HeadraceError, Invalid, NotFound, Unavailable
 from headrace.runtime.host import Clock
 
 R = TypeVar("R", bound=Message)
@@ -108,7 +108,7 @@ class EtcdConnections:
                         continue
                 raise failure from error
             except (asyncio.CancelledError, grpc.aio.UsageError) as error:
-                self._raise_if_closed(error)
+                _raise_if_closed(error)
                 raise
 
     async def stream(
@@ -132,7 +132,7 @@ class EtcdConnections:
                 self._leave(number)
             raise error_of(error, method) from error
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
-            self._raise_if_closed(error)
+            _raise_if_closed(error)
             raise
         finally:
             call.cancel()
@@ -182,12 +182,6 @@ class EtcdConnections:
         )
         return grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS)
 
-    def _raise_if_closed(self, error: BaseException) -> None:
-        """gRPC cancels the calls of a channel that is closed; that is not the caller's task."""
-        task = asyncio.current_task()
-        if self._closed and not (task and task.cancelling()):
-            raise Unavailable("the client of etcd is closed") from error
-
     def _leave(self, number: int) -> None:
         """Prefer the next member, unless another call has moved on already."""
         if self._current == number:
@@ -230,14 +224,20 @@ def error_of(error: grpc.aio.AioRpcError, method: str) -> HeadraceError | Compac
         return Invalid(text)
     if code in (
         grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,  # a user is given, but the server asks for none
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.UNIMPLEMENTED,
     ):
         return Invalid(text, field="etcd")
-    if code is grpc.StatusCode.FAILED_PRECONDITION:
-        return Conflict(text)
     return Unavailable(text)
+
+
+def _raise_if_closed(error: BaseException) -> None:
+    """gRPC cancels the calls of a channel that is closed; that is not the caller's task."""
+    task = asyncio.current_task()
+    if not (task and task.cancelling()):
+        raise Unavailable("the connection to etcd was closed") from error
 
 
 def _pem(path: str) -> bytes:

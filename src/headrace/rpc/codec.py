@@ -8,17 +8,19 @@
     dataclass | None -> message, absent = None
 
 A class is looked at once; what it can not carry is a TypeError then. Long bodies are not given to
-protobuf, which would copy them twice: their fields are written behind the rest of the message,
-which is the same message, since fields may come in any order.
+protobuf, which would copy them twice on either side: their fields are written behind the rest of
+the message, which is the same message, since fields may come in any order; and when read, they are
+views into the received bytes.
 """
 
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from google.protobuf.message import DecodeError, Message
@@ -77,6 +79,7 @@ class _Field:
 class _Plan:
     wire: type[Message]
     fields: tuple[_Field, ...]
+    bodies: dict[int, str]  # names of the fields that hold bodies, by number
 
 
 def encode(value: Any) -> bytes:
@@ -99,9 +102,12 @@ def decode(kind: type[T], data: bytes) -> T:
     """The message of these bytes; `Invalid` when they are none of this kind."""
     plan = _plan(kind)  # type: ignore[arg-type]
     try:
+        bodies: dict[str, memoryview] = {}
+        if plan.bodies and len(data) >= LONG_BODY_BYTES:
+            data = _cut_out(plan, data, bodies)
         message = plan.wire.FromString(data)
-        return _take(kind, plan, message)
-    except (DecodeError, ValueError) as error:
+        return _take(kind, plan, message, bodies)
+    except (DecodeError, ValueError, IndexError) as error:
         raise Invalid(f"{len(data)} bytes are not a {kind.__name__}: {error}") from error
 
 
@@ -171,11 +177,18 @@ def _plan(kind: type) -> _Plan:
     for number, (name, shape) in enumerate(shapes(kind).items(), start=1):
         fill, take = _converters(name, shape)
         fields.append(_Field(name, number, fill, take, hints[name] == body))
-    return _Plan(getattr(rpc_pb2, kind.__name__), tuple(fields))
+    bodies = {field.number: field.name for field in fields if field.is_body}
+    return _Plan(getattr(rpc_pb2, kind.__name__), tuple(fields), bodies)
 
 
-def _take(kind: type[T], plan: _Plan, message: Message) -> T:
-    return kind(**{field.name: field.take(message) for field in plan.fields})
+def _take(
+    kind: type[T],
+    plan: _Plan,
+    message: Message,
+    bodies: Mapping[str, memoryview] = MappingProxyType({}),
+) -> T:
+    values = {field.name: field.take(message) for field in plan.fields}
+    return kind(**{**values, **bodies})
 
 
 def _fill(message: Message, value: Any) -> None:
@@ -224,6 +237,48 @@ def _converters(
     if shape.is_message:
         return (fill_messages, take_messages) if shape.repeated else (fill_message, take_message)
     return (fill_scalars, take_scalars) if shape.repeated else (fill_scalar, take_scalar)
+
+
+def _cut_out(plan: _Plan, data: bytes, bodies: dict[str, memoryview]) -> bytes:
+    """Put views of long bodies into `bodies`; the message without them.
+
+    Walks the fields of the message (protobuf.dev/programming-guides/encoding); what does not look
+    like a message is left to protobuf to refuse.
+    """
+    view = memoryview(data)
+    rest: list[memoryview] = []
+    kept = place = 0
+    while place < len(data):
+        start = place
+        tag, place = _read_varint(data, place)
+        wire_type = tag & 7
+        if wire_type == 0:
+            _, place = _read_varint(data, place)
+        elif wire_type == 2:
+            length, place = _read_varint(data, place)
+            name = plan.bodies.get(tag >> 3)
+            if name is not None and length >= LONG_BODY_BYTES and place + length <= len(data):
+                bodies[name] = view[place : place + length]
+                rest.append(view[kept:start])
+                kept = place + length
+            place += length
+        elif wire_type in (1, 5):
+            place += 8 if wire_type == 1 else 4
+        else:
+            break
+    return b"".join([*rest, view[kept:]])
+
+
+def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+    """The number that begins there, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        place += 1
+        if byte < 0x80:
+            return value, place
+        shift += 7
 
 
 def _varint(value: int) -> bytes:

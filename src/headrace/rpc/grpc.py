@@ -85,7 +85,11 @@ class GrpcPeers:
         data = codec.encode(request)
         until = self._clock.monotonic() + timeout_s
         channel = self._channel(address)
-        await self._connected(channel, address, until)
+        try:
+            await self._connected(channel, address, until)
+        except NotSent:
+            await self._drop(channel, address)
+            raise
         call = channel.unary_unary(f"/{SERVICE}/{kind.__name__}", None, None)
         try:
             answer = await call(data, timeout=max(0.001, until - self._clock.monotonic()))
@@ -94,7 +98,7 @@ class GrpcPeers:
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
             # gRPC cancels the calls of a channel that is closed; that is not the caller's task.
             task = asyncio.current_task()
-            if self._closed and not (task and task.cancelling()):
+            if not (task and task.cancelling()):
                 raise Unavailable(f"the connection to {address} was closed") from error
             raise
         return codec.decode(RESPONSE_OF[kind], answer)
@@ -113,12 +117,24 @@ class GrpcPeers:
             self._channels[address] = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         return self._channels[address]
 
+    async def _drop(self, channel: grpc.aio.Channel, address: str) -> None:
+        """Processes that were restarted have other ports; a channel would try the old for ever."""
+        if self._channels.get(address) is channel:
+            del self._channels[address]
+            await channel.close(None)
+
     async def _connected(self, channel: grpc.aio.Channel, address: str, until: float) -> None:
         pause_s = 0.001
         probe_at = 0.0
-        while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+        while True:
+            if self._closed:
+                raise Unavailable("the connections to peers are closed")
+            if self._channels.get(address) is not channel:
+                raise NotSent(f"{address} refused the connection")  # of a call beside this one
+            if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+                return
             now = self._clock.monotonic()
-            if self._closed or now >= until:
+            if now >= until:
                 raise Unavailable(f"no connection to {address}")
             if now >= probe_at:
                 await _probe(address, until - now)

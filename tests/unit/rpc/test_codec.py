@@ -1,6 +1,6 @@
 """Messages and errors survive the way through bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -71,6 +71,32 @@ def test_long_bodies_are_ordinary_protobuf() -> None:
     assert message.body == body
     assert message.row_bytes == 50_000
     assert codec.decode(AppendRequest, message.SerializeToString()) == append(body)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 100, 49_000, 50_010])
+def test_a_message_that_is_cut_short_is_invalid(cut: int) -> None:
+    data = codec.encode(append(b"x" * 50_000))
+    with pytest.raises(Invalid):
+        codec.decode(AppendRequest, data[:-cut])
+
+
+def test_a_long_body_is_a_view_of_what_was_received() -> None:
+    data = codec.encode(append(b"x" * 50_000))
+    body = codec.decode(AppendRequest, data).body
+    assert isinstance(body, memoryview)
+    assert body.obj is data
+
+
+def test_both_bodies_of_an_upsert_arrive() -> None:
+    request = replace(append(b"r" * 9000), deletes=2, delete_body=b"d" * 7000)
+    assert codec.decode(AppendRequest, codec.encode(request)) == request
+    short = replace(append(b"r" * 9000), deletes=2, delete_body=b"d" * 7)
+    assert codec.decode(AppendRequest, codec.encode(short)) == short
+
+
+def test_a_body_that_comes_twice_is_the_last_one() -> None:
+    first, second = codec.encode(append(b"1" * 9000)), codec.encode(append(b"2" * 8000))
+    assert codec.decode(AppendRequest, first + second).body == b"2" * 8000
 
 
 def test_an_absent_message_is_none_and_an_empty_one_is_not() -> None:

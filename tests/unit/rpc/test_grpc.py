@@ -11,9 +11,10 @@ import pytest
 
 from headrace.model.errors import Unavailable
 from headrace.rpc.api import NotSent
-from headrace.rpc.grpc import GrpcPeers
+from headrace.rpc.grpc import GrpcPeers, GrpcServer
 from headrace.rpc.messages import LastPositionRequest, StatusRequest, StatusResponse
 from headrace.runtime.host import RealClock
+from headrace.runtime.telemetry import silent
 
 PEER = """
 import asyncio
@@ -104,3 +105,29 @@ async def test_an_address_that_is_none_is_unavailable(peers: GrpcPeers) -> None:
         await peers.call("nowhere.invalid:1", StatusRequest(), timeout_s=2)
     with pytest.raises(Unavailable):
         await peers.call("nowhere", StatusRequest(), timeout_s=2)
+
+
+async def test_many_calls_to_a_dead_peer_are_all_refused_and_a_new_one_is_found(
+    peers: GrpcPeers,
+) -> None:
+    server = GrpcServer(silent())
+    await server.start({StatusRequest: status})
+    address = server.address
+    await peers.call(address, StatusRequest(), timeout_s=5)
+    await server.stop()
+    for _ in range(3):
+        calls = (peers.call(address, StatusRequest(), timeout_s=30) for _ in range(50))
+        async with asyncio.timeout(2):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} <= {NotSent, Unavailable}
+    assert {type(outcome) for outcome in outcomes} == {NotSent}
+    again = GrpcServer(silent(), port=int(address.rpartition(":")[2]))
+    await again.start({StatusRequest: status})
+    for _ in range(50):
+        assert await peers.call(address, StatusRequest(), timeout_s=5)
+    await again.stop()
+
+
+async def status(request: StatusRequest) -> StatusResponse:
+    """A handler."""
+    return StatusResponse(role="peer", node_name="p", server_id=1, state="healthy")
