@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.clock import ManualClock
+from support.s3 import s3_bucket, s3_server
 
 from headrace.model.errors import Conflict, Invalid, NotFound
 from headrace.objects.api import ObjectStore
@@ -12,12 +13,16 @@ from headrace.objects.local import LocalObjects
 from headrace.objects.memory import MemoryObjects, MemoryServer
 from headrace.runtime.host import real_host
 
+__all__ = ["s3_bucket", "s3_server"]  # fixtures
 
-@pytest.fixture(params=["memory", "local"])
+
+@pytest.fixture(params=["memory", "local", "s3"])
 async def store(request, tmp_path) -> AsyncIterator[ObjectStore]:
     made: ObjectStore
     if request.param == "memory":
         made = MemoryObjects(MemoryServer(ManualClock()))
+    elif request.param == "s3":
+        made = request.getfixturevalue("s3_bucket").store()
     else:
         made = LocalObjects(tmp_path, host=real_host())
     yield made
@@ -160,4 +165,4 @@ async def test_an_object_says_when_it_was_stored(store):
 
 
 async def test_the_uri_names_the_kind_of_store(store):
-    assert store.uri.split("://")[0] in {"memory", "file"}
+    assert store.uri.split("://")[0] in {"memory", "file", "s3"}

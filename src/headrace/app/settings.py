@@ -27,6 +27,7 @@ from headrace.log.settings import NatsSettings
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.keys import DEFAULT_ROOT
 from headrace.model.errors import Invalid
+from headrace.objects.s3 import S3Access
 from headrace.proxy.settings import ProxySettings
 from headrace.sequencer.settings import SequencerSettings
 
@@ -53,6 +54,15 @@ class ObjectSettings:
     region: str = "us-east-1"
     access_key_id: str = field(default="", repr=False)  # empty: from the usual AWS variables
     secret_access_key: str = field(default="", repr=False)
+
+    def access(self) -> S3Access:
+        """How to reach a bucket."""
+        return S3Access(
+            endpoint=self.endpoint,
+            region=self.region,
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

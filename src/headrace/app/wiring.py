@@ -27,6 +27,7 @@ from headrace.meta.records import Role
 from headrace.model.errors import Invalid, Unavailable
 from headrace.objects.api import ObjectStore
 from headrace.objects.local import LocalObjects
+from headrace.objects.s3 import S3Objects
 from headrace.proxy.methods import Methods
 from headrace.proxy.service import Door, Proxy
 from headrace.proxy.settings import ProxySettings
@@ -190,8 +191,10 @@ def open_objects(settings: ObjectSettings, host: Host) -> ObjectStore:
         return LocalObjects(Path(settings.uri), host=host)
     if scheme == "file":
         return LocalObjects(Path(unquote(rest)), host=host)
+    if scheme == "s3":
+        return S3Objects(settings.uri, settings.access(), host=host)
     raise Invalid(
-        f"objects.uri {settings.uri!r} is not served; name a directory or file:///...",
+        f"objects.uri {settings.uri!r} is not served; name a directory, file:///... or s3://...",
         field="objects.uri",
     )
 

@@ -23,6 +23,7 @@ from headrace.app import clusterfile
 from headrace.binlog.columns import in_file, vector_names
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import physical_ms
+from headrace.objects.s3 import S3Access
 from headrace.reader import jsonl
 from headrace.reader.snapshot import Snapshot
 
@@ -53,7 +54,8 @@ def scan(
 ) -> None:
     """Print the rows of a collection, or write them below the directory `out`.
 
-    The store is named by its URI or by a standalone cluster's data directory. `table` shows 20 rows
+    The store is named by its URI or by a standalone cluster's data directory; how to reach a bucket
+    is taken from the settings (`HEADRACE_OBJECTS__ENDPOINT` and the like). `table` shows 20 rows
     unless `limit` says otherwise; `parquet` needs `out` and writes `NAME.parquet`, `jsonl` writes
     `NAME.jsonl` there; files are never overwritten. `Invalid` says which option is wrong.
     """
@@ -64,7 +66,8 @@ def scan(
         raise Invalid(f"--out goes with jsonl and parquet, not with {form}", field="out")
     if out is None and form == Format.PARQUET:
         raise Invalid("--format parquet needs --out DIR", field="out")
-    snapshot = headrace.reader.open(_store(data_dir, store), name, at=parse_time(at))
+    uri = _store(data_dir, store)
+    snapshot = headrace.reader.open(uri, name, at=parse_time(at), access=_access(uri))
     stream = output or sys.stdout.buffer
     match form:
         case Format.COUNT:
@@ -99,13 +102,22 @@ def parse_time(text: str | None) -> int | datetime.datetime | None:
         ) from None
 
 
-def _store(data_dir: Path | None, store: str | None) -> str | Path:
+def _store(data_dir: Path | None, store: str | None) -> str:
     if (data_dir is None) == (store is None):
         raise Invalid("name the store by one of --data-dir and --store", field="store")
     if store is not None:
         return store
     assert data_dir is not None
     return clusterfile.read(data_dir).store
+
+
+def _access(uri: str) -> S3Access | None:
+    """How to reach a bucket, by the settings; they are not asked for a directory."""
+    if not uri.startswith("s3://"):
+        return None
+    from headrace.app.settings import load  # half of this command's start
+
+    return load().objects.access()
 
 
 def _format(text: str) -> Format:

@@ -7,19 +7,44 @@ The reader is a library for people: its calls are synchronous, and Parquet is re
 Arrow's own threads. So it takes a file system of Arrow's and not the port.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from headrace.model.errors import Invalid, NotFound
+from headrace.objects.api import ObjectInfo
+from headrace.objects.bucket_files import list_bucket, open_object
 from headrace.objects.memory import MemoryServer
+from headrace.objects.s3 import S3Access, connect
+
+READ_RETRIES = 5
 
 
-def file_system(uri: str | Path) -> pafs.FileSystem:
-    """The store at a `file:///` URI or a plain path; `Invalid` when there is none."""
+def file_system(uri: str | Path, access: S3Access | None = None) -> pafs.FileSystem:
+    """The store at a plain path, a `file:///` URI or `s3://bucket/prefix` (reached by `access`,
+    else by AWS's usual variables); `Invalid` when there is none."""
+    if str(uri).startswith("s3://"):
+        store = connect(str(uri), access or S3Access(), retries=READ_RETRIES)
+        list_keys, open_key = partial(list_bucket, store), partial(open_object, store)
+        return pafs.PyFileSystem(ReadHandler("headrace-s3", list_keys, open_key))
     return pafs.SubTreeFileSystem(str(local_root(uri)), pafs.LocalFileSystem())
+
+
+def memory_file_system(server: MemoryServer) -> pafs.FileSystem:
+    """The objects of a server in memory."""
+
+    def open_key(key: str) -> pa.NativeFile:
+        try:
+            return pa.BufferReader(server.get(key))
+        except NotFound:
+            raise FileNotFoundError(key) from None
+
+    return pafs.PyFileSystem(ReadHandler("headrace-memory", server.list, open_key))
 
 
 def local_root(uri: str | Path) -> Path:
@@ -41,70 +66,85 @@ def local_root(uri: str | Path) -> Path:
     return root.absolute()
 
 
-def memory_file_system(server: MemoryServer) -> pafs.FileSystem:
-    """The objects of a server in memory."""
-    return pafs.PyFileSystem(_MemoryHandler(server))
+class ReadHandler(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
+    """What Arrow asks of a file system, as far as reading goes; the rest is refused."""
 
-
-class _MemoryHandler(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
-    """What Arrow asks of a file system, as far as reading goes."""
-
-    def __init__(self, server: MemoryServer) -> None:
-        self.server = server
+    def __init__(
+        self,
+        name: str,
+        list_keys: Callable[[str], Sequence[ObjectInfo]],
+        open_key: Callable[[str], pa.NativeFile],
+    ) -> None:
+        self.name = name
+        self.list_keys = list_keys  # of a prefix
+        self.open_key = open_key  # FileNotFoundError when absent
 
     def get_type_name(self) -> str:
-        return "headrace-memory"
+        """See `FileSystemHandler`."""
+        return self.name
 
     def normalize_path(self, path: str) -> str:
+        """See `FileSystemHandler`."""
         return path
 
     def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
-        return [self._info(path) for path in paths]
+        """See `FileSystemHandler`."""
+        found = []
+        for path in paths:
+            sizes = {i.key: i.size_bytes for i in self.list_keys(path)}
+            kind = pafs.FileType.File if path in sizes else pafs.FileType.NotFound
+            found.append(pafs.FileInfo(path, kind, size=sizes.get(path)))
+        return found
 
     def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
-        prefix = selector.base_dir.rstrip("/") + "/"
-        found = self.server.list(prefix if selector.base_dir else "")
+        """See `FileSystemHandler`; always recursive."""
+        prefix = selector.base_dir.rstrip("/") + "/" if selector.base_dir else ""
+        found = self.list_keys(prefix)
         return [pafs.FileInfo(i.key, pafs.FileType.File, size=i.size_bytes) for i in found]
 
     def open_input_file(self, path: str) -> pa.NativeFile:
-        try:
-            return pa.BufferReader(self.server.get(path))
-        except NotFound:
-            raise FileNotFoundError(path) from None
+        """See `FileSystemHandler`."""
+        return self.open_key(path)
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
-        return self.open_input_file(path)
-
-    def _info(self, path: str) -> pafs.FileInfo:
-        try:
-            size = len(self.server.get(path))
-        except NotFound:
-            return pafs.FileInfo(path, pafs.FileType.NotFound)
-        return pafs.FileInfo(path, pafs.FileType.File, size=size)
+        """See `FileSystemHandler`."""
+        return self.open_key(path)
 
     def create_dir(self, path: str, recursive: bool) -> None:
-        raise PermissionError(f"{path}: objects are read only here")
+        """Refused."""
+        self._refuse(path)
 
     def delete_dir(self, path: str) -> None:
-        raise PermissionError(f"{path}: objects are read only here")
+        """Refused."""
+        self._refuse(path)
 
     def delete_dir_contents(self, path: str, missing_dir_ok: bool = False) -> None:
-        raise PermissionError(f"{path}: objects are read only here")
+        """Refused."""
+        self._refuse(path)
 
     def delete_root_dir_contents(self) -> None:
-        raise PermissionError("objects are read only here")
+        """Refused."""
+        self._refuse("all objects")
 
     def delete_file(self, path: str) -> None:
-        raise PermissionError(f"{path}: objects are read only here")
+        """Refused."""
+        self._refuse(path)
 
     def move(self, src: str, dest: str) -> None:
-        raise PermissionError(f"{src}, {dest}: objects are read only here")
+        """Refused."""
+        self._refuse(f"{src} to {dest}")
 
     def copy_file(self, src: str, dest: str) -> None:
-        raise PermissionError(f"{src}, {dest}: objects are read only here")
+        """Refused."""
+        self._refuse(f"{src} to {dest}")
 
     def open_output_stream(self, path: str, metadata: dict[str, str]) -> pa.NativeFile:
-        raise PermissionError(f"{path}: objects are read only here")
+        """Refused."""
+        self._refuse(path)
 
     def open_append_stream(self, path: str, metadata: dict[str, str]) -> pa.NativeFile:
-        raise PermissionError(f"{path}: objects are read only here")
+        """Refused."""
+        self._refuse(path)
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise PermissionError(f"{what}: objects are only read here")

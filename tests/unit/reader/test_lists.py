@@ -1,5 +1,6 @@
 """Finding lists."""
 
+import pyarrow as pa
 import pytest
 from support.bucket import COLLECTION, disk_bucket, memory_bucket
 from support.rows import SMALL, small_batch
@@ -7,7 +8,6 @@ from support.rows import SMALL, small_batch
 import headrace.reader
 from headrace.binlog import paths
 from headrace.model.errors import Corrupt, Invalid, NotFound
-from headrace.objects.memory import MemoryServer
 
 
 def test_a_collection_that_is_not_there_is_not_found_and_those_there_are_named():
@@ -49,18 +49,17 @@ def test_a_list_that_goes_while_it_is_read_is_looked_for_again():
     bucket = memory_bucket(SMALL)
     bucket.rows(20, (5, small_batch([1])))
     bucket.publish()
-    server: MemoryServer = bucket.files.handler.server
-    old_names = paths.names_key(bucket.revision)
-    reads = server.get
+    handler = bucket.files.handler
+    names, opened = paths.names_key(bucket.revision), handler.open_key
 
-    def get(key: str) -> bytes:
-        if key == old_names and bucket.name == "docs":
+    def open_key(key: str) -> pa.NativeFile:
+        if key == names and bucket.name == "docs":
             bucket.name = "papers"
             bucket.publish()
-            server.delete(old_names)
-        return reads(key)
+            raise FileNotFoundError(key)
+        return opened(key)
 
-    server.get = get
+    handler.open_key = open_key
     assert headrace.reader.open(bucket.files, "papers").count() == 1
 
 

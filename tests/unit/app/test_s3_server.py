@@ -1,0 +1,34 @@
+"""The S3 server as a child process."""
+
+import pytest
+
+from headrace.app.s3_server import S3Server
+from headrace.objects.s3 import S3Objects
+from headrace.runtime.host import real_host
+
+
+@pytest.fixture
+async def server(tmp_path):
+    made = S3Server(tmp_path)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def store(server: S3Server) -> S3Objects:
+    return S3Objects(server.uri, server.access(), host=real_host())
+
+
+async def test_objects_outlive_a_killed_server_and_its_clients_come_back(server):
+    client = store(server)
+    await client.check()
+    await client.put("a/b", [b"x" * 100_000])
+    await server.kill()
+    assert server.pid is None
+    await server.start()
+    assert await client.get("a/b") == b"x" * 100_000
+
+
+async def test_it_listens_on_loopback_only_and_keeps_its_secrets_to_itself(server):
+    assert server.endpoint.startswith("http://127.0.0.1:")
+    assert (server.data_dir / "identities.json").stat().st_mode & 0o077 == 0
