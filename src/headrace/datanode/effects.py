@@ -1,0 +1,116 @@
+"""Effects: what the data node's machine orders.
+
+**Owns** the orders. **Does not own** how they are carried out (`shell`). Each is answered by
+exactly one event, but `CloseReader`, `Answer`, `Tell` and `Stopped`, which need none. `attempt`
+counts the tries before this one: the shell waits the longer, the higher it is.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from headrace.datanode.handoff import EncodedObject, SyncPack
+from headrace.model.channel import PChannel, VChannel
+from headrace.model.ids import Epoch, MessageId
+from headrace.rpc.messages import (
+    NewEpochRequest,
+    SaveBinlogPathsRequest,
+    SaveCheckpointsRequest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read on; a reader that is not open yet begins with message `next_id`."""
+
+    reader: int
+    pchannel: PChannel
+    next_id: MessageId
+    credit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReader:
+    """Nobody needs this reader any more; a fetch under way is called off."""
+
+    reader: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePack:
+    """Make the files of a sync."""
+
+    pack: SyncPack
+
+
+@dataclass(frozen=True, slots=True)
+class PutObjects:
+    """Store objects of a sync, if absent."""
+
+    vchannel: VChannel
+    epoch: Epoch
+    number: int
+    objects: tuple[EncodedObject, ...]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """Report; `part` counts the transactions of this sync that stand already."""
+
+    request: SaveBinlogPathsRequest
+    attempt: int
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendMoves:
+    """Report the checkpoints of idle vchannels."""
+
+    request: SaveCheckpointsRequest
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskNewEpoch:
+    """Tell the data service that a flowgraph ended by itself."""
+
+    request: NewEpochRequest
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer a call: a response, or an error that is raised at the caller."""
+
+    call: int
+    response: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Something that an operator wants to know happened to a flowgraph."""
+
+    happening: str
+    vchannel: VChannel
+    epoch: Epoch
+    values: dict[str, Any] = field(default_factory=dict)
+    trouble: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """All is stored and given back: the process may end."""
+
+
+Effect: TypeAlias = (
+    Fetch
+    | CloseReader
+    | EncodePack
+    | PutObjects
+    | SendReport
+    | SendMoves
+    | AskNewEpoch
+    | Answer
+    | Tell
+    | Stopped
+)

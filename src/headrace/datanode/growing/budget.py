@@ -1,0 +1,132 @@
+"""The byte budget of a node: what all its flowgraphs may hold in memory.
+
+**Owns** the sums: credit of fetches under way, messages that something looks into, files being made
+or put, and (with a limit of its own) objects stored but not reported. **Does not own** what is done
+about them (`machine`).
+
+Credit is taken before a fetch, so memory is bounded before the bytes are there. A message counts
+whole as long as one row of it is in a buffer, because it stays whole in memory that long. What is
+being written is going to be free without anybody's doing: `waiting_bytes` leaves it out, so that
+memory pressure does not cut the same buffers again and again while the object store is away.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from headrace.datanode.handoff import HeldMessage
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A sync pack between its cut and its last put."""
+
+    messages: tuple[HeldMessage, ...]
+    size_bytes: int
+
+
+class Budget:
+    """The sums of one node. All sizes are bytes."""
+
+    def __init__(self, hard_bytes: int, soft_bytes: int, unreported_most: int) -> None:
+        self.hard_bytes = hard_bytes
+        self.soft_bytes = soft_bytes
+        self.unreported_most = unreported_most
+        self.credit_bytes = 0
+        self.message_bytes = 0
+        self.waiting_bytes = 0
+        self.writing_bytes = 0
+        self.unreported_bytes = 0
+        self._writing: dict[Hashable, _Writing] = {}
+
+    @property
+    def used_bytes(self) -> int:
+        """What counts against the budget."""
+        return self.credit_bytes + self.message_bytes + self.writing_bytes
+
+    @property
+    def free_bytes(self) -> int:
+        """Up to the hard mark; negative above it."""
+        return self.hard_bytes - self.used_bytes
+
+    @property
+    def pressed(self) -> bool:
+        """Above the soft mark, what is being written not counted."""
+        return self.waiting_bytes > self.soft_bytes
+
+    @property
+    def may_store(self) -> bool:
+        """Whether the limit of stored, unreported bytes leaves room for another sync."""
+        return self.unreported_bytes < self.unreported_most
+
+    # ---- fetches -----------------------------------------------------------------------------
+
+    def lend(self, credit_bytes: int) -> None:
+        """A fetch begins."""
+        self.credit_bytes += credit_bytes
+
+    def give_back(self, credit_bytes: int) -> None:
+        """A fetch has ended; what it brought is counted by `hold`."""
+        self.credit_bytes -= credit_bytes
+        assert self.credit_bytes >= 0, "more credit came back than was lent"
+
+    # ---- messages ----------------------------------------------------------------------------
+
+    def hold(self, message: HeldMessage) -> None:
+        """One more chunk looks into a message, and waits in a buffer."""
+        if message.holders == 0:
+            self.message_bytes += message.size_bytes
+        if message.waiting == 0:
+            self.waiting_bytes += message.size_bytes
+        message.holders += 1
+        message.waiting += 1
+
+    def drop(self, messages: Iterable[HeldMessage]) -> None:
+        """Chunks leave their buffers unwritten: forgotten, or their flowgraph ended."""
+        for message in messages:
+            self._cut(message)
+            self._release(message)
+
+    # ---- syncs -------------------------------------------------------------------------------
+
+    def cut(self, pack: Hashable, messages: tuple[HeldMessage, ...], size_bytes: int) -> None:
+        """Chunks leave their buffers to be written; about as many bytes of files come of them."""
+        assert pack not in self._writing, pack
+        for message in messages:
+            self._cut(message)
+        self._writing[pack] = _Writing(messages, size_bytes)
+        self.writing_bytes += size_bytes
+
+    def encoded(self, pack: Hashable, size_bytes: int) -> None:
+        """The files are made: the messages can go, the files have this size."""
+        writing = self._writing[pack]
+        for message in writing.messages:
+            self._release(message)
+        self.writing_bytes += size_bytes - writing.size_bytes
+        self._writing[pack] = _Writing((), size_bytes)
+
+    def written(self, pack: Hashable) -> None:
+        """The sync holds no memory any more: stored, or given up."""
+        writing = self._writing.pop(pack)
+        for message in writing.messages:
+            self._release(message)
+        self.writing_bytes -= writing.size_bytes
+
+    # ---- the sums ----------------------------------------------------------------------------
+
+    def _cut(self, message: HeldMessage) -> None:
+        message.waiting -= 1
+        assert message.waiting >= 0, "a chunk left its buffer twice"
+        if message.waiting == 0:
+            self.waiting_bytes -= message.size_bytes
+
+    def _release(self, message: HeldMessage) -> None:
+        message.holders -= 1
+        assert message.holders >= message.waiting, "a chunk was released before it was cut"
+        if message.holders == 0:
+            self.message_bytes -= message.size_bytes
+
+    def validate(self) -> None:
+        """Assert that the sums agree with what is known one by one."""
+        assert self.writing_bytes == sum(w.size_bytes for w in self._writing.values())
+        assert 0 <= self.waiting_bytes <= self.message_bytes, "bytes wait that are not held"
+        assert self.unreported_bytes >= 0

@@ -1,0 +1,157 @@
+"""The third stage of one flowgraph: rows wait here, by segment, and deletes beside them.
+
+**Owns** the segments and the delete buffer, what seals and drops do to them, and which entries hold
+the channel checkpoint because they are not cut yet. **Does not own** when to cut (`policy`) or the
+node's budget, which it tells of every chunk (`budget`).
+
+A flow graph's buffers hold views of messages. Nothing here costs more than O(1) an entry, but for a
+TermStart or DDL, which visits the growing segments once.
+"""
+
+from collections.abc import Iterator
+
+from headrace.datanode.growing.budget import Budget
+from headrace.datanode.growing.segments import Segment
+from headrace.datanode.handoff import (
+    DeletedKeys,
+    HeldMessage,
+    PartitionDropped,
+    Sealed,
+    SegmentRows,
+)
+from headrace.model.channel import VChannel
+from headrace.model.errors import Corrupt
+from headrace.model.ids import SegmentId
+from headrace.model.position import Position
+from headrace.model.segment import SegmentState
+from headrace.rpc.messages import Watch
+
+
+class Buffers:
+    """What one flowgraph has read and not yet cut. `budget` is the node's."""
+
+    def __init__(self, watch: Watch, budget: Budget) -> None:
+        self._vchannel: VChannel = watch.vchannel
+        self._budget = budget
+        self.segments: dict[SegmentId, Segment] = {}
+        self.deletes: list[DeletedKeys] = []
+        self.deletes_extend: Position | None = watch.deletes_checkpoint
+        self.delete_bytes = 0
+        self.deletes_since_s = 0.0
+        self.sealed: dict[SegmentId, None] = {}  # their flush is not cut yet
+        self.grown: dict[SegmentId, None] = {}  # got rows since the policy looked
+        for s in watch.segments:
+            if s.state in (SegmentState.GROWING, SegmentState.SEALED):
+                start = s.start or watch.seek
+                self.segments[s.segment_id] = Segment(
+                    s.segment_id, s.partition_id, s.version, start, s.checkpoint
+                )
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all rows and deletes in buffers."""
+        return self.delete_bytes + sum(s.size_bytes for s in self.segments.values())
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to cut."""
+        return (
+            not self.deletes
+            and not self.sealed
+            and not any(s.chunks for s in self.segments.values())
+        )
+
+    # ---- what entries do ---------------------------------------------------------------------
+
+    def add_rows(self, rows: SegmentRows, now: float) -> None:
+        """Buffer rows of a segment, which must be open; `Corrupt` when it cannot be."""
+        segment = self.segments.get(rows.segment_id)
+        if segment is None:
+            if not rows.opens:
+                self._corrupt(rows, "goes on here, but the watch did not name it")
+            segment = Segment(rows.segment_id, rows.partition_id, rows.version, rows.position)
+            self.segments[rows.segment_id] = segment
+        elif segment.sealed is not None:
+            self._corrupt(rows, f"was sealed at {segment.sealed.timestamp} (SG-2)")
+        elif segment.version != rows.version:
+            self._corrupt(rows, f"holds version {segment.version} (SC-1)")
+        segment.add(rows, now)
+        self.grown[rows.segment_id] = None
+        self._budget.hold(rows.message)
+
+    def add_deletes(self, deletes: DeletedKeys, now: float) -> None:
+        """Buffer deletes."""
+        if not self.deletes:
+            self.deletes_since_s = now
+        self.deletes.append(deletes)
+        self.delete_bytes += deletes.size_bytes
+        self._budget.hold(deletes.message)
+
+    def seal(self, sealed: Sealed) -> None:
+        """No more rows: for one segment (nothing if it is not known), or for all begun before."""
+        if sealed.segment_id is not None:
+            segment = self.segments.get(sealed.segment_id)
+            chosen = [segment] if segment else []
+        else:
+            at = sealed.position.timestamp
+            chosen = [s for s in self.segments.values() if s.start.timestamp < at]
+        for segment in chosen:
+            if segment.sealed is None:
+                segment.sealed = sealed.position
+                self.sealed[segment.id] = None
+
+    def drop_partition(self, dropped: PartitionDropped) -> Position | None:
+        """Forget a partition's segments; the first entry that was thereby forgotten."""
+        gone = [
+            s
+            for s in self.segments.values()
+            if s.partition_id == dropped.partition_id and not s.flushing
+        ]
+        forgotten = [p for s in gone for p in (s.first, s.sealed) if p is not None]
+        for segment in gone:
+            self._budget.drop(chunk.message for chunk in segment.chunks)
+            del self.segments[segment.id]
+            self.sealed.pop(segment.id, None)
+            self.grown.pop(segment.id, None)
+        return min(forgotten, key=lambda p: p.timestamp, default=None)
+
+    def forget(self) -> None:
+        """Drop all buffers: the collection was dropped, or the flowgraph has ended."""
+        self._budget.drop(self._messages())
+        self.segments.clear()
+        self.sealed.clear()
+        self.grown.clear()
+        self.deletes, self.delete_bytes = [], 0
+
+    # ---- what reports do ---------------------------------------------------------------------
+
+    def flushed(self, segment_id: SegmentId) -> None:
+        """A flush is reported: the segment is no longer ours."""
+        self.segments.pop(segment_id, None)
+
+    # ---- what holds the checkpoint -----------------------------------------------------------
+
+    def first_rows(self) -> Iterator[Position]:
+        """Of each segment, the first entry with rows in its buffer."""
+        return (s.chunks[0].position for s in self.segments.values() if s.chunks)
+
+    def first_deletes(self) -> Iterator[Position]:
+        """The first entry with deletes in the buffer, if there is one."""
+        return (d.position for d in self.deletes[:1])
+
+    def unflushed_seals(self) -> Iterator[tuple[SegmentId, Position]]:
+        """Seals met whose flush is not reported, whether cut or not."""
+        return ((s.id, s.sealed) for s in self.segments.values() if s.sealed is not None)
+
+    def _messages(self) -> Iterator[HeldMessage]:
+        for segment in self.segments.values():
+            for chunk in segment.chunks:
+                yield chunk.message
+        for deletes in self.deletes:
+            yield deletes.message
+
+    def _corrupt(self, rows: SegmentRows, what: str) -> None:
+        raise Corrupt(
+            f"segment {rows.segment_id} {what} (rows at {rows.position.timestamp})",
+            channel=self._vchannel,
+        )

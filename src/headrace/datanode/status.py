@@ -1,0 +1,57 @@
+"""What a data node says of itself: `headrace status`, `headrace inspect`.
+
+**Owns** the tables of each topic. **Does not own** how they are shown (`cli`).
+"""
+
+from typing import Any
+
+from headrace.datanode.machine import DataNodeMachine
+from headrace.model.position import Position
+from headrace.runtime.journal import Journal
+
+STORY = "story:"
+
+
+def details(machine: DataNodeMachine, journal: Journal, topic: str, now: float) -> dict[str, Any]:
+    """A table by name for the topic: "", channels, checkpoints, story:WHAT; else nothing."""
+    if topic.startswith(STORY):
+        story = journal.story(topic.removeprefix(STORY))
+        return {"story": story} if story else {}
+    states = machine.states(now)
+    if topic == "channels":
+        rows = [
+            {
+                "vchannel": s.vchannel,
+                "epoch": s.epoch,
+                "state": s.state,
+                "buffered_bytes": s.buffered_bytes,
+                "reason": s.reason,
+            }
+            for s in states
+        ]
+        return {"flowgraphs": rows}
+    if topic == "checkpoints":
+        rows = [
+            {
+                "vchannel": s.vchannel,
+                "checkpoint": _timestamp(s.checkpoint),
+                "consumed": _timestamp(s.consumed),
+                "blocker": s.blocker,
+            }
+            for s in states
+        ]
+        return {"flowgraphs": rows}
+    if topic == "":
+        budget = machine.shared.budget
+        return {
+            "flowgraphs": len(states),
+            "budget_bytes": budget.hard_bytes,
+            "used_bytes": budget.used_bytes,
+            "unreported_bytes": budget.unreported_bytes,
+            "registered": machine.shared.registered,
+        }
+    return {}
+
+
+def _timestamp(position: Position | None) -> int:
+    return position.timestamp if position else 0
