@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from headrace.datanode.handoff import EncodedObject, SyncPack
+from headrace.datanode.pack.encode import Work
 from headrace.model.channel import PChannel, VChannel
 from headrace.model.ids import Epoch, MessageId
 from headrace.rpc.messages import (
@@ -37,9 +38,10 @@ class CloseReader:
 
 @dataclass(frozen=True, slots=True)
 class EncodePack:
-    """Make the files of a sync."""
+    """Make the files of a sync: one piece of work for each file."""
 
     pack: SyncPack
+    work: tuple[Work, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

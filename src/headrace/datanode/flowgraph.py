@@ -36,6 +36,7 @@ from headrace.datanode.handoff import (
     StoredPack,
     VChannelEntry,
 )
+from headrace.datanode.pack.encode import pieces
 from headrace.datanode.persist.order import Order, Stage
 from headrace.datanode.report.checkpoint import Holders, PendingDrop, proposal
 from headrace.datanode.report.queue import Queue
@@ -173,7 +174,7 @@ class Flowgraph:
         if pack.head.has_files:
             key = self._key(pack.head.number)
             self._shared.budget.cut(key, pack.messages, pack.size_bytes)
-            self._shared.orders.append(EncodePack(pack))
+            self._shared.orders.append(EncodePack(pack, tuple(pieces(pack))))
         else:
             self.report()
 

@@ -31,7 +31,7 @@ from headrace.datanode.effects import (
     Tell,
 )
 from headrace.datanode.handoff import EncodedObject
-from headrace.datanode.pack.encode import Piece, Work, joined, pieces
+from headrace.datanode.pack.encode import Piece, Work, joined
 from headrace.datanode.settings import DataNodeSettings
 from headrace.log.api import Log, LogReader, Message
 from headrace.meta.following import LeaderWatcher
@@ -185,7 +185,7 @@ class DataNodeShell:
     async def _encode(self, effect: EncodePack) -> ev.Event:
         pack = effect.pack
         try:
-            done = await asyncio.gather(*(self._piece(work) for work in pieces(pack)))
+            done = await asyncio.gather(*(self._piece(work) for work in effect.work))
         except Corrupt as error:
             return ev.PackRefused(pack.vchannel, pack.epoch, pack.head.number, error.message)
         self._syncs.inc()
