@@ -40,7 +40,7 @@ from headrace.rpc.memory import MemoryNetwork
 from headrace.runtime.host import Host
 from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import silent
-from support.clock import ManualClock, manual_host
+from support.clock import ManualClock, manual_host, settle
 
 MASTER = "master:1"
 DATA = "data:1"
@@ -232,7 +232,13 @@ class ProxyWorld:
         )
         status = await self.call("CreateCollection", request)
         assert status.code == 0, status
-        return next(r for r in self.collections() if r.name == name)
+        there = CollectionState.CREATED
+        return next(r for r in self.collections() if r.name == name and r.state is there)
+
+    async def lag(self, record: CollectionRecord) -> None:
+        """Let the front door's copy of the catalog be one that has this record still."""
+        await settle()
+        self.assembly.catalog._by_name = {record.name: record}
 
     # ---- what stands -------------------------------------------------------------------------
 

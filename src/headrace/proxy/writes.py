@@ -134,7 +134,7 @@ class Writes:
             record = await self._read_anew(name, plan, call, standing)
             if record.id != plan.record.id:
                 done.clear()
-            if record.version == plan.record.version:
+            elif record.version == plan.record.version:
                 await self._pause(backoff, call, standing)
                 continue
             plan = await planner(record, identity, plan)

@@ -1,0 +1,140 @@
+"""Create, drop and rename are checked here and done by the master service."""
+
+import pytest
+from support.proxy_world import ProxyWorld, pb, schema_pb, simple_schema
+
+from headrace.model.codec import decode
+from headrace.model.errors import Unavailable
+from headrace.model.schema import Schema
+from headrace.proxy.errors import Aborted, Transport
+from headrace.rpc import messages as m
+
+
+def create_request(**values: object) -> object:
+    schema = values.pop("schema", simple_schema())
+    data = schema if isinstance(schema, bytes) else schema.SerializeToString()  # type: ignore[attr-defined]
+    return pb.CreateCollectionRequest(**{"collection_name": "c", "schema": data, **values})
+
+
+async def test_a_create_reaches_the_master_service_as_ours() -> None:
+    async with ProxyWorld() as world:
+        request = create_request(shards_num=3, consistency_level=2)
+        status = await world.call("CreateCollection", request)
+        assert status.code == 0
+        (order,) = world.orders
+        assert order.name == "c"
+        assert order.shards == 3
+        assert order.consistency_level == 2
+        assert [f.name for f in decode(order.schema, Schema).fields] == ["id", "v"]
+
+
+async def test_one_shard_is_made_when_none_is_asked_for() -> None:
+    async with ProxyWorld() as world:
+        await world.call("CreateCollection", create_request())
+        assert world.orders[0].shards == 1
+
+
+async def test_again_with_the_same_schema_is_done_and_with_another_an_error() -> None:
+    async with ProxyWorld() as world:
+        assert (await world.call("CreateCollection", create_request())).code == 0
+        assert (await world.call("CreateCollection", create_request())).code == 0
+        other = create_request(schema=simple_schema(dim=8))
+        status = await world.call("CreateCollection", other)
+        assert status.code == 1100
+        assert "another schema" in status.reason
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "words"),
+    [
+        ({"collection_name": ""}, 1101, "collection name is missing"),
+        ({"collection_name": "a b"}, 1100, "no valid name"),
+        ({"collection_name": "9a"}, 1100, "no valid name"),
+        ({"shards_num": 17}, 1100, "shards_num is 17"),
+        ({"shards_num": -1}, 1100, "shards_num is -1"),
+        ({"num_partitions": 4}, 1100, "num_partitions"),
+        ({"schema": b"\xff"}, 1100, "not a CollectionSchema"),
+        ({"schema": schema_pb.CollectionSchema(name="other")}, 1100, "for collection 'other'"),
+        ({"schema": schema_pb.CollectionSchema(dbName="other")}, 800, "database 'other'"),
+        ({"db_name": "other"}, 800, "database 'other'"),
+    ],
+)
+async def test_a_create_that_makes_no_sense_is_refused(
+    values: dict[str, object], code: int, words: str
+) -> None:
+    async with ProxyWorld() as world:
+        status = await world.call("CreateCollection", create_request(**values))
+        assert status.code == code
+        assert words in status.reason
+        assert world.orders == []
+
+
+async def test_a_property_is_refused_by_name() -> None:
+    async with ProxyWorld() as world:
+        request = create_request()
+        request.properties.add(key="collection.ttl.seconds", value="5")  # type: ignore[attr-defined]
+        status = await world.call("CreateCollection", request)
+        assert "'collection.ttl.seconds'" in status.reason
+
+
+async def test_a_drop_of_what_is_absent_is_done() -> None:
+    async with ProxyWorld() as world:
+        request = pb.DropCollectionRequest(collection_name="nothing")
+        assert (await world.call("DropCollection", request)).code == 0
+        assert (await world.call("DropCollection", pb.DropCollectionRequest())).code == 1101
+
+
+async def test_a_rename_keeps_the_collection() -> None:
+    async with ProxyWorld() as world:
+        record = await world.create("c", simple_schema())
+        request = pb.RenameCollectionRequest(oldName="c", newName="d")
+        assert (await world.call("RenameCollection", request)).code == 0
+        assert world.collection(record.id).name == "d"
+        status = await world.call("RenameCollection", request)
+        assert status.code == 100
+        request = pb.RenameCollectionRequest(oldName="d", newName="e", newDBName="other")
+        assert (await world.call("RenameCollection", request)).code == 800
+        request = pb.RenameCollectionRequest(oldName="d", newName="1")
+        assert (await world.call("RenameCollection", request)).code == 1100
+
+
+async def test_a_rename_whose_answer_was_lost_is_found_done() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        await world.master.stop()
+        world.master = world.network.server("master:1")
+
+        async def lose_the_answer(request: m.RenameCollectionRequest) -> m.Done:
+            done = await world._rename(request)
+            if world.orders.count(request) == 1:
+                raise Unavailable("the answer is lost")
+            return done
+
+        await world.master.start({m.RenameCollectionRequest: lose_the_answer})
+        request = pb.RenameCollectionRequest(oldName="c", newName="d")
+        status = await world.clock.run(world.call("RenameCollection", request))
+        assert status.code == 0
+        assert len(world.orders) == 3
+
+
+async def test_a_create_that_may_have_arrived_is_repeated_to_the_deadline() -> None:
+    async with ProxyWorld() as world:
+        await world.master.stop()
+        world.master = world.network.server("master:1")
+
+        async def busy(request: m.CreateCollectionRequest) -> m.CollectionResponse:
+            raise Unavailable("busy")
+
+        await world.master.start({m.CreateCollectionRequest: busy})
+        with pytest.raises(Aborted) as caught:
+            await world.clock.run(world.call("CreateCollection", create_request()))
+        assert caught.value.transport is Transport.DEADLINE_EXCEEDED
+        assert world.clock.monotonic() >= 60
+
+
+async def test_without_a_master_service_nothing_was_begun() -> None:
+    async with ProxyWorld() as world:
+        world.network.kill("master:1")
+        with pytest.raises(Aborted) as caught:
+            await world.clock.run(world.call("CreateCollection", create_request(), timeout_s=5.0))
+        assert caught.value.transport is Transport.UNAVAILABLE
