@@ -29,6 +29,9 @@ bench: dev  ## set up, then print every figure beside what was to be reached
 fuzz: dev  ## set up, then put made and mutated requests to the front door
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+proto: dev  ## write proto/rpc.proto from the messages, and the generated code
+	tools/proto.sh
+
 lint: dev  ## static checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -39,6 +42,9 @@ lock: dev  ## pin what pyproject.toml asks for; the file names no host
 	$(BIN)/uv lock --quiet --upgrade
 	$(BIN)/uv export --quiet --no-emit-project --no-header --all-groups -o requirements.txt
 	rm -f uv.lock
+
+docs: dev  ## write the pages of docs/ that are made from the code
+	$(BIN)/python tools/docs.py
 
 clean:
 	rm -rf $(VENV)

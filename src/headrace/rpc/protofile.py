@@ -8,14 +8,24 @@ import dataclasses
 import inspect
 import sys
 from enum import StrEnum
+from typing import Any
 
-from headrace.rpc import messages
 from headrace.rpc.codec import ErrorDetails, Shape, shapes
+from headrace.rpc.messages import (
+    RESPONSE_OF,
+    any_role,
+    data_node,
+    data_service,
+    master_service,
+    sequencer,
+    ties,
+)
 
+_MODULES = (ties, any_role, master_service, sequencer, data_service, data_node)
 _SCALARS = {int: "int64", bool: "bool", float: "double", str: "string", bytes: "bytes"}
 
 _HEAD = """\
-// What the roles say to each other. Written from headrace/rpc/messages.py by
+// What the roles say to each other. Written from headrace/rpc/messages by
 // headrace.rpc.protofile: change the dataclasses, then run `make proto`.
 //
 // An error travels as an ErrorDetails in the trailing metadata `headrace-error-bin`.
@@ -30,15 +40,17 @@ def message_types() -> list[type]:
     """Every message: what others use comes before them."""
     found: dict[type, None] = {}
 
-    def visit(kind: type) -> None:
+    def visit(kind: Any) -> None:
         for shape in shapes(kind).values():
             if shape.is_message and shape.kind not in found:
                 visit(shape.kind)
         found[kind] = None
 
-    for kind in (*vars(messages).values(), ErrorDetails):
-        if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
-            visit(kind)
+    for module in _MODULES:
+        for kind in vars(module).values():
+            if dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__:
+                visit(kind)
+    visit(ErrorDetails)
     return list(found)
 
 
@@ -51,7 +63,8 @@ def render() -> str:
 
 
 def _message(kind: type) -> str:
-    lines = [f"// {line}".rstrip() for line in inspect.getdoc(kind).splitlines()]  # type: ignore[union-attr]
+    text = inspect.getdoc(kind) or ""
+    lines = [f"// {line}".rstrip() for line in text.splitlines()]
     lines.append(f"message {kind.__name__} {{")
     for number, (name, shape) in enumerate(shapes(kind).items(), start=1):
         lines.append(f"  {_type(shape)} {name} = {number};")
@@ -72,7 +85,7 @@ def _type(shape: Shape) -> str:
 
 def _service() -> str:
     lines = ["// Every role serves the requests that are its own.", "service Headrace {"]
-    for request, response in messages.RESPONSE_OF.items():
+    for request, response in RESPONSE_OF.items():
         name = request.__name__
         lines.append(
             f"  rpc {name}(.headrace.v1.{name}) returns (.headrace.v1.{response.__name__});"
