@@ -3,7 +3,7 @@
 **Owns** where settings come from and their order: flags (`--set a.b=c`), then `HEADRACE_A__B` in
 the environment, then the TOML file named by `--config` or `HEADRACE_CONFIG`, then defaults. **Does
 not own** the roles' own values: each role's `settings.py` has them with their reasons. Units stand
-in the names. `docs/guide/configure.md` is generated from here (`app.settings_page`).
+in the names. `docs/guide/configure.md` is generated from here (`tools/docs.py`).
 """
 
 import os

@@ -26,6 +26,16 @@ from headrace.model.position import Position
 from headrace.model.schema import Schema
 from headrace.model.timestamp import Timestamp
 
+STATE_LINE = (
+    CollectionState.CREATING,
+    CollectionState.CREATED,
+    CollectionState.DROPPING,
+    CollectionState.DROPPED,
+)
+WHEN_NOTED = {
+    CollectionState.CREATING: CollectionState.CREATED,
+    CollectionState.DROPPING: CollectionState.DROPPED,
+}  # all other DDL leaves the state as it is
 MOST_PARTITIONS = 1024  # of a collection, dropped ones included: they stand in one record
 MOST_SHARDS = 16  # keeps the transaction of a create below the meta store's limit
 
@@ -146,10 +156,7 @@ def drop_partition(record: CollectionRecord, name: str, now: Timestamp) -> Chang
 
 def note(change: Change, positions: dict[VChannel, Position]) -> Change:
     """The same when the DDL stands in every vchannel, at these positions."""
-    state = {
-        CollectionState.CREATING: CollectionState.CREATED,
-        CollectionState.DROPPING: CollectionState.DROPPED,
-    }.get(change.record.state, change.record.state)
+    state = WHEN_NOTED.get(change.record.state, change.record.state)
     ordered = {vchannel: positions[vchannel] for vchannel in change.record.vchannels}
     return Change(
         replace(change.record, noted=change.record.version, state=state),
