@@ -282,7 +282,7 @@ class MemoryMetaServer:
     def _end_lease(self, lease_id: int) -> None:
         lease = self._leases.get(lease_id)
         if lease is not None:
-            self._apply([Delete(key) for key in lease.keys])
+            self._apply([Delete(key) for key in sorted(lease.keys)])
             del self._leases[lease_id]
 
 
