@@ -1,6 +1,7 @@
 """What a DDL makes of a collection's record."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,11 @@ TENANT = Field(id=102, name="tenant", type=DataType.INT64, partition_key=True)
 SCHEMA = Schema(fields=(KEY, VECTOR))
 
 
-def asked(**changes: object) -> CreateAsked:
-    return replace(CreateAsked(call=1, name="books", schema=SCHEMA, shards=2), **changes)  # type: ignore[arg-type]
+def asked(**changes: Any) -> CreateAsked:
+    return replace(CreateAsked(call=1, name="books", schema=SCHEMA, shards=2), **changes)
 
 
-def created(**changes: object) -> CollectionRecord:
+def created(**changes: Any) -> CollectionRecord:
     change = collections.create(asked(**changes), 7, ("p-3", "p-5"), 1000)
     positions = {v: Position("p", 1, 2) for v in change.record.vchannels}
     return collections.note(change, positions).record
@@ -55,7 +56,7 @@ def test_a_partition_key_has_its_partitions_from_the_beginning() -> None:
         ({"schema": Schema(fields=(VECTOR,))}, "schema"),
     ],
 )
-def test_what_cannot_be_made_is_refused_by_field(changes: dict[str, object], field: str) -> None:
+def test_what_cannot_be_made_is_refused_by_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as caught:
         collections.check_create(asked(**changes), 16)
     assert caught.value.field == field
@@ -76,7 +77,7 @@ def test_what_cannot_be_made_is_refused_by_field(changes: dict[str, object], fie
     ],
 )
 def test_an_existing_collection_is_the_one_asked_for_or_it_is_said_why_not(
-    changes: dict[str, object], words: str
+    changes: dict[str, Any], words: str
 ) -> None:
     found = collections.difference(created(), asked(**changes))
     assert words in found
