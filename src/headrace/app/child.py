@@ -56,6 +56,7 @@ class ChildSpec:
     log_path: Path
     environment: Mapping[str, str]
     restart: bool = True
+    holds: tuple[int, ...] = ()  # open files that it keeps open as long as it lives
 
 
 class Child:
@@ -90,6 +91,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=self.spec.holds,
                 env={**os.environ, **self.spec.environment},
                 start_new_session=True,  # Ctrl-C reaches the supervisor, which stops in order
             )
@@ -113,7 +115,19 @@ class Child:
             self._on_change(f"{self.spec.name} ended ({said}); restarting it in {pause:.2f} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, BACKOFF_MOST_S)
-            await self._spawn()
+            pause = await self._spawn_at_last(pause)
+
+    async def _spawn_at_last(self, pause: float) -> float:
+        """Start it, however often that fails (no memory, no process free); the next pause."""
+        while True:
+            try:
+                await self._spawn()
+            except OSError as error:
+                self._on_change(f"{self.spec.name} cannot be started now: {error.strerror}")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, BACKOFF_MOST_S)
+            else:
+                return pause
 
     def signal(self, number: int) -> None:
         """Send a signal to the running process; nothing if there is none."""

@@ -5,7 +5,7 @@ the processes named in it (`app.standalone`).
 
     DIR/cluster.json   addresses and ports, written when all servers are up
     DIR/version        layout of the directory
-    DIR/lock           held by the supervisor while the cluster lives
+    DIR/lock           held by the supervisor and its children while one of them lives
     DIR/etcd, DIR/nats the child servers' data
     DIR/store          the object store
     DIR/logs           one file a process, rotated
@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from headrace.model import codec
-from headrace.model.errors import Invalid
+from headrace.model.errors import Invalid, Unavailable
 
 DIRECTORY_VERSION = "1"
 
@@ -56,7 +58,7 @@ def read(directory: Path) -> ClusterFile:
 
 
 def is_alive(directory: Path) -> bool:
-    """Whether a supervisor holds the directory now."""
+    """Whether a supervisor, or a child that has outlived it, holds the directory now."""
     path = directory / "lock"
     if not path.exists():
         return False
@@ -69,9 +71,11 @@ def is_alive(directory: Path) -> bool:
 
 
 def claim(directory: Path) -> IO[str]:
-    """Take the directory for this process until the returned file is closed.
+    """Take the directory until the returned file is closed here and in all who inherited it.
 
-    Makes it if absent; `Invalid` when it is in use, of another version, not ours, not writable.
+    Makes it if absent; `Invalid` when it is in use, of another version, not ours, not writable;
+    `Unavailable` while children of a supervisor that died are still ending. They inherit the lock
+    because a second log server on their files would destroy them.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -84,7 +88,12 @@ def claim(directory: Path) -> IO[str]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        handle.close()
+        with handle:
+            handle.seek(0)
+            if not _runs(handle.read().strip()):
+                raise Unavailable(
+                    f"processes of a cluster whose supervisor died still run in {directory}"
+                ) from error
         raise Invalid(
             f"the data directory {directory} is in use by a live cluster; "
             "stop that one first, or name another with --data-dir"
@@ -99,6 +108,15 @@ def claim(directory: Path) -> IO[str]:
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     return handle
+
+
+def _runs(pid: str) -> bool:
+    if not pid.isdecimal():
+        return False
+    try:
+        return bool(psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _check_version(directory: Path) -> None:

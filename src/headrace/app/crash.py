@@ -1,12 +1,24 @@
 """Crash points from the environment, for tests with real processes.
 
-**Owns** the variable `HEADRACE_CRASH_AT=NAME[:TIMES][:kill|freeze]`. **Does not own** the points
-and what happens at them (`runtime.crashpoints`).
+**Owns** the variable `HEADRACE_CRASH_AT=NAME[:TIMES][:kill|freeze]`, or `@PATH` of a file with such
+a line. **Does not own** the points and what happens at them (`runtime.crashpoints`).
+
+A file may be written while the process runs, so a test arms a point at the moment that it means.
+It is removed before the process ends at the point: the one that is started in its place goes on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from headrace.runtime.crashpoints import CrashAt, CrashPoints, NoCrashPoints, parse_crash_spec
+from headrace.runtime.crashpoints import (
+    CrashAction,
+    CrashAt,
+    CrashPoints,
+    CrashSpec,
+    NoCrashPoints,
+    parse_crash_spec,
+    signal_own_process,
+)
 
 VARIABLE = "HEADRACE_CRASH_AT"
 
@@ -14,4 +26,30 @@ VARIABLE = "HEADRACE_CRASH_AT"
 def crash_points_from(environment: Mapping[str, str]) -> CrashPoints:
     """What this process was told; nothing happens when it was told nothing."""
     text = environment.get(VARIABLE, "")
+    if text.startswith("@"):
+        return CrashAtFile(Path(text[1:]))
     return CrashAt(parse_crash_spec(text)) if text else NoCrashPoints()
+
+
+class CrashAtFile:
+    """Does what the file says once its place is reached so often after it was written."""
+
+    def __init__(self, path: Path, act: Callable[[CrashAction], None] = signal_own_process) -> None:
+        self._path = path
+        self._act = act
+        self._armed: CrashSpec | None = None
+        self._reached = 0
+
+    def reach(self, name: str) -> None:
+        """See `CrashPoints`."""
+        if not self._path.exists():
+            return
+        spec = parse_crash_spec(self._path.read_text().strip())
+        if spec != self._armed:
+            self._armed, self._reached = spec, 0
+        if name == spec.name:
+            self._reached += 1
+            if self._reached == spec.times:
+                self._armed = None
+                self._path.unlink()
+                self._act(spec.action)

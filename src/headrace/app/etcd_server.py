@@ -21,7 +21,7 @@ from headrace.app.child import Child, ChildSpec
 from headrace.app.nats_server import free_port
 from headrace.model.errors import Invalid, Unavailable
 
-READY_TIMEOUT_S = 15.0
+READY_TIMEOUT_S = 60.0
 READY_POLL_S = 0.02
 STOP_TIMEOUT_S = 10.0
 INSTALLED_AT_LEAST = (3, 5, 6)
@@ -75,6 +75,7 @@ class EtcdServer:
         log_path: Path | None = None,
         host: str = "127.0.0.1",
         restart: bool = False,
+        holds: tuple[int, ...] = (),
         unsafe_no_fsync: bool = False,
         flags: tuple[str, ...] = (),
         on_change: Callable[[str], None] = lambda text: None,
@@ -87,6 +88,7 @@ class EtcdServer:
         self.health_port = free_port(host)
         self.flags = ("--unsafe-no-fsync", *flags) if unsafe_no_fsync else flags
         self._restart = restart
+        self._holds = holds
         self._on_change = on_change
         self._child: Child | None = None
 
@@ -101,7 +103,7 @@ class EtcdServer:
         return self._child.pid if self._child is not None else None
 
     async def start(self) -> None:
-        """Start it and return when it is ready; `Unavailable` when it is not in 15 s."""
+        """Start it and return when it is ready; `Unavailable` when it is not in a minute."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         binary = await find_binary(self._on_change)
@@ -112,6 +114,7 @@ class EtcdServer:
                 log_path=self.log_path.with_suffix(".out"),
                 environment={},
                 restart=self._restart,
+                holds=self._holds,
             ),
             self._on_change,
         )

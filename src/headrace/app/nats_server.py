@@ -9,8 +9,10 @@ default an answered append may be gone after a crash.
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -22,10 +24,11 @@ from headrace.app.child import Child, ChildSpec
 from headrace.log.monitor import is_healthy
 from headrace.model.errors import Invalid, Unavailable
 
-READY_TIMEOUT_S = 10.0
+READY_TIMEOUT_S = 60.0  # a log of many GB is looked through after a kill
 READY_POLL_S = 0.02
 FIRST_START_TRIES = 3
 STOP_TIMEOUT_S = 10.0
+PORTS = range(20_000, 32_768)  # below those of outgoing connections (Linux; elsewhere from 49152)
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024  # NATS advises no more
 # What may wait for one connection: above it the server cuts off the reader as too slow.
 MAX_PENDING_BYTES = 256 * 1024 * 1024
@@ -61,11 +64,19 @@ def find_binary() -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens at just now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nobody listens at just now, and that no outgoing connection gets.
+
+    Not one that the system chooses (port 0): those it gives to outgoing connections too, so that a
+    client that tries a dead server's port again and again connects to itself in the end, and the
+    server cannot come back to its port.
+    """
+    while True:
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((host, port))
+                return port
 
 
 class NatsServer:
@@ -81,6 +92,7 @@ class NatsServer:
         log_path: Path | None = None,
         host: str = "127.0.0.1",
         restart: bool = False,
+        holds: tuple[int, ...] = (),
         on_change: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.data_dir = data_dir.absolute()
@@ -97,6 +109,7 @@ class NatsServer:
                 log_path=self.log_path.with_suffix(".out"),
                 environment={},
                 restart=restart,
+                holds=holds,
             ),
             on_change,
         )
@@ -118,7 +131,7 @@ class NatsServer:
         return self.child.pid
 
     async def start(self) -> None:
-        """Start it and return when it is ready; `Unavailable` when it is not in 10 s.
+        """Start it and return when it is ready; `Unavailable` when it is not in a minute.
 
         A port that somebody took since it was chosen is exchanged, as long as no client knows it.
         """

@@ -24,10 +24,14 @@ from headrace.app.nats_server import NatsServer, free_port
 from headrace.app.settings import load
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid, Unavailable
+from headrace.runtime.supervise import TaskGroup
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
+ORPHANS_TIMEOUT_S = 30.0  # children of a supervisor that died end within their own stop timeouts
 POLL_S = 0.05
+ASK_TIMEOUT_S = 1.0
+STOPS_WANTED = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ class Standalone:
         self._say = say
         self._lock: IO[str] | None = None
         self._metrics: dict[str, str] = {}
+        self._is_written = False
         self.etcd: EtcdServer | None = None
         self.nats: NatsServer | None = None
 
@@ -71,7 +76,7 @@ class Standalone:
         """Start everything; return when the front doors answer. `Invalid` says what is wrong."""
         load(self.options.config, self.options.settings)  # wrong settings end here, not in children
         ports = self._front_door_ports()
-        self._lock = clusterfile.claim(self.directory)
+        self._lock = await self._claim()
         try:
             if not self.options.object_store:
                 (self.directory / "store").mkdir(exist_ok=True)
@@ -93,6 +98,25 @@ class Standalone:
         except BaseException:
             await self.stop()
             raise
+
+    async def _claim(self) -> IO[str]:
+        """The lock on the directory, once no child of a supervisor that died holds it."""
+        said = False
+        try:
+            async with asyncio.timeout(ORPHANS_TIMEOUT_S):
+                while True:
+                    try:
+                        return clusterfile.claim(self.directory)
+                    except Unavailable as error:
+                        reason = error.message
+                    if not said:
+                        self._say(f"{reason}; waiting for their end")
+                        said = True
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise Invalid(
+                f"{reason}; they do not end: end those that hold {self.directory / 'lock'} open"
+            ) from None
 
     def _front_door_ports(self) -> list[int]:
         first, count = self.options.port, self.options.proxies
@@ -117,15 +141,25 @@ class Standalone:
             self.directory / "nats",
             log_path=self.logs / "nats.log",
             restart=True,
+            holds=self._holds,
             on_change=self._say,
         )
         self.etcd = EtcdServer(
             self.directory / "etcd",
             log_path=self.logs / "etcd.log",
             restart=True,
+            holds=self._holds,
             on_change=self._say,
         )
-        await asyncio.gather(self.nats.start(), self.etcd.start())
+        async with TaskGroup("servers") as group:  # where one cannot start, neither goes on
+            group.spawn("nats", self.nats.start())
+            group.spawn("etcd", self.etcd.start())
+
+    @property
+    def _holds(self) -> tuple[int, ...]:
+        """What each child keeps open: the lock on the directory."""
+        assert self._lock is not None
+        return (self._lock.fileno(),)
 
     async def start_role(self, role: Role, name: str, settings: Sequence[str] = ()) -> Child:
         """Start one more process of a role under a node name."""
@@ -160,11 +194,14 @@ class Standalone:
                     **dict(dict(self.options.environment).get(name, ())),
                 },
                 restart=restart,
+                holds=self._holds,
             ),
             self._say,
         )
         self.children[name] = child
         await child.start()
+        if self._is_written:
+            self._write_file()
         return child
 
     def _write_file(self) -> None:
@@ -181,6 +218,7 @@ class Standalone:
                 metrics=dict(self._metrics),
             ),
         )
+        self._is_written = True
 
     async def _wait_until_ready(self) -> None:
         try:
@@ -202,20 +240,12 @@ class Standalone:
                 raise Unavailable(f"{name} does not start: {said[-1]}; see {self.logs}")
 
     async def _healthy(self, name: str) -> bool:
-        address = self._metrics[name].removeprefix("http://")
-        host, _, port = address.rpartition(":")
+        host, _, port = self._metrics[name].removeprefix("http://").rpartition(":")
         try:
-            reader, writer = await asyncio.open_connection(host, int(port))
-        except OSError:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                return await _says_ok(host, int(port))
+        except (OSError, TimeoutError):
             return False
-        try:
-            writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
-            line = await reader.readline()
-        except OSError:
-            return False
-        finally:
-            writer.close()
-        return b" 200 " in line
 
     # ---- life and end --------------------------------------------------------------------------
 
@@ -240,7 +270,10 @@ class Standalone:
 
 
 def run_standalone(options: Options) -> int:
-    """`headrace standalone`: run until SIGINT or SIGTERM; the exit status."""
+    """`headrace standalone`: run until SIGINT or SIGTERM; the exit status.
+
+    Both signals may be blocked before the call; they are let in once they stop in order.
+    """
     return asyncio.run(_run(options))
 
 
@@ -250,22 +283,28 @@ async def _run(options: Options) -> int:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS_WANTED:
         loop.add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS_WANTED)
     cluster = Standalone(options, say)
     say(f"starting a cluster in {cluster.directory}")
     starting = asyncio.create_task(cluster.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
+        say("stopping")
         starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return 0
     try:
-        starting.result()
+        await starting
+    except asyncio.CancelledError:
+        say("stopped before it was ready")
+        return 0
     except HeadraceError as error:
         print(f"headrace: {error.message}", file=sys.stderr, flush=True)
         return 2 if isinstance(error, Invalid) else 1
+    except OSError as error:
+        print(f"headrace: the cluster cannot be started: {error}", file=sys.stderr, flush=True)
+        return 1
     for address in cluster.front_doors:
         say(f"ready: MilvusClient('http://{address}')")
     say(f"files: {cluster.store_uri}   logs: {cluster.logs}   stop: Ctrl-C")
@@ -274,6 +313,16 @@ async def _run(options: Options) -> int:
     await cluster.stop()
     say("stopped; nothing is lost: the same --data-dir goes on")
     return 0
+
+
+async def _says_ok(host: str, port: int) -> bool:
+    """Whether /healthz answers 200."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        return b" 200 " in await reader.readline()
+    finally:
+        writer.close()
 
 
 def temporary_directory(prefix: str) -> Path:

@@ -17,7 +17,8 @@ from headrace.app.observe import Seen, etcd_settings, look
 WIDTH_WITHOUT_TERMINAL = 200
 
 
-def _console() -> Console:
+def console_for_tables() -> Console:
+    """As wide as the terminal; wide enough for the tables where there is none."""
     console = Console(highlight=False)
     return (
         console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL, highlight=False)
@@ -75,7 +76,7 @@ def _text(value: Any) -> str:
 def show(topic: str, *, data_dir: Path | None, etcd: str | None) -> int:
     """Ask and print; 1 when nobody answered."""
     seen = asyncio.run(look(etcd_settings(data_dir, etcd), topic))
-    console = _console()
+    console = console_for_tables()
     if topic in ("", "nodes"):
         console.print(processes(seen))
     tables = tables_of(seen, topic)

@@ -6,6 +6,7 @@ imports its part when it runs, so that `headrace --help` answers at once.
 Exit status: 0 done, 1 it went wrong (said in one line), 2 the call was wrong.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -73,6 +74,8 @@ def standalone(
     set_: Set = None,
 ) -> None:
     """Run a whole cluster on this machine: etcd, NATS and one process per role."""
+    # Ctrl-C while the parts are imported waits until it can stop them in order.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     from headrace.app.standalone import Options, run_standalone
 
     options = Options(

@@ -6,10 +6,8 @@
 import asyncio
 from pathlib import Path
 
-from rich.console import Console
-
 from headrace.app.observe import etcd_settings, look
-from headrace.cli.inspect import processes, tables_of
+from headrace.cli.inspect import console_for_tables, processes, tables_of
 from headrace.meta.records import Role
 
 
@@ -17,7 +15,7 @@ def show_status(*, data_dir: Path | None, etcd: str | None) -> int:
     """Ask and print; 1 when a process does not answer."""
     where = etcd_settings(data_dir, etcd)
     seen = asyncio.run(look(where))
-    console = Console(highlight=False)
+    console = console_for_tables()
     console.print(processes(seen))
     for table in tables_of(asyncio.run(look(where, "channels", Role.DATA_SERVICE)), "channels"):
         console.print(table)
