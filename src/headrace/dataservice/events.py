@@ -152,7 +152,8 @@ class EpochNotWritten:
 
 @dataclass(frozen=True, slots=True)
 class ReportCommitted:
-    """A report stands in meta: `applied` now, `done` before, or `forgotten`."""
+    """A report stands in meta: `applied` now, `done` before, or `forgotten`. `changes`: it says
+    more than that the channel checkpoint has moved."""
 
     call: int
     vchannel: VChannel
@@ -160,6 +161,7 @@ class ReportCommitted:
     epoch: EpochSeen
     checkpoint: CheckpointSeen
     flushed: tuple[SegmentId, ...]
+    changes: bool
 
 
 @dataclass(frozen=True, slots=True)

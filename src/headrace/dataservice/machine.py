@@ -234,7 +234,8 @@ class DataServiceMachine:
         self._checkpoint_seen(event.checkpoint, now)
         channel = self.channels.get(event.vchannel)
         if channel is not None:
-            self.lists.changed(channel.collection_id)
+            if event.changes:
+                self.lists.changed(channel.collection_id)
             if event.flushed:
                 node = self.nodes.get(channel.holder)
                 address = node.seen.address if node else ""

@@ -249,6 +249,7 @@ class DataServiceShell:
             epoch_seen(outcome),
             checkpoint_seen(outcome),
             flushed_by(report, outcome),
+            bool(report.segments or report.deletes or report.dropped_partitions),
         )
 
     async def _commit_moves(self, effect: CommitMoves) -> ev.Event:

@@ -81,6 +81,7 @@ class Trimmer:
             for item in channels.items
             if item.key.endswith("/checkpoint")
         }
+        self.sample(c.position for c in checkpoints.values())
         marks: dict[PChannel, MessageId] = {}
         for item in found.items:
             pchannel = item.key.removeprefix(self._keys.pchannels_prefix)
@@ -91,7 +92,6 @@ class Trimmer:
                 continue  # a vchannel without a checkpoint: its collection is being made or cleared
             await self._seed(record.vchannels)
             samples = self._samples.setdefault(pchannel, Samples())
-            samples.add(c.position for c in there)
             mark = below(record, there, samples, now, self._window_ms)
             if mark > record.trim_mark:
                 value = codec.encode(replace(record, trim_mark=mark))
