@@ -37,3 +37,11 @@ def test_nothing_is_left_unfinished_in_a_comment() -> None:
         if UNFINISHED.search(line)
     ]
     assert not found
+
+
+def test_the_glossary_is_sorted_and_names_each_word_once() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|", text, re.MULTILINE)
+    assert len(words) > 40
+    assert words == sorted(words, key=str.lower)
+    assert len(set(words)) == len(words)
