@@ -67,6 +67,7 @@ class Election:
     async def lead(self) -> Leadership:
         """Wait until this process leads. Never raises `Unavailable`; ends only so or cancelled."""
         backoff = Backoff(self._host, _PAUSES)
+        waiting = False
         while True:
             try:
                 leadership = await self._campaign()
@@ -74,7 +75,9 @@ class Election:
                     self._log.info("leading", revision=leadership.revision)
                     return leadership
             except (Unavailable, Conflict) as error:
-                self._log.warning("the election goes on", reason=error.message)
+                if not waiting:
+                    self._log.warning("the election waits", reason=error.message)
+                waiting = True
             await self._host.clock.sleep(backoff.next_s())
 
     async def ended(self, leadership: Leadership) -> str:

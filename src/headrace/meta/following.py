@@ -58,15 +58,19 @@ class Following(Generic[T]):
     async def run(self) -> None:
         """Keep the copy for ever; trouble of the store is waited out."""
         backoff = Backoff(self._host, _PAUSES)
+        in_trouble = False
         while True:
             try:
                 await self._list()
                 backoff.reset()
+                in_trouble = False
                 await self._watch()
             except Compacted:
                 self._log.info("listing anew", prefix=self._prefix)
             except Unavailable as error:
-                self._log.warning("can not list", prefix=self._prefix, reason=error.message)
+                if not in_trouble:
+                    self._log.warning("can not list", prefix=self._prefix, reason=error.message)
+                in_trouble = True
                 await self._host.clock.sleep(backoff.next_s())
 
     async def _list(self) -> None:

@@ -35,7 +35,7 @@ _AGAIN = (Unavailable, Conflict)
 
 
 class Session:
-    """`start`, then `run` as a task of the role; `close` at the end."""
+    """`start`, then at once `run` as a task of the role; `close` at the end."""
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class Session:
         self._lease = 0
         self._held_until = 0.0
         self._registered = False
+        self._in_trouble = False
         self._revision: Revision = 0
         self._former: list[int] = []  # leases of predecessors, to be ended
 
@@ -133,10 +134,11 @@ class Session:
                     await self._keep()
             except Unavailable as error:
                 pause_s = backoff.next_s()
-                self._log.warning("the session can not be renewed", reason=error.message)
+                self._trouble(error)
             else:
                 backoff.reset()
                 pause_s = self._ttl_s / 3
+                self._trouble(None)
 
     async def set_state(self, state: SessionState) -> None:
         """Change the record's state; returns when it is written. `Fenced` as `run`."""
@@ -179,6 +181,16 @@ class Session:
             await self._meta.revoke(self._former[0])
             self._former.pop(0)
 
+    def _trouble(self, error: Unavailable | None) -> None:
+        """Say once when the store can not be reached, and once when it can again."""
+        if (error is not None) == self._in_trouble:
+            return
+        self._in_trouble = error is not None
+        if error is not None:
+            self._log.warning("the session can not be kept", reason=error.message)
+        else:
+            self._log.info("the session is kept again")
+
     def _lose(self, reason: str) -> None:
         self._lease = 0
         if self._registered:
@@ -196,7 +208,7 @@ class Session:
                     await self._stand()
                 return
             except Unavailable as error:
-                self._log.warning("the session can not be written", reason=error.message)
+                self._trouble(error)
             await self._pause(backoff.next_s())
 
     async def _stand(self) -> None:
