@@ -77,7 +77,7 @@ class Grouping:
         for ask in seals:
             self._add_seals(built, stamps, ask)
         for segment in due:
-            if self._room(built, stamps, SEAL_BYTES):
+            if self._segments.has(segment) and self._room(built, stamps, SEAL_BYTES):
                 self._seal(built, stamps, segment)
         self._add_rows(built, turned, stamps, now)
         if tick and not built.entries:

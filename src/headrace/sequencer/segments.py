@@ -94,6 +94,10 @@ class Segments:
             if collection_id in (0, s.collection_id) and (not only or s.id in only)
         ]
 
+    def has(self, segment: OpenSegment) -> bool:
+        """Whether it is still open."""
+        return self._open.get((segment.vchannel, segment.partition_id)) is segment
+
     def sealed_by(self, vchannel: VChannel, ddl: DdlRecord) -> list[OpenSegment]:
         """Those that a DDL closes by Seals: a segment has exactly one version. What the DDL drops
         needs none."""

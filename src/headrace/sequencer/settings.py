@@ -52,7 +52,7 @@ class SequencerSettings:
         """`Invalid` names the value that cannot be."""
         for name, least, most in (
             ("entry_bytes_max", 1000, self.group_bytes_max),
-            ("group_entries_max", 100, self.grant_count),
+            ("group_entries_max", 10, self.grant_count),
             ("window_other_s", 1, self.window_keyed_s),
             ("digest_ids", 1, 60_000),
             ("ids_lease", 1, 1 << 24),

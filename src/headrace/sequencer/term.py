@@ -159,9 +159,7 @@ class OpenTerm:
         self._draining = True
         unsent = self.queue.unsent()
         effects = [e for part in unsent for e in self._admission.end(part, self.fenced())]
-        ddls = [work for s in self._sent for work, _ in s.built.ddls]
-        seals = [ask for s in self._sent for ask in s.built.seals]
-        return effects + self._works.refuse(self.fenced(), ddls, seals)
+        return effects + self._works.refuse(self.fenced(), sent_too=False)
 
     @property
     def drained(self) -> bool:
@@ -171,7 +169,7 @@ class OpenTerm:
     def close(self, error: HeadraceError) -> list[Effect]:
         """The term is over: everybody who still waits is told."""
         effects = [e for part in self.queue.all() for e in self._admission.end(part, error)]
-        return effects + self._works.refuse(error)
+        return effects + self._works.refuse(error, sent_too=True)
 
     def fenced(self) -> Fenced:
         """What is told to whom this term serves no more: nothing stands by their call."""
@@ -314,6 +312,10 @@ class OpenTerm:
         )
         self._sent.append(_Sent(flight, built))
         self.queue.fly(part for part, _ in built.parts)
+        for work, _ in built.ddls:
+            work.sent = True
+        for ask in built.seals:
+            ask.sent = True
         effects.append(flight.send())
         if self._rules.acknowledges_when_sent():
             for part, entry in built.parts:

@@ -90,8 +90,11 @@ class Versions:
         present.raising = ddl.version
 
     def raise_to(self, vchannel: VChannel, ddl: DdlRecord, position: Position) -> None:
-        """The DDL stands."""
+        """The DDL stands. A later one may be on its way already: what a new sequencer appends
+        again was noted by its predecessor's entry, and the next one recorded."""
         present = self._present[vchannel]
         assert ddl.version >= present.version, f"{vchannel}: a version went back"
-        present.version, present.position, present.raising = ddl.version, position, 0
+        present.version, present.position = ddl.version, position
+        if present.raising <= ddl.version:
+            present.raising = 0
         present.dropped = present.dropped or ddl.kind is DdlKind.DROP

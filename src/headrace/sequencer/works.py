@@ -36,6 +36,7 @@ class DdlWork:
     vchannels: tuple[VChannel, ...]  # of this pchannel
     need: int  # the ask for timestamps that it needs
     calls: list[Call] = field(default_factory=list)
+    sent: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +49,7 @@ class SealWork:
     only: tuple[SegmentId, ...]
     need: int
     sealed: list[SegmentId] = field(default_factory=list)
+    sent: bool = False
 
 
 class Works:
@@ -112,18 +114,19 @@ class Works:
         done = [
             ask
             for ask in self._seals
-            if here.timestamp > ask.above
+            if not ask.sent
+            and here.timestamp > ask.above
             and not segments.of_collection(ask.collection_id, ask.only)
         ]
         return self.seals_stand(done, here)
 
     def ddls(self) -> list[DdlWork]:
         """Those for which there are timestamps now."""
-        return [w for w in self._ddls if self._grants.covers(w.need)]
+        return [w for w in self._ddls if not w.sent and self._grants.covers(w.need)]
 
     def seals(self) -> list[SealWork]:
         """Those for which there are timestamps now."""
-        return [a for a in self._seals if self._grants.covers(a.need)]
+        return [a for a in self._seals if not a.sent and self._grants.covers(a.need)]
 
     def ddl_stands(
         self, work: DdlWork, entries: Iterable[Ddl], message_id: MessageId
@@ -146,21 +149,14 @@ class Works:
             effects.append(Answer(ask.call, response))
         return effects
 
-    def refuse(
-        self,
-        error: HeadraceError,
-        ddls: Iterable[DdlWork] = (),
-        seals: Iterable[SealWork] = (),
-    ) -> list[Effect]:
-        """All but those named (which are on their way) are not appended by this term."""
-        kept_ddls, kept_seals = list(ddls), list(seals)
-        effects: list[Effect] = []
-        for work in self._ddls:
-            if work not in kept_ddls:
-                effects += [Refuse(call, error) for call in work.calls]
-        effects += [Refuse(a.call, error) for a in self._seals if a not in kept_seals]
-        self._ddls, self._seals = kept_ddls, kept_seals
-        return effects
+    def refuse(self, error: HeadraceError, *, sent_too: bool) -> list[Effect]:
+        """This term appends no more of them; those on their way may still stand unless told."""
+        ddls = [w for w in self._ddls if sent_too or not w.sent]
+        seals = [a for a in self._seals if sent_too or not a.sent]
+        self._ddls = [w for w in self._ddls if w not in ddls]
+        self._seals = [a for a in self._seals if a not in seals]
+        effects: list[Effect] = [Refuse(call, error) for w in ddls for call in w.calls]
+        return effects + [Refuse(a.call, error) for a in seals]
 
     def _begin(self, work: DdlWork) -> None:
         for vchannel in work.vchannels:

@@ -1,0 +1,521 @@
+"""Several processes that may sequence one pchannel, a log that may do all that it may, and chance.
+
+**Owns** a small world around the pure machines: one seed gives one run. **Does not own** the rules
+(the machines), or what runs in an event loop (`headrace.sim`).
+
+The world is that of the executable model: every append ever sent may be taken later, any number of
+times, or never, if the id that it names is the last; every answer may be lost; a get may say
+"absent"; a process may stand still for as long as chance likes, or die and come back as another
+one; the master service changes its wish, records one DDL after the other and notes what stands.
+Clients repeat a request under its id, through any process, or give up once they are told that
+nothing was appended.
+"""
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from headrace.meta.records import CollectionRecord, DdlRecord
+from headrace.model.entry import Ddl, DdlKind, DigestItem, Rows, Seal, TermStart
+from headrace.model.errors import Fenced, Invalid
+from headrace.model.group import Group, decode
+from headrace.model.timestamp import Timestamp, compose
+from headrace.rpc.messages import AppendDdlResponse, AppendRequest, AppendResponse, SealRequest
+from headrace.sequencer.effects import (
+    Answer,
+    AnswerStored,
+    Append,
+    AskGrant,
+    Effect,
+    LeaseIds,
+    Look,
+    ReadEnd,
+    ReadMeta,
+    ReadWindow,
+    Refuse,
+    Tell,
+)
+from headrace.sequencer.events import (
+    AppendAnswered,
+    AppendArrived,
+    AppendUnanswered,
+    DdlArrived,
+    EndRead,
+    Event,
+    Granted,
+    GrantUnanswered,
+    GrantWithheld,
+    IdsLeased,
+    Looked,
+    MetaRead,
+    MetaView,
+    Past,
+    ReadFailed,
+    SealArrived,
+    TimePassed,
+    VChannelView,
+    WindowRead,
+    WishRead,
+)
+from headrace.sequencer.machine import SequencerMachine
+from headrace.sequencer.rules import Rules
+from headrace.sequencer.settings import SequencerSettings
+from headrace.sequencer.window import items_of
+from support.sequencer_script import (
+    PCHANNEL,
+    START_MS,
+    collection,
+    ddl,
+    part,
+)
+
+SETTINGS = SequencerSettings(
+    window_keyed_s=40,
+    window_other_s=20,
+    first_sent_lead_s=15,
+    segment_bytes_max=250,
+    segment_age_s=20.0,
+    segment_idle_s=10.0,
+    tick_idle_s=5.0,
+    ids_lease=50,
+    grant_count=12,
+    group_entries_max=10,
+    group_bytes_max=2000,
+    entry_bytes_max=1000,
+    stop_patience_s=3.0,
+    digest_messages=6,
+)
+
+
+@dataclass(slots=True)
+class Process:
+    """One process and what is on its way from and to it."""
+
+    server_id: int
+    machine: SequencerMachine
+    orders: list[Effect] = field(default_factory=list)
+    wishes: list[WishRead] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Client:
+    """One request and what its client knows."""
+
+    request: AppendRequest
+    gives_up: bool  # at the first word that nothing was appended
+    calls: int = 0
+    answer: AppendResponse | None = None
+    unsure: bool = False  # a call ended without a word
+    gave_up: bool = False
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+
+class Chaos:
+    """One run. `run` makes `steps` steps of chance, then lets everything come to its end."""
+
+    def __init__(self, seed: int, rules: Rules | None = None, *, away: bool = True) -> None:
+        self.random = random.Random(seed)
+        self.rules = rules or Rules()
+        self.away = away
+        self.calm = False
+        self.now = 0.0
+        self.log: list[bytes] = []
+        self.groups: list[Group] = []
+        self.net: list[tuple[int, bytes]] = []
+        self.last_granted: Timestamp = compose(START_MS)
+        self.ids = 1
+        self.servers = 0
+        self.processes = [self._process() for _ in range(3)]
+        self.wanted, self.revision = 0, 1
+        self.record: CollectionRecord = collection(1, noted=0)
+        self.ddls: dict[int, DdlRecord] = {1: ddl(1)}
+        self.clients: list[Client] = []
+        self.calls: dict[int, Client | str] = {}
+        self.stands: dict[bytes, tuple[int, Rows]] = {}
+        self.trace: list[str] = []
+        self._wish(self.processes[0].server_id)
+
+    def run(self, steps: int = 250) -> "Chaos":
+        """Chance, then calm; raises `Violation` (or AssertionError) where something is wrong."""
+        moves = (
+            [self._carry_out] * 12
+            + [self._send] * 4
+            + [self._let_in] * 2
+            + [self._tell_wish] * 2
+            + [self._tell_time] * 2
+            + [self._pass_time] * 2
+            + [self._ask_ddl] * 2
+            + [
+                self._new_wish,
+                self._grant_to_others,
+                self._crash,
+                self._ask_ddl,
+                self._record_ddl,
+                self._ask_seal,
+            ]
+        )
+        for _ in range(steps):
+            self.random.choice(moves)()
+        self._settle()
+        return self
+
+    # ---- moves -------------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        busy = [p for p in self.processes if p.orders]
+        if busy:
+            process = self.random.choice(busy)
+            order = process.orders.pop(self.random.randrange(len(process.orders)))
+            self._tell(process, self._do(process, order))
+
+    def _send(self) -> None:
+        """A client sends its request, for the first time or again."""
+        waiting = [c for c in self.clients if c.answer is None and not c.gave_up]
+        fresh = len(self.clients) < 12 and (not waiting or self.random.random() < 0.4)
+        if fresh and not self.calm:
+            name = f"r{len(self.clients)}"
+            request = part(
+                name,
+                first_sent=self.last_granted,
+                vchannel=self.random.choice(self.record.vchannels),
+                keyed=self.random.random() < 0.5,
+                version=max(1, self.record.noted),
+                deadline_ms=self.random.choice([3000, 60_000]),
+                rows=self.random.randint(1, 3),
+            )
+            self.clients.append(Client(request, gives_up=self.random.random() < 0.3))
+            waiting = self.clients[-1:]
+        if waiting:
+            client = self.random.choice(waiting)
+            client.calls += 1
+            call = self._call(client)
+            self._tell(self._somebody(), AppendArrived(call, client.request))
+
+    def _let_in(self) -> None:
+        """An append that was sent some time ago arrives."""
+        if self.net:
+            place, data = self.random.choice(self.net)
+            self._take(place, data)
+
+    def _tell_wish(self) -> None:
+        behind = [p for p in self.processes if p.wishes]
+        if behind:
+            process = self.random.choice(behind)
+            self._tell(process, process.wishes.pop(0))
+
+    def _tell_time(self) -> None:
+        self._tell(self.random.choice(self.processes), TimePassed())
+
+    def _pass_time(self) -> None:
+        self.now += self.random.choice([0.05, 0.5, 3.0])
+
+    def _new_wish(self) -> None:
+        self._wish(self.random.choice(self.processes).server_id)
+
+    def _grant_to_others(self) -> None:
+        self.last_granted = max(self.last_granted + 1, compose(START_MS + int(self.now * 1000)))
+
+    def _crash(self) -> None:
+        number = self.random.randrange(len(self.processes))
+        if self.random.random() < 0.5:
+            self.processes[number] = self._process()
+            self._catch_up(self.processes[number])
+
+    def _record_ddl(self) -> None:
+        if self.record.noted == self.record.version:
+            version = self.record.version + 1
+            kind = self.random.choice([DdlKind.RENAME, DdlKind.ALTER])
+            self.record = replace(self.record, version=version)
+            self.ddls[version] = ddl(version, kind)
+
+    def _ask_ddl(self) -> None:
+        if self.record.noted < self.record.version:
+            call = self._call("ddl")
+            event = DdlArrived(call, self.record, self.ddls[self.record.version])
+            self._tell(self._somebody(), event)
+
+    def _ask_seal(self) -> None:
+        request = SealRequest(pchannel=PCHANNEL, collection_id=0, above=self.last_granted)
+        self._tell(self._somebody(), SealArrived(self._call("seal"), request))
+
+    # ---- what is ordered -----------------------------------------------------------------------
+
+    def _do(self, process: Process, order: Effect) -> Event | None:
+        chance = 1.0 if self.calm else self.random.random()
+        match order:
+            case ReadEnd(attempt):
+                if chance < 0.1:
+                    return ReadFailed(attempt, "away")
+                last = self.groups[-1].last_timestamp if self.groups else 0
+                return EndRead(attempt, len(self.log), last, 0)
+            case ReadMeta(attempt):
+                return ReadFailed(attempt, "away") if chance < 0.1 else self._meta(attempt)
+            case ReadWindow(attempt, term):
+                return WindowRead(attempt, self._past(term))
+            case Append():
+                return self._append(order, chance)
+            case Look(attempt, message_id):
+                there = message_id <= len(self.log) and chance > 0.3
+                return Looked(attempt, message_id, self.log[message_id - 1] if there else None)
+            case AskGrant(asked):
+                return self._grant(process, asked, chance)
+            case LeaseIds(count):
+                self.ids += count
+                return IdsLeased(self.ids - count, count)
+            case AnswerStored():
+                self._answer_stored(order)
+            case _:
+                raise AssertionError(f"{order} is done at once")
+        return None
+
+    def _append(self, order: Append, chance: float) -> Event:
+        data = b"".join(order.parts)
+        if chance > 0.35:
+            if self._take(order.expected_last, data):
+                return AppendAnswered(order.attempt, order.expected_last, len(self.log))
+        elif chance > 0.15:
+            self._take(order.expected_last, data)
+        self.net.append((order.expected_last, data))
+        return AppendUnanswered(order.attempt, order.expected_last, "no outcome")
+
+    def _meta(self, attempt: int) -> MetaRead:
+        record = self.record
+        noted = self.ddls[record.noted] if record.noted else None
+        recorded = self.ddls[record.version] if record.version > record.noted else None
+        views = tuple(VChannelView(v, record, noted, recorded) for v in record.vchannels)
+        return MetaRead(attempt, MetaView(self.wanted, self.revision, 0, views))
+
+    def _past(self, term: int) -> Past:
+        items: list[DigestItem] = []
+        for number, group in enumerate(self.groups[: term - 1], 1):
+            items += items_of(number, group.entries)
+        return Past(tuple(items), tuple(items), 0, 0, 0, 0, len(items))
+
+    def _grant(self, process: Process, asked: int, chance: float) -> Event:
+        if self.away and chance < 0.25:
+            return GrantUnanswered(asked, "away")
+        if self.wanted != process.server_id:
+            return GrantWithheld(asked)
+        first = max(self.last_granted + 1, compose(START_MS + int(self.now * 1000)))
+        self.last_granted = first + SETTINGS.grant_count - 1
+        if self.away and chance < 0.4:
+            return GrantUnanswered(asked, "the answer was lost")
+        return Granted(asked, first, SETTINGS.grant_count)
+
+    # ---- answers -------------------------------------------------------------------------------
+
+    def _answered(self, call: int, response: Any) -> None:
+        caller = self.calls.pop(call, None)
+        if caller is None:
+            raise Violation(f"call {call} was answered twice: {response}")
+        lost = not self.calm and self.random.random() < 0.15
+        if isinstance(caller, Client):
+            self._client_told(caller, response, lost)
+        elif isinstance(response, AppendDdlResponse) and not lost:
+            self._note(response)
+
+    def _client_told(self, client: Client, response: Any, lost: bool) -> None:
+        surely_not = isinstance(response, Fenced) or (
+            isinstance(response, AppendResponse) and response.outcome in ("refused", "stale")
+        )
+        if lost or not (surely_not or isinstance(response, AppendResponse)):
+            client.unsure = True
+            if isinstance(response, Invalid):
+                raise Violation(f"{response} of a request that is right")
+        elif isinstance(response, AppendResponse) and response.outcome == "stale":
+            if client.request.part_id in self.stands:
+                raise Violation(f"RQ-1 {client.request.part_id!r} stands and is called stale")
+            client.request = replace(client.request, version=response.version)
+        elif surely_not:
+            client.gave_up = client.gives_up and client.calls == 1
+        elif isinstance(response, AppendResponse):
+            self._acknowledged(client, response)
+
+    def _acknowledged(self, client: Client, response: AppendResponse) -> None:
+        client.answer = response
+        if response.outcome != "done":
+            return
+        stood = self.stands.get(client.request.part_id)
+        if stood is None or stood[0] != response.message_id:
+            raise Violation(f"DL-1 {client.request.part_id!r} is acknowledged, but {stood}")
+        if response.timestamp and stood[1].timestamp != response.timestamp:
+            raise Violation(f"DL-1 {client.request.part_id!r} has another timestamp")
+
+    def _answer_stored(self, order: AnswerStored) -> None:
+        entry = self.groups[order.message_id - 1].entries[order.index]
+        assert isinstance(entry, Rows) and entry.part_id == order.part_id
+        response = AppendResponse(
+            outcome="done",
+            timestamp=entry.timestamp,
+            message_id=order.message_id,
+            repeated=True,
+        )
+        self._answered(order.call, response)
+
+    def _note(self, response: AppendDdlResponse) -> None:
+        """The master service notes the DDL that stands, comparing."""
+        version = self.record.version
+        positions = {p.vchannel: p.position for p in response.positions}
+        for vchannel, position in positions.items():
+            if position.message_id == 0:
+                continue
+            entries = self.groups[position.message_id - 1].entries
+            found = [e for e in entries if isinstance(e, Ddl) and e.vchannel == vchannel]
+            if not found:
+                raise Violation(f"DD-1 no DDL stands at {position}")
+            if found[0].version != version:
+                return
+        if self.record.noted < version:
+            self.record = replace(self.record, noted=version)
+            self.ddls[version] = replace(self.ddls[version], noted=True, positions=positions)
+
+    # ---- the log -------------------------------------------------------------------------------
+
+    def _take(self, place: int, data: bytes) -> bool:
+        if place != len(self.log):
+            return False
+        self.log.append(data)
+        group = decode(data)
+        self.groups.append(group)
+        self._check(group)
+        return True
+
+    def _check(self, group: Group) -> None:
+        number = len(self.groups)
+        before = self.groups[-2] if number > 1 else None
+        stamps = [e.timestamp for e in group.entries]
+        last = before.last_timestamp if before else 0
+        if stamps != sorted(set(stamps)) or stamps[0] <= last:
+            raise Violation(f"TT-1 at {number}")
+        term = number
+        if not isinstance(group.entries[0], TermStart):
+            assert before is not None
+            term = before.term or number - 1
+            after = before.number + 1
+            if (group.term, group.number) != (term, after):
+                raise Violation(f"SQ-1 {group.term}.{group.number} stands behind {term}.{after}")
+        for entry in group.entries:
+            if isinstance(entry, Rows):
+                self._check_rows(number, entry, term)
+
+    def _check_rows(self, number: int, entry: Rows, term: int) -> None:
+        if entry.part_id in self.stands:
+            raise Violation(f"RQ-1 {entry.part_id!r} stands twice: at {number}")
+        self.stands[entry.part_id] = (number, entry)
+        if not self.away and entry.timestamp <= entry.first_sent:
+            raise Violation(f"TT-2 {entry.part_id!r} was first sent above its timestamp")
+        versions, ended = [0], set()
+        opened: dict[int, int] = {}
+        for at, group in enumerate(self.groups, 1):
+            for e in group.entries:
+                if e is entry:
+                    break
+                match e:
+                    case Ddl() if e.vchannel == entry.vchannel:
+                        versions.append(e.version)
+                        ended |= {s for s, t in opened.items()}
+                    case Seal():
+                        ended.add(e.segment_id)
+                    case TermStart():
+                        ended |= set(opened)
+                    case Rows() if e.vchannel == entry.vchannel:
+                        opened |= dict.fromkeys((s.segment_id for s in e.segments), at)
+                    case _:
+                        pass
+        if max(versions) != entry.version:
+            raise Violation(f"SC-1 rows of {entry.version} stand in {max(versions)}")
+        for s in entry.segments:
+            if s.segment_id in ended or s.opens == (s.segment_id in opened):
+                raise Violation(f"SG-1 segment {s.segment_id} at {number} of term {term}")
+
+    # ---- the calm ------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """No faults any more: everything comes to its end."""
+        self.calm = True
+        for process in self.processes:
+            self._catch_up(process)
+        self._wish(self.processes[0].server_id)
+        for _ in range(400):
+            self.now += 0.3
+            for process in self.processes:
+                while process.wishes:
+                    self._tell(process, process.wishes.pop(0))
+                self._tell(process, TimePassed())
+                while process.orders:
+                    order = process.orders.pop(0)
+                    self._tell(process, self._do(process, order))
+            self._ask_ddl()
+            for client in self.clients:
+                if client.answer is None and not client.gave_up:
+                    client.calls += 1
+                    call = self._call(client)
+                    self._tell(self.processes[0], AppendArrived(call, client.request))
+            if self._over():
+                break
+        else:
+            raise Violation("LIVE it never comes to its end")
+        self._check_end()
+
+    def _over(self) -> bool:
+        answered = all(c.answer is not None or c.gave_up for c in self.clients)
+        return answered and self.record.noted == self.record.version
+
+    def _check_end(self) -> None:
+        for client in self.clients:
+            part_id = client.request.part_id
+            if client.gave_up and client.calls == 1 and part_id in self.stands:
+                raise Violation(f"RQ-1 {part_id!r} stands, and its client was told otherwise")
+        taken = [e for _, e in self.stands.values()]
+        ids = [i for e in taken for i in range(e.first_row_id, e.first_row_id + e.rows)]
+        ids += [s.segment_id for e in taken for s in e.segments if s.opens]
+        if len(ids) != len(set(ids)):
+            raise Violation("ID-1 an id was used twice")
+
+    # ---- parts ---------------------------------------------------------------------------------
+
+    def _process(self) -> Process:
+        self.servers += 1
+        machine = SequencerMachine(PCHANNEL, self.servers, "x", SETTINGS, self.rules)
+        return Process(self.servers, machine)
+
+    def _wish(self, server_id: int) -> None:
+        self.wanted, self.revision = server_id, self.revision + 1
+        for process in self.processes:
+            process.wishes.append(WishRead(server_id, self.revision))
+
+    def _catch_up(self, process: Process) -> None:
+        process.wishes = [WishRead(self.wanted, self.revision)]
+
+    def _somebody(self) -> Process:
+        wanted = [p for p in self.processes if p.server_id == self.wanted]
+        return wanted[0] if wanted and self.random.random() < 0.7 else self._anybody()
+
+    def _anybody(self) -> Process:
+        return self.random.choice(self.processes)
+
+    def _call(self, caller: Client | str) -> int:
+        call = len(self.trace) + 1_000_000 + len(self.calls)
+        while call in self.calls:
+            call += 1
+        self.calls[call] = caller
+        return call
+
+    def _tell(self, process: Process, event: Event | None) -> None:
+        if event is None:
+            return
+        effects = process.machine.step(event, self.now)
+        self.trace.append(f"{self.now:.2f} {process.server_id} {event!r:.200}")
+        for effect in effects:
+            match effect:
+                case Answer():
+                    self._answered(effect.call, effect.response)
+                case Refuse():
+                    self._answered(effect.call, effect.error)
+                case Tell():
+                    pass
+                case _:
+                    process.orders.append(effect)
