@@ -106,8 +106,6 @@ class PlainSequencer:
     def sequences(self, pchannel: str) -> bool:
         return True
 
-    newest_timestamp = 0
-
     def status(self) -> list[dict[str, Any]]:
         return []
 

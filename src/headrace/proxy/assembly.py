@@ -66,7 +66,6 @@ class Assembly:
             leaders=self.leaders,
             peers=peers,
             host=host,
-            granted=lambda: sequencers.newest_timestamp,
             refresh_s=settings.known_timestamp_s,
         )
         statistics = Statistics(self.catalog, self.leaders)

@@ -10,7 +10,6 @@ is the newest granted timestamp known here, never a clock's, or what the client 
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.meta.records import Role
@@ -43,7 +42,11 @@ class Identity:
 
 
 class KnownTime:
-    """The newest granted timestamp that this proxy knows; `granted` tells of its sequencers'."""
+    """The newest granted timestamp that this proxy knows.
+
+    What the sequencers of this process know is not asked: after a take-over that may be the last
+    timestamp of a log that was idle for long, and a request so old is answered *unknown*.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,6 @@ class KnownTime:
         leaders: Leaders,
         peers: Peers,
         host: Host,
-        granted: Callable[[], Timestamp],
         refresh_s: float,
     ) -> None:
         self.newest: Timestamp = 0
@@ -59,7 +61,6 @@ class KnownTime:
         self._leaders = leaders
         self._peers = peers
         self._host = host
-        self._granted = granted
         self._refresh_s = refresh_s
         self._refreshing = asyncio.Lock()
 
@@ -100,7 +101,6 @@ class KnownTime:
         self.learn(answer.timestamp)
 
     def _is_fresh(self) -> bool:
-        self.learn(self._granted())
         age_s = self._host.clock.monotonic() - self._learned
         return self.newest > 0 and age_s < self._refresh_s
 

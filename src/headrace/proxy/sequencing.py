@@ -14,7 +14,6 @@ from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel
 from headrace.model.errors import Fenced, Unavailable
-from headrace.model.timestamp import Timestamp
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.waiting import pause, within
 from headrace.rpc.api import Handler, NotSent, Peers
@@ -37,11 +36,6 @@ class SequencerPort(Protocol):
 
     def sequences(self, pchannel: PChannel) -> bool:
         """Whether this process is the sequencer, as far as it knows."""
-        ...
-
-    @property
-    def newest_timestamp(self) -> Timestamp:
-        """The newest granted timestamp that the sequencers know of, 0 = none."""
         ...
 
     def status(self) -> list[dict[str, Any]]:

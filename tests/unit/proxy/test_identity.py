@@ -3,7 +3,7 @@
 import pytest
 from support.proxy_world import MASTER, ProxyWorld
 
-from headrace.model.errors import Invalid, Unavailable
+from headrace.model.errors import Invalid
 from headrace.model.request import fingerprint
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.identity import Identity, KnownTime, identify
@@ -11,13 +11,12 @@ from headrace.proxy.settings import ProxySettings
 from headrace.proxy.waiting import Call
 
 
-def known_of(world: ProxyWorld, granted: int = 0) -> KnownTime:
+def known_of(world: ProxyWorld) -> KnownTime:
     assert world.host is not None
     return KnownTime(
         leaders=world.assembly.leaders,
         peers=world.network.peers("test"),
         host=world.host,
-        granted=lambda: granted,
         refresh_s=5.0,
     )
 
@@ -105,13 +104,6 @@ async def test_an_old_timestamp_is_asked_for_anew() -> None:
         assert (await identity_of(world, known)).first_sent > first
 
 
-async def test_what_the_sequencers_were_granted_is_known_without_asking() -> None:
-    async with ProxyWorld() as world:
-        world.network.kill(MASTER)
-        known = known_of(world, granted=99)
-        assert (await identity_of(world, known)).first_sent == 99
-
-
 async def test_while_the_master_service_is_away_the_newest_known_is_used() -> None:
     async with ProxyWorld() as world:
         known = known_of(world)
@@ -135,4 +127,3 @@ async def test_known_time_never_goes_back() -> None:
         known.learn(10)
         known.learn(5)
         assert known.newest == 10
-        assert issubclass(Unavailable, Exception)

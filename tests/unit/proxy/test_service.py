@@ -1,0 +1,242 @@
+"""Proxies, their sequencers and a master service in memory: from a client's call to the log."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from google.protobuf.message_factory import GetMessageClass
+from support.clock import ManualClock, manual_host
+from support.proxy_world import insert_request, simple_schema
+
+from headrace.app.wiring import Edges, RoleSettings, make_role
+from headrace.binlog.body import decode_keys, decode_rows
+from headrace.log.memory import MemoryLogServer
+from headrace.masterservice.settings import MasterServiceSettings
+from headrace.meta.api import Put
+from headrace.meta.keys import Keys
+from headrace.meta.memory import MemoryMetaServer
+from headrace.meta.records import LeaderRecord, Role, SessionRecord, SessionState
+from headrace.model import group
+from headrace.model.codec import decode, encode
+from headrace.model.entry import Rows
+from headrace.objects.memory import MemoryObjects
+from headrace.objects.memory import MemoryServer as MemoryBucket
+from headrace.proxy.milvus import SERVICE, Message, pb
+from headrace.proxy.service import Proxy
+from headrace.proxy.waiting import Call
+from headrace.rpc import messages as m
+from headrace.rpc.memory import MemoryNetwork
+from headrace.runtime.crashpoints import NoCrashPoints
+from headrace.runtime.telemetry import silent
+
+PCHANNELS = 4
+
+
+class Cluster:
+    """A master service and proxies of the production code; the data service is a stand-in."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.keys = Keys()
+        self.meta = MemoryMetaServer(self.clock)
+        self.log = MemoryLogServer()
+        self.network = MemoryNetwork(self.clock)
+        self.settings = RoleSettings(master_service=MasterServiceSettings(pchannels=PCHANNELS))
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.roles: dict[str, Any] = {}
+
+    def start(self, role: Role, name: str) -> Any:
+        """One process."""
+        instance = make_role(
+            role,
+            settings=self.settings,
+            host=manual_host(self.clock, seed=len(self.tasks)),
+            telemetry=silent(),
+            keys=self.keys,
+            node_name=name,
+            edges=Edges(
+                meta=self.meta.client(name),
+                log=self.log.client(),
+                objects=MemoryObjects(MemoryBucket(self.clock)),
+                peers=self.network.peers(name),
+                server=self.network.server(),
+            ),
+            crash=NoCrashPoints(),
+        )
+        self.roles[name] = instance
+        self.tasks[name] = asyncio.create_task(instance.run())
+        return instance
+
+    async def data_service(self) -> None:
+        """A leader that stores names and counts nothing."""
+        server = self.network.server("data-service:1")
+
+        async def store(request: m.StoreNamesRequest) -> m.Done:
+            return m.Done()
+
+        async def segments(request: m.SegmentsRequest) -> m.SegmentsResponse:
+            return m.SegmentsResponse(())
+
+        await server.start({m.StoreNamesRequest: store, m.SegmentsRequest: segments})
+        record = LeaderRecord(server_id=99, node_name="d", address=server.address)
+        self.meta.txn([], [Put(self.keys.leader(Role.DATA_SERVICE), encode(record))])
+
+    async def call(self, proxy: Proxy, method: str, request: Message, **headers: str) -> Message:
+        """One call of a client."""
+        data = request.SerializeToString()
+        call = Call(
+            method=method,
+            clock=self.clock,
+            deadline=self.clock.monotonic() + 60,
+            headers={k.replace("_", "-"): v for k, v in headers.items()},
+            request=data,
+        )
+        answer = await self.clock.run(proxy.methods.answer(data, call))
+        return GetMessageClass(SERVICE.methods_by_name[method].output_type).FromString(answer)
+
+    async def create(self, proxy: Proxy, name: str, shards: int) -> None:
+        """A collection."""
+        schema = simple_schema().SerializeToString()
+        request = pb.CreateCollectionRequest(collection_name=name, schema=schema, shards_num=shards)
+        status = await self.call(proxy, "CreateCollection", request)
+        assert status.code == 0, status
+
+    def entries(self) -> list[Rows]:
+        """All entries with rows or deletes that stand in the log, in order a pchannel."""
+        found = []
+        for pchannel in self.log.pchannels():
+            for message in self.log.messages(pchannel):
+                found += [e for e in group.decode(message.data).entries if isinstance(e, Rows)]
+        return found
+
+    def rows(self) -> list[int]:
+        """The keys of all rows that stand."""
+        return sorted(
+            key
+            for entry in self.entries()
+            if entry.rows
+            for key in decode_rows(entry.body).column("id").to_pylist()
+        )
+
+    def sequenced(self, proxy: Proxy) -> int:
+        """How many pchannels a proxy sequences."""
+        return sum(proxy._sequencers.sequences(p) for p in self.log.pchannels())
+
+    def session(self, name: str) -> SessionRecord | None:
+        """A proxy's session."""
+        found = self.meta.read(self.keys.session(Role.PROXY, name), False, 0).first
+        return decode(found.value, SessionRecord) if found else None
+
+    async def until(self, condition: Any) -> None:
+        """Let time pass until it is so."""
+
+        async def wait() -> None:
+            while not condition():
+                await self.clock.sleep(0.1)
+
+        await self.clock.run(wait(), limit_s=60)
+
+
+@asynccontextmanager
+async def cluster_of(proxies: int) -> AsyncIterator[tuple[Cluster, list[Proxy]]]:
+    cluster = Cluster()
+    await cluster.data_service()
+    cluster.start(Role.MASTER_SERVICE, "master-1")
+    started = [cluster.start(Role.PROXY, f"proxy-{n + 1}") for n in range(proxies)]
+    await cluster.until(lambda: all(p.healthy for p in started))
+    even = PCHANNELS // proxies
+    await cluster.until(lambda: all(cluster.sequenced(p) == even for p in started))
+    try:
+        yield cluster, started
+    finally:
+        for task in cluster.tasks.values():
+            task.cancel()
+        ended = await asyncio.gather(*cluster.tasks.values(), return_exceptions=True)
+        assert all(e is None or isinstance(e, asyncio.CancelledError) for e in ended), ended
+
+
+async def test_rows_go_from_a_client_s_call_to_the_log() -> None:
+    async with cluster_of(1) as (cluster, (proxy,)):
+        await cluster.create(proxy, "c", 3)
+        answer = await cluster.call(proxy, "Insert", insert_request("c", list(range(50))))
+        assert answer.status.code == 0
+        assert cluster.rows() == list(range(50))
+        assert answer.timestamp == max(e.timestamp for e in cluster.entries())
+        request = pb.DeleteRequest(collection_name="c", expr="id in [1, 2, 3]")
+        answer = await cluster.call(proxy, "Delete", request)
+        assert answer.delete_cnt == 3
+        deletes = [k for e in cluster.entries() if e.deletes for k in decode_keys(e.delete_body)]
+        assert sorted(k.as_py() for k in deletes) == [1, 2, 3]
+        answer = await cluster.call(proxy, "Flush", pb.FlushRequest(collection_names=["c"]))
+        assert answer.status.code == 0
+        assert len(answer.coll_segIDs["c"].data) == 3
+
+
+async def test_two_proxies_forward_to_each_other_and_see_each_other_s_keys() -> None:
+    async with cluster_of(2) as (cluster, (one, two)):
+        await cluster.create(one, "c", 4)
+        request = insert_request("c", list(range(40)))
+        first = await cluster.call(one, "Insert", request, idempotency_key="once")
+        again = await cluster.call(two, "Insert", request, idempotency_key="once")
+        assert first == again
+        assert cluster.rows() == list(range(40))
+        assert cluster.sequenced(one) == cluster.sequenced(two) == 2
+
+
+async def test_a_proxy_that_dies_is_replaced_for_the_clients_of_the_other() -> None:
+    async with cluster_of(2) as (cluster, (one, two)):
+        await cluster.create(one, "c", 4)
+        cluster.tasks["proxy-2"].cancel()
+        await asyncio.gather(cluster.tasks.pop("proxy-2"), return_exceptions=True)
+        cluster.network.kill(two.address)
+        began = cluster.clock.monotonic()
+        answer = await cluster.call(one, "Insert", insert_request("c", list(range(40))))
+        assert answer.status.code == 0
+        assert cluster.rows() == list(range(40))
+        assert cluster.clock.monotonic() - began < 5
+
+
+async def test_rows_follow_a_collection_made_anew_under_its_name() -> None:
+    async with cluster_of(2) as (cluster, (one, two)):
+        await cluster.create(one, "c", 2)
+        await cluster.call(two, "Insert", insert_request("c", [1]))
+        request = pb.DropCollectionRequest(collection_name="c")
+        assert (await cluster.call(one, "DropCollection", request)).code == 0
+        answer = await cluster.call(two, "Insert", insert_request("c", [2]))
+        assert answer.status.code == 100
+        await cluster.create(one, "c", 2)
+        answer = await cluster.call(two, "Insert", insert_request("c", [3]))
+        assert answer.status.code == 0
+        assert len({e.collection_id for e in cluster.entries()}) == 2
+        assert cluster.rows() == [1, 3]
+
+
+async def test_a_proxy_says_how_it_is_and_gives_its_session_back() -> None:
+    async with cluster_of(1) as (cluster, (proxy,)):
+        session = cluster.session("proxy-1")
+        assert session is not None
+        assert session.state is SessionState.HEALTHY
+        assert session.server_id == proxy.server_id
+        status = await cluster.clock.run(
+            cluster.network.peers("test").call(proxy.address, m.StatusRequest(), timeout_s=1)
+        )
+        assert status.state == "healthy"
+        assert len(decode(status.details, dict)["pchannels"]) == PCHANNELS
+        flushed = m.SegmentFlushedRequest(vchannel="v", segment_ids=(1,))
+        peers = cluster.network.peers("test")
+        assert await peers.call(proxy.address, flushed, timeout_s=1) == m.Done()
+        proxy.stop()
+        await cluster.clock.run(asyncio.wait_for(cluster.tasks["proxy-1"], None))
+        assert not proxy.healthy
+        assert cluster.session("proxy-1") is None
+
+
+async def test_a_stop_before_the_services_are_found_ends_cleanly() -> None:
+    cluster = Cluster()
+    proxy = cluster.start(Role.PROXY, "proxy-1")
+    await cluster.until(lambda: cluster.session("proxy-1") is not None)
+    assert not proxy.healthy
+    proxy.stop()
+    await cluster.clock.run(asyncio.wait_for(cluster.tasks["proxy-1"], None))
+    assert cluster.session("proxy-1") is None
