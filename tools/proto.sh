@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes proto/rpc.proto from the dataclasses and src/headrace/gen from proto/*.proto (`make proto`).
+# `make proto`: writes proto/rpc.proto from the dataclasses, src/headrace/gen from proto/*.proto.
 #
 # The compiler has environments of its own under build/: grpcio-tools 1.67.1, whose output runs with
 # every protobuf from 5.27 on (a newer compiler's is refused by older runtimes), and mypy-protobuf,

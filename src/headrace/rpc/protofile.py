@@ -87,9 +87,8 @@ def _service() -> str:
     lines = ["// Every role serves the requests that are its own.", "service Headrace {"]
     for request, response in RESPONSE_OF.items():
         name = request.__name__
-        lines.append(
-            f"  rpc {name}(.headrace.v1.{name}) returns (.headrace.v1.{response.__name__});"
-        )
+        lines.append(f"  rpc {name}(.headrace.v1.{name})")
+        lines.append(f"      returns (.headrace.v1.{response.__name__});")
     return "\n".join([*lines, "}\n"])
 
 
