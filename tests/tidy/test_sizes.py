@@ -1,12 +1,14 @@
 """No god files: a module is at most 500 lines, a function 60, a line 100 columns."""
 
 import ast
+import re
 
 from support.repo import GENERATED, files, modules
 
 MODULE_LINES = 500
 FUNCTION_LINES = 60
 COLUMNS = 100
+PRAGMA = re.compile(r"  # (noqa|type: ignore).*$")
 UNBROKEN = ("pyproject.toml", "rpc.proto")  # TOML lists of strings; generated from `rpc.messages`
 
 
@@ -32,6 +34,8 @@ def test_lines_are_short() -> None:
         f"{path}:{number}"
         for path in files(".py", ".sh", ".proto", ".toml")
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if len(line) > COLUMNS and GENERATED not in path.parents and path.name not in UNBROKEN
+        if len(PRAGMA.sub("", line)) > COLUMNS
+        and GENERATED not in path.parents
+        and path.name not in UNBROKEN
     ]
     assert not long
