@@ -81,7 +81,9 @@ class Channel:
         if seen.record == known:
             return False
         self.reported, self.drained_by = None, None
-        self.lost = self.alone = self.unwatched = self.hinted = self.released = False
+        # What is still under way concerns the epoch before; its end is told by its number.
+        self.lost = self.alone = self.unwatched = self.hinted = False
+        self.sending = self.releasing = self.released = False
         self.changed_at = now
         return True
 

@@ -134,10 +134,9 @@ class Channels:
             channel = self._table.get(vchannel)
             if channel is None:
                 continue
-            channel.sending = False
             if channel.epoch is None or channel.epoch.epoch != epoch:
                 continue
-            channel.changed_at = now
+            channel.sending, channel.changed_at = False, now
             if accepted:
                 channel.unwatched = False
             elif fenced and len(items) == 1:

@@ -94,7 +94,8 @@ class DataServiceMachine:
     def validate(self) -> None:
         """See `runtime.driver.Machine`: what must hold after every step."""
         for channel in self.channels.all():
-            assert not (channel.writing and channel.sending), f"{channel} is written and watched"
+            if channel.sending:
+                assert channel.holder, f"{channel} is sent to nobody"
             assert not (channel.unwatched and channel.lost), f"{channel} is lost and unwatched"
             if channel.dropped and channel.epoch is not None:
                 known_end = channel.epoch_revision >= channel.checkpoint_revision
