@@ -6,6 +6,7 @@ simulated proxy, from the parsed message on; the way there may lose either direc
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +181,7 @@ class Workload:
         give_up = loop.time() + give_up_s
         timestamp = 0
         while loop.time() < give_up:
-            try:
+            with contextlib.suppress(Lost, Aborted):  # asked again, for the same timestamp
                 if not timestamp:
                     answer = await self.call("Flush", pb.FlushRequest(collection_names=[name]))
                     if answer.status.code:
@@ -193,8 +194,6 @@ class Workload:
                 if state.flushed:
                     self.book.flushes.append((self._ids.get(name, 0), timestamp))
                     return True
-            except (Lost, Aborted):
-                pass
             await asyncio.sleep(0.3)
         return False
 
