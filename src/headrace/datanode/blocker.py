@@ -24,12 +24,13 @@ def words(buffers: Buffers, order: Order, queue: Queue, now: float) -> str:
     for segment in buffers.segments.values():
         name = f"segment {segment.id}"
         since = f"{now - segment.since_s:.1f} s"
-        hold(segment.first, f"{name}: {segment.size_bytes / MB:.1f} MB buffered since {since}")
+        hold(segment.first, f"{name}: {_size(segment.size_bytes)} buffered since {since}")
         if not segment.flushing:
             hold(segment.sealed, f"{name}: sealed, its flush is not cut yet")
     if buffers.deletes:
         since = f"{now - buffers.deletes_since_s:.1f} s"
-        hold(buffers.deletes[0].position, f"deletes: buffered since {since}")
+        what = f"deletes: {_size(buffers.delete_bytes)} buffered since {since}"
+        hold(buffers.deletes[0].position, what)
     for sync in order:
         seals = [
             buffers.segments[p.segment_id].sealed
@@ -42,6 +43,10 @@ def words(buffers: Buffers, order: Order, queue: Queue, now: float) -> str:
         sending = queue.sending
         return f"report failed: {sending.trouble}" if sending and sending.trouble else ""
     return min(held, key=lambda h: h[0])[1]
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / MB:.1f} MB" if size_bytes >= MB // 10 else f"{size_bytes} bytes"
 
 
 def _sync(sync: Sync, queue: Queue, now: float) -> str:

@@ -202,13 +202,14 @@ class Flowgraph:
         self._put(encoded.number)
         self.report()
 
-    def put_failed(self, number: int, stored: frozenset[str], reason: str) -> None:
-        """Not all objects are known to stand: again."""
+    def put_failed(self, number: int, stored: frozenset[str], reason: str) -> int:
+        """Not all objects are known to stand: again. How often it has failed by now."""
         if number not in self._order:
             self._shared.budget.written(self._key(number))
-            return
-        self._order.failed(number, stored, reason)
+            return 0
+        sync = self._order.failed(number, stored, reason)
         self._put(number)
+        return sync.attempt
 
     def stored(self, number: int) -> None:
         """All objects of a sync stand."""

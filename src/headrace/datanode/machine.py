@@ -258,8 +258,8 @@ class DataNodeMachine:
             case ev.ObjectsStored():
                 flow.stored(event.number)
             case ev.PutFailed():
-                self._tell("put failed", flow, {"reason": event.reason}, trouble=True)
-                flow.put_failed(event.number, event.stored, event.reason)
+                if flow.put_failed(event.number, event.stored, event.reason) == 1:
+                    self._tell("put failed", flow, {"reason": event.reason}, trouble=True)
             case ev.PackRefused():
                 self.shared.budget.written((event.vchannel, event.epoch, event.number))
                 self._fail(flow, event.reason)
