@@ -1,0 +1,24 @@
+"""Links between the pages of the repo lead somewhere."""
+
+import re
+
+import pytest
+from support.repo import ROOT, files
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+PAGES = [path.relative_to(ROOT) for path in files(".md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_relative_link_leads_to_a_file(page: object) -> None:
+    path = ROOT / str(page)
+    targets = LINK.findall(path.read_text())
+    broken = [t for t in targets if "://" not in t and not (path.parent / t).exists()]
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_code_that_a_page_names_exists(page: object) -> None:
+    text = (ROOT / str(page)).read_text()
+    named = re.findall(r"`((?:src|tests|tools|docs|bench|proto)/[\w/.-]+)`", text)
+    assert not [name for name in named if not (ROOT / name).exists()]
