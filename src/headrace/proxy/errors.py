@@ -16,10 +16,12 @@ from headrace.model.errors import HeadraceError, Invalid, NotFound
 from headrace.proxy.milvus import Message, common_pb
 
 INTERNAL_CODE = 65_535  # Milvus's "unexpected error"
-INVALID_CODE = 1100  # Milvus's "invalid parameter"
+RATE_LIMIT_CODE = 8  # the only one that pymilvus repeats by itself
 
 # Milvus's older codes, which clients before 2.3 read, by the newer ones.
 _OLDER = {
+    7: "DiskQuotaExhausted",
+    8: "RateLimit",
     100: "CollectionNotExists",
     109: "SchemaMismatch",
     700: "IndexNotExist",
@@ -165,8 +167,12 @@ class Refusal(Enum):
         "before you send them under another key",
     )
     KEY_REUSED = Sentence(1100, "the idempotency key was used for another request: {reason}")
+    LOG_FULL = Sentence(7, "nothing was written: {reason}")
+    BUSY = Sentence(
+        8, "the proxy has {under_way} bytes of requests under way, {most} at most: again, later"
+    )
     BROKEN = Sentence(INTERNAL_CODE, "the proxy broke on this call: its log says where")
-    NOT_SERVED = Sentence(INTERNAL_CODE, "{method} is not served yet; {instead}")
+    NOT_SERVED = Sentence(10, "{method} is not served yet; {instead}")
     FLUSH_TIME_MISSING = Sentence(1101, "flush_ts is missing: bring back what Flush answered")
 
     def __call__(self, *, at: str = "", **values: object) -> Invalid:
@@ -204,5 +210,7 @@ def status_of(error: HeadraceError) -> Message:
     older = common_pb.ErrorCode.Value(_OLDER.get(code, "UnexpectedError"))
     status = common_pb.Status(code=code, error_code=older, reason=error.message)
     if isinstance(error, Invalid):
-        status.extra_info["is_input_error"] = "true"
+        status.retriable = code == RATE_LIMIT_CODE
+        if code > 99:  # below are the server's own troubles
+            status.extra_info["is_input_error"] = "true"
     return status

@@ -41,11 +41,13 @@ class Methods:
         self._calls = telemetry.counter(
             "proxy_calls_total", "calls of clients by method and outcome", ("method", "outcome")
         )
+        self._under_way_bytes = 0
         self._token = base64.b64encode(settings.token.encode()).decode()
 
     async def answer(self, data: bytes, call: Call) -> bytes:
         """The answer to a request as it came; `Aborted` where only a gRPC status will do."""
         method = SERVICE.methods_by_name[call.method]
+        self._under_way_bytes += len(data)
         try:
             answer = await self._answer(method, data, call)
         except HeadraceError as error:
@@ -60,6 +62,8 @@ class Methods:
             raise
         else:
             self._count(call, "done")
+        finally:
+            self._under_way_bytes -= len(data)
         return bytes(answer.SerializeToString())
 
     def broken(self, call: Call) -> bytes:
@@ -69,8 +73,15 @@ class Methods:
         answer = _with_status(method, status_of(Refusal.BROKEN()))
         return bytes(answer.SerializeToString())
 
+    def _check_room(self, size: int) -> None:
+        """pymilvus repeats this refusal by itself, after a pause."""
+        most = self._settings.under_way_bytes_max
+        if self._under_way_bytes > most and self._under_way_bytes != size:
+            raise Refusal.BUSY(under_way=self._under_way_bytes, most=most)
+
     async def _answer(self, method: Any, data: bytes, call: Call) -> Message:
         self._check_token(call)
+        self._check_room(len(data))
         limit = self._settings.request_bytes_max
         if len(data) > limit:
             raise Refusal.TOO_LARGE(size=len(data), limit=limit)

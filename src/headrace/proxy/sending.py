@@ -7,7 +7,7 @@ pymilvus repeats what ends in `UNAVAILABLE` by itself, with identical bytes but,
 under another id. So that status is given only while no part stands anywhere and none may still come
 to: every attempt found nobody, or was refused before it was sent. Once an attempt may have got
 through, the parts are repeated to the client's deadline, and then `DEADLINE_EXCEEDED` says that the
-outcome is not known.
+outcome is not known. A log whose disk is full is said at once, in a Status, which is not repeated.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from headrace.model.channel import pchannel_of
 from headrace.model.errors import Fenced, Unavailable
-from headrace.proxy.errors import Aborted, Transport
+from headrace.proxy.errors import Aborted, Refusal, Transport
 from headrace.proxy.sequencing import Sequencing
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.waiting import Call
@@ -37,6 +37,7 @@ class Standing:
     in_flight: int = 0
     possible: bool = False
     given_up: bool = False
+    log_full: bool = False
     last: str = "nothing was tried"
 
 
@@ -70,11 +71,13 @@ class Sender:
             raise self.time_over(standing)
         return [o for o in outcomes if isinstance(o, AppendResponse)]
 
-    def time_over(self, standing: Standing) -> Aborted:
-        """How a request ends whose outcome is not known."""
+    def time_over(self, standing: Standing) -> Exception:
+        """How a request ends whose outcome is not known, or of which surely nothing stands."""
         if standing.possible or standing.in_flight:
             text = f"the outcome is not known: {standing.last}"
             return Aborted(Transport.DEADLINE_EXCEEDED, text)
+        if standing.log_full:
+            return Refusal.LOG_FULL(reason=standing.last)
         return Aborted(Transport.UNAVAILABLE, f"nothing was written: {standing.last}")
 
     async def _append(self, part: AppendRequest, call: Call, standing: Standing) -> AppendResponse:
@@ -89,10 +92,10 @@ class Sender:
             try:
                 response = await self._sequencing.call(pchannel, request, timeout_s=timeout_s)
                 assert isinstance(response, AppendResponse)
-                if response.outcome != "refused":
+                if response.outcome not in ("refused", "full"):
                     standing.possible |= response.outcome != "stale"
                     return response
-                standing.last = response.reason
+                standing.last, standing.log_full = response.reason, response.outcome == "full"
             except (NotSent, Fenced) as error:
                 standing.last = error.message
             except Unavailable as error:
@@ -110,7 +113,8 @@ class Sender:
         """Answer early while that is harmless: the client repeats, perhaps elsewhere."""
         waited_s = self._host.clock.monotonic() - standing.started
         if not standing.possible and not standing.in_flight:
-            standing.given_up = waited_s >= self._settings.unavailable_after_s
+            patience_s = self._settings.unavailable_after_s
+            standing.given_up = standing.log_full or waited_s >= patience_s
 
 
 class _TimeOver(Exception):

@@ -19,6 +19,7 @@ class ProxySettings:
     port: int = 19530  # 0 = any free one
     token: str = ""  # clients must send it with every call; "" = a client's token is ignored
     request_bytes_max: int = 64 * MB
+    under_way_bytes_max: int = 512 * MB  # of all requests that are not answered yet
     entry_bytes_max: int = 4 * MB  # both bodies of one part; not above the sequencers' limit
     shards_max: int = 16  # of one collection
     fields_max: int = 64  # of one collection, as in Milvus

@@ -68,6 +68,8 @@ class Admission:
         known = self._known(call, request, deadline, now)
         if known is not None:
             return known
+        if self.disk_trouble:
+            return [Answer(call, AppendResponse(outcome="full", reason=self.disk_trouble))]
         trouble = self._trouble(request)
         if trouble:
             return [Answer(call, refused(trouble))]
@@ -172,8 +174,8 @@ class Admission:
         return AppendResponse(outcome="stale", version=present.version if present else 0)
 
     def _trouble(self, request: AppendRequest) -> str:
-        if self.disk_trouble or self.log_trouble:
-            return self.disk_trouble or self.log_trouble
+        if self.log_trouble:
+            return self.log_trouble
         if self._queue.size_bytes + size_of(request) > self._settings.queue_bytes_max:
             return f"{self._queue.size_bytes} bytes wait for {self._pchannel} already"
         return ""

@@ -1,5 +1,6 @@
 """Every call is treated in one way: token, size, message, database, method, Status."""
 
+import asyncio
 import base64
 
 import pytest
@@ -33,7 +34,7 @@ async def test_a_method_that_is_not_served_says_so_in_a_status(method: str) -> N
     data = await world.assembly.methods.answer(b"", call_of(world, method))
     answer = GetMessageClass(SERVICE.methods_by_name[method].output_type).FromString(data)
     status = answer if answer.DESCRIPTOR.name == "Status" else answer.status
-    assert status.code == 65_535
+    assert status.code == 10
     assert status.reason == f"{method} is not served yet; {INSTEAD[method]}"
 
 
@@ -70,6 +71,20 @@ async def test_a_message_above_the_limit_is_refused_in_words() -> None:
         answer = await world.call("Insert", insert_request("c", list(range(5)), dim=256))
         assert answer.status.code == 1100
         assert "above the limit of 5000" in answer.status.reason
+
+
+async def test_a_proxy_with_too_much_under_way_asks_to_come_again() -> None:
+    async with ProxyWorld(settings=ProxySettings(under_way_bytes_max=1000)) as world:
+        await world.create("c", simple_schema())
+        request = insert_request("c", list(range(30)))
+        assert request.ByteSize() > 500
+        first, second = await asyncio.gather(
+            world.call("Insert", request), world.call("Insert", request)
+        )
+        assert first.status.code == 0
+        assert (second.status.code, second.status.retriable) == (8, True)
+        assert "again, later" in second.status.reason
+        assert (await world.call("Insert", request)).status.code == 0
 
 
 async def test_a_token_is_checked_on_every_call_when_it_is_set() -> None:

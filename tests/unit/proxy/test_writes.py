@@ -333,6 +333,17 @@ async def test_what_was_surely_not_sent_ends_unavailable_after_a_while(refusal: 
         assert 9 < world.clock.monotonic() < 12
 
 
+async def test_a_log_without_room_is_said_at_once() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema(), shards=2)
+        full = m.AppendResponse(outcome="full", reason="log disk almost full")
+        world.sequencer.outcomes = [full] * 2
+        answer = await insert(world, [1, 2, 3])
+        assert (answer.status.code, answer.status.error_code) == (7, 54)
+        assert "log disk almost full" in answer.status.reason
+        assert world.clock.monotonic() < 1
+
+
 async def test_what_may_stand_is_repeated_to_the_deadline() -> None:
     async with ProxyWorld() as world:
         await world.create("c", simple_schema())
