@@ -425,7 +425,8 @@ class AppendResponse(_message.Message):
     """Where a part stands. `outcome` is `done` (now or already), `stale` (encode anew by version
     `version`, same ids), `unknown` (below the window's floor: it may stand or not; never appended),
     `refused` (for `reason`; nothing stands or will come to stand by this call: again, later; an
-    earlier call under the same id may have had another end). `Unavailable` instead of a response
+    earlier call under the same id may have had another end), `full` (the same, since the log's disk
+    is too full). `Unavailable` instead of a response
     says nothing about the outcome; `Fenced` says that nothing stands by this call either.
 
     Of a repeat, `repeated` is set and `keys` holds the key column of the stored entry (Arrow IPC),
