@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.dataworld import position, report, stamp
+from support.datafacts import position, report, stamp
 from support.scripts import run, show
 
 from headrace.dataservice import effects as fx

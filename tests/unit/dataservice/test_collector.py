@@ -2,15 +2,8 @@
 
 from collections.abc import Sequence
 
-from support.dataworld import (
-    COLLECTION,
-    World,
-    deletes_report,
-    play,
-    report,
-    segment_report,
-    watched,
-)
+from support.datafacts import COLLECTION, deletes_report, report, segment_report
+from support.dataworld import World, play, watched
 
 from headrace.binlog import paths
 from headrace.dataservice.settings import DataServiceSettings

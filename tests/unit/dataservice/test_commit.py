@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.dataworld import (
+from support.datafacts import (
     PARTITION,
     deletes_report,
     insert_file,

@@ -10,13 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clock import ManualClock
-from support.dataworld import (
-    World,
-    deletes_report,
-    position,
-    report,
-    segment_report,
-)
+from support.datafacts import deletes_report, position, report, segment_report
+from support.dataworld import World
 
 from headrace.dataservice import rules
 from headrace.dataservice.committer import Committer, Outcome

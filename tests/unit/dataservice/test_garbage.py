@@ -3,7 +3,7 @@
 import asyncio
 
 from support.clock import ManualClock
-from support.dataworld import COLLECTION, PARTITION, insert_file, position, stamp, vchannels_of
+from support.datafacts import COLLECTION, PARTITION, insert_file, position, stamp, vchannels_of
 
 from headrace.binlog import paths, snapshot_list
 from headrace.binlog.snapshot_list import ListedSegment, SnapshotList

@@ -5,16 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.dataworld import (
-    COLLECTION,
-    World,
-    play,
-    position,
-    report,
-    segment_report,
-    stamp,
-    watched,
-)
+from support.datafacts import COLLECTION, position, report, segment_report, stamp
+from support.dataworld import World, play, watched
 
 from headrace.binlog import paths, snapshot_list
 from headrace.dataservice.settings import DataServiceSettings

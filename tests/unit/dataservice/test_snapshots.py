@@ -3,23 +3,21 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from support.dataworld import (
+from support.datafacts import (
     COLLECTION,
     PARTITION,
     SCHEMA,
-    World,
     deletes_report,
-    play,
     position,
     report,
     segment_report,
     stamp,
-    watched,
 )
+from support.dataworld import World, play, watched
 
 from headrace.binlog import paths
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.snapshots import derive, store
+from headrace.dataservice.snapshots import Derived, Held, derive, half_passed, store
 from headrace.meta.api import Put
 from headrace.meta.records import CollectionRecord, DdlRecord, PartitionRecord
 from headrace.model import codec
@@ -31,6 +29,12 @@ from headrace.rpc.messages import CheckpointMove, SaveCheckpointsRequest
 def listed_up_to(world: World) -> int:
     listed = world.listed()
     return listed.timestamp if listed else 0
+
+
+async def derived_list(world: World) -> Derived:
+    derived = await derive(world.meta, world.keys, COLLECTION, [])
+    assert isinstance(derived, Derived)
+    return derived
 
 
 QUICK = DataServiceSettings(settle_s=0.1, list_interval_s=10.0)
@@ -57,11 +61,11 @@ def test_a_list_is_complete_up_to_the_lowest_checkpoint() -> None:
         deletes = deletes_report(a, 1, 2, (None, 5))
         rows = segment_report(a, 11, 1, 1, (None, 5))
         await world.ask(report(a, 1, (1, 5), rows, deletes=deletes))
-        derived = await derive(world.meta, world.keys, COLLECTION, [])
+        derived = await derived_list(world)
         assert derived.list.timestamp == stamp(1)
         assert not derived.complete and not derived.over
         await world.ask(report(b, 1, (1, 9)))
-        derived = await derive(world.meta, world.keys, COLLECTION, [])
+        derived = await derived_list(world)
         assert derived.list.timestamp == stamp(5) and derived.complete
         assert [s.id for s in derived.list.segments] == [11]
         assert [d.key for d in derived.list.deltas] == [paths.delta_key(COLLECTION, a, 1, 2)]
@@ -112,7 +116,7 @@ def test_checkpoints_alone_are_listed_only_while_rows_lie_above_the_list() -> No
 def test_a_list_that_is_stored_twice_is_one_list() -> None:
     async def scene(world: World) -> None:
         world.create(1)
-        derived = await derive(world.meta, world.keys, COLLECTION, [])
+        derived = await derived_list(world)
         await store(world.objects, derived.list)
         await store(world.objects, derived.list)
         assert world.bucket.get(paths.snapshot_key(COLLECTION, derived.list.revision))
@@ -141,16 +145,18 @@ def test_a_list_has_every_schema_that_a_segment_names() -> None:
                     positions={a: position(a, 3 + version)},
                 )
             )
-        derived = await derive(world.meta, world.keys, COLLECTION, [])
+        derived = await derived_list(world)
         assert derived.list.version == 3
         assert derived.list.schemas == {1: SCHEMA, 3: wider}
 
     play(scene, QUICK)
 
 
-def test_a_dropped_partition_leaves_the_list_with_the_first_checkpoint_that_passes_it() -> None:
+def test_a_dropped_partition_leaves_the_list_when_all_checkpoints_have_passed_all_its_drops() -> (
+    None
+):
     async def scene(world: World) -> None:
-        await world.add_node(1)
+        node = await world.add_node(1)
         a, b = world.create(2)
         key = world.keys.collection(COLLECTION)
         found = world.store.read(key, False, 0).first
@@ -161,20 +167,55 @@ def test_a_dropped_partition_leaves_the_list_with_the_first_checkpoint_that_pass
         world.store.txn([], [Put(key, codec.encode(record))])
         await watched(world, [a, b])
         for n, vchannel in enumerate((a, b)):
-            await world.ask(
-                report(
-                    vchannel,
-                    1,
-                    (1, 5),
-                    segment_report(vchannel, 11 + n, 1, 1, (None, 5)),
-                    segment_report(vchannel, 21 + n, 1, 2, (None, 5), partition_id=71),
-                )
-            )
-        derived = await derive(world.meta, world.keys, COLLECTION, [])
+            kept = segment_report(vchannel, 11 + n, 1, 1, (None, 5))
+            gone = segment_report(vchannel, 21 + n, 1, 2, (None, 5), partition_id=71)
+            await world.ask(report(vchannel, 1, (1, 5), kept, gone))
+        derived = await derived_list(world)
         assert [s.id for s in derived.list.segments] == [11, 12, 21, 22]
+
+        async def held() -> dict[str, int]:
+            derived = await derive(world.meta, world.keys, COLLECTION, [])
+            return dict(derived.awaits) if isinstance(derived, Held) else {}
+
         await world.ask(report(a, 1, (5, 7), dropped_partitions=(71,)))
-        derived = await derive(world.meta, world.keys, COLLECTION, [])
+        assert await held() == {a: 0, b: 0}  # nobody knows yet where the drop stands
+        drop = DdlRecord(
+            collection_id=COLLECTION,
+            version=2,
+            kind=DdlKind.DROP_PARTITION,
+            schema=SCHEMA,
+            name="c7",
+            recorded=stamp(5),
+            partition_id=71,
+            noted=True,
+            positions={a: position(a, 7), b: position(b, 9)},
+        )
+        world.record_ddl(drop)
+        assert await held() == {a: stamp(9), b: stamp(9)}
+        await world.until(lambda: node.awaited == {a: stamp(9), b: stamp(9)})
+        await world.ask(report(b, 1, (5, 9), dropped_partitions=(71,)))
+        assert await held() == {a: stamp(9)}
+        await world.ask(report(a, 1, (7, 9)))
+        derived = await derived_list(world)
         assert [s.id for s in derived.list.segments] == [11, 12]
+        assert derived.list.timestamp == stamp(9)
         assert derived.list.partitions == {PARTITION: "_default"}
+
+    play(scene, QUICK)
+
+
+def test_a_collection_that_is_half_dropped_has_no_new_list() -> None:
+    async def scene(world: World) -> None:
+        await world.add_node(1)
+        a, b = world.create(2)
+        await watched(world, [a, b])
+        await world.ask(report(a, 1, (1, 5), segment_report(a, 11, 1, 1, (None, 5))))
+        await world.ask(report(a, 1, (5, 7), dropped=True))
+        images = [await world.image(v) for v in (a, b)]
+        assert half_passed(images, []) == ((b, 0),)
+        await world.ask(report(b, 1, (1, 9), dropped=True))
+        derived = await derived_list(world)
+        assert derived.over and not derived.list.segments
+        assert derived.list.timestamp == stamp(9)  # nothing can follow in a
 
     play(scene, QUICK)

@@ -1,6 +1,7 @@
 """How much of the log may go."""
 
-from support.dataworld import World, play, position, report, segment_report, stamp, watched
+from support.datafacts import position, report, segment_report, stamp
+from support.dataworld import World, play, watched
 
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.trim import Samples, below

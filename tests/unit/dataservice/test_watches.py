@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support.dataworld import PARTITION, SCHEMA, World, insert_file, position, stamp, vchannels_of
+from support.datafacts import PARTITION, SCHEMA, insert_file, position, stamp, vchannels_of
+from support.dataworld import World
 
 from headrace.dataservice import rules
 from headrace.dataservice.image import Image, Stored
