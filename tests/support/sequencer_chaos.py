@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace.meta.records import CollectionRecord, DdlRecord
-from headrace.model.entry import Ddl, DdlKind, DigestItem, Rows, Seal, TermStart
+from headrace.model.entry import Ddl, DdlKind, DigestItem, Rows
 from headrace.model.errors import Fenced, Invalid
-from headrace.model.group import Group, decode
 from headrace.model.timestamp import Timestamp, compose
 from headrace.rpc.messages import AppendDdlResponse, AppendRequest, AppendResponse, SealRequest
 from headrace.sequencer.effects import (
@@ -61,6 +60,7 @@ from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.window import items_of
+from support.checked_log import CheckedLog, Violation
 from support.sequencer_script import (
     PCHANNEL,
     START_MS,
@@ -109,10 +109,6 @@ class Client:
     gave_up: bool = False
 
 
-class Violation(Exception):
-    """An invariant does not hold."""
-
-
 class Chaos:
     """One run. `run` makes `steps` steps of chance, then lets everything come to its end."""
 
@@ -122,8 +118,7 @@ class Chaos:
         self.away = away
         self.calm = False
         self.now = 0.0
-        self.log: list[bytes] = []
-        self.groups: list[Group] = []
+        self.log = CheckedLog(in_time=not away)
         self.net: list[tuple[int, bytes]] = []
         self.last_granted: Timestamp = compose(START_MS)
         self.ids = 1
@@ -134,7 +129,6 @@ class Chaos:
         self.ddls: dict[int, DdlRecord] = {1: ddl(1)}
         self.clients: list[Client] = []
         self.calls: dict[int, Client | str] = {}
-        self.stands: dict[bytes, tuple[int, Rows]] = {}
         self.trace: list[str] = []
         self._wish(self.processes[0].server_id)
 
@@ -198,7 +192,7 @@ class Chaos:
         """An append that was sent some time ago arrives."""
         if self.net:
             place, data = self.random.choice(self.net)
-            self._take(place, data)
+            self.log.take(place, data)
 
     def _tell_wish(self) -> None:
         behind = [p for p in self.processes if p.wishes]
@@ -210,7 +204,7 @@ class Chaos:
         self._tell(self.random.choice(self.processes), TimePassed())
 
     def _pass_time(self) -> None:
-        self.now += self.random.choice([0.05, 0.5, 3.0])
+        self.now += self.random.choice([0.05, 0.5, 0.5, 3.0, 3.0, 3.0, 21.0])
 
     def _new_wish(self) -> None:
         self._wish(self.random.choice(self.processes).server_id)
@@ -249,8 +243,8 @@ class Chaos:
             case ReadEnd(attempt):
                 if chance < 0.1:
                     return ReadFailed(attempt, "away")
-                last = self.groups[-1].last_timestamp if self.groups else 0
-                return EndRead(attempt, len(self.log), last, 0)
+                last = self.log.groups[-1].last_timestamp if self.log.groups else 0
+                return EndRead(attempt, len(self.log.messages), last, 0)
             case ReadMeta(attempt):
                 return ReadFailed(attempt, "away") if chance < 0.1 else self._meta(attempt)
             case ReadWindow(attempt, term):
@@ -258,8 +252,10 @@ class Chaos:
             case Append():
                 return self._append(order, chance)
             case Look(attempt, message_id):
-                there = message_id <= len(self.log) and chance > 0.3
-                return Looked(attempt, message_id, self.log[message_id - 1] if there else None)
+                there = message_id <= len(self.log.messages) and chance > 0.3
+                return Looked(
+                    attempt, message_id, self.log.messages[message_id - 1] if there else None
+                )
             case AskGrant(asked):
                 return self._grant(process, asked, chance)
             case LeaseIds(count):
@@ -274,10 +270,10 @@ class Chaos:
     def _append(self, order: Append, chance: float) -> Event:
         data = b"".join(order.parts)
         if chance > 0.35:
-            if self._take(order.expected_last, data):
-                return AppendAnswered(order.attempt, order.expected_last, len(self.log))
+            if self.log.take(order.expected_last, data):
+                return AppendAnswered(order.attempt, order.expected_last, len(self.log.messages))
         elif chance > 0.15:
-            self._take(order.expected_last, data)
+            self.log.take(order.expected_last, data)
         self.net.append((order.expected_last, data))
         return AppendUnanswered(order.attempt, order.expected_last, "no outcome")
 
@@ -290,7 +286,7 @@ class Chaos:
 
     def _past(self, term: int) -> Past:
         items: list[DigestItem] = []
-        for number, group in enumerate(self.groups[: term - 1], 1):
+        for number, group in enumerate(self.log.groups[: term - 1], 1):
             items += items_of(number, group.entries)
         return Past(tuple(items), tuple(items), 0, 0, 0, 0, len(items))
 
@@ -326,7 +322,7 @@ class Chaos:
             if isinstance(response, Invalid):
                 raise Violation(f"{response} of a request that is right")
         elif isinstance(response, AppendResponse) and response.outcome == "stale":
-            if client.request.part_id in self.stands:
+            if client.request.part_id in self.log.stands:
                 raise Violation(f"RQ-1 {client.request.part_id!r} stands and is called stale")
             client.request = replace(client.request, version=response.version)
         elif surely_not:
@@ -338,14 +334,14 @@ class Chaos:
         client.answer = response
         if response.outcome != "done":
             return
-        stood = self.stands.get(client.request.part_id)
+        stood = self.log.stands.get(client.request.part_id)
         if stood is None or stood[0] != response.message_id:
             raise Violation(f"DL-1 {client.request.part_id!r} is acknowledged, but {stood}")
         if response.timestamp and stood[1].timestamp != response.timestamp:
             raise Violation(f"DL-1 {client.request.part_id!r} has another timestamp")
 
     def _answer_stored(self, order: AnswerStored) -> None:
-        entry = self.groups[order.message_id - 1].entries[order.index]
+        entry = self.log.groups[order.message_id - 1].entries[order.index]
         assert isinstance(entry, Rows) and entry.part_id == order.part_id
         response = AppendResponse(
             outcome="done",
@@ -362,7 +358,7 @@ class Chaos:
         for vchannel, position in positions.items():
             if position.message_id == 0:
                 continue
-            entries = self.groups[position.message_id - 1].entries
+            entries = self.log.groups[position.message_id - 1].entries
             found = [e for e in entries if isinstance(e, Ddl) and e.vchannel == vchannel]
             if not found:
                 raise Violation(f"DD-1 no DDL stands at {position}")
@@ -371,65 +367,6 @@ class Chaos:
         if self.record.noted < version:
             self.record = replace(self.record, noted=version)
             self.ddls[version] = replace(self.ddls[version], noted=True, positions=positions)
-
-    # ---- the log -------------------------------------------------------------------------------
-
-    def _take(self, place: int, data: bytes) -> bool:
-        if place != len(self.log):
-            return False
-        self.log.append(data)
-        group = decode(data)
-        self.groups.append(group)
-        self._check(group)
-        return True
-
-    def _check(self, group: Group) -> None:
-        number = len(self.groups)
-        before = self.groups[-2] if number > 1 else None
-        stamps = [e.timestamp for e in group.entries]
-        last = before.last_timestamp if before else 0
-        if stamps != sorted(set(stamps)) or stamps[0] <= last:
-            raise Violation(f"TT-1 at {number}")
-        term = number
-        if not isinstance(group.entries[0], TermStart):
-            assert before is not None
-            term = before.term or number - 1
-            after = before.number + 1
-            if (group.term, group.number) != (term, after):
-                raise Violation(f"SQ-1 {group.term}.{group.number} stands behind {term}.{after}")
-        for entry in group.entries:
-            if isinstance(entry, Rows):
-                self._check_rows(number, entry, term)
-
-    def _check_rows(self, number: int, entry: Rows, term: int) -> None:
-        if entry.part_id in self.stands:
-            raise Violation(f"RQ-1 {entry.part_id!r} stands twice: at {number}")
-        self.stands[entry.part_id] = (number, entry)
-        if not self.away and entry.timestamp <= entry.first_sent:
-            raise Violation(f"TT-2 {entry.part_id!r} was first sent above its timestamp")
-        versions, ended = [0], set()
-        opened: dict[int, int] = {}
-        for at, group in enumerate(self.groups, 1):
-            for e in group.entries:
-                if e is entry:
-                    break
-                match e:
-                    case Ddl() if e.vchannel == entry.vchannel:
-                        versions.append(e.version)
-                        ended |= {s for s, t in opened.items()}
-                    case Seal():
-                        ended.add(e.segment_id)
-                    case TermStart():
-                        ended |= set(opened)
-                    case Rows() if e.vchannel == entry.vchannel:
-                        opened |= dict.fromkeys((s.segment_id for s in e.segments), at)
-                    case _:
-                        pass
-        if max(versions) != entry.version:
-            raise Violation(f"SC-1 rows of {entry.version} stand in {max(versions)}")
-        for s in entry.segments:
-            if s.segment_id in ended or s.opens == (s.segment_id in opened):
-                raise Violation(f"SG-1 segment {s.segment_id} at {number} of term {term}")
 
     # ---- the calm ------------------------------------------------------------------------------
 
@@ -467,13 +404,9 @@ class Chaos:
     def _check_end(self) -> None:
         for client in self.clients:
             part_id = client.request.part_id
-            if client.gave_up and client.calls == 1 and part_id in self.stands:
+            if client.gave_up and client.calls == 1 and part_id in self.log.stands:
                 raise Violation(f"RQ-1 {part_id!r} stands, and its client was told otherwise")
-        taken = [e for _, e in self.stands.values()]
-        ids = [i for e in taken for i in range(e.first_row_id, e.first_row_id + e.rows)]
-        ids += [s.segment_id for e in taken for s in e.segments if s.opens]
-        if len(ids) != len(set(ids)):
-            raise Violation("ID-1 an id was used twice")
+        self.log.check_ids()
 
     # ---- parts ---------------------------------------------------------------------------------
 

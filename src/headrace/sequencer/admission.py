@@ -87,9 +87,7 @@ class Admission:
 
     def release(self, reason: str) -> list[Effect]:
         """What parts were parked for has come."""
-        if not self._queue.parked(reason):
-            return []
-        released = self._queue.release(reason, self._grants.need())
+        released = self._queue.release(reason)
         return [effect for part in released for effect in self.judge_again(part)]
 
     def room(self) -> list[Effect]:

@@ -89,11 +89,11 @@ class Queue:
         part.state, part.parked_for = State.PARKED, reason
         self._parked.setdefault(reason, {})[part.request.part_id] = part
 
-    def release(self, reason: str, need: int) -> list[Part]:
-        """What was parked for it is ready again, as if it had arrived now; the released parts."""
+    def release(self, reason: str) -> list[Part]:
+        """What was parked for it is ready again, behind the others; the released parts."""
         released = list(self._parked.pop(reason, {}).values())
         for part in released:
-            part.state, part.need = State.READY, need
+            part.state, part.parked_for = State.READY, ""
             self._ready[part.request.part_id] = part
         return released
 

@@ -18,10 +18,10 @@ def test_a_released_part_is_ready_again_behind_the_others_and_once() -> None:
     queue.park(first, "v")
     queue.add(2, part("b"), 1, 60.0)
     assert queue.parked("v") == 1
-    assert queue.release("v", 9) == [first]
-    assert [(p.request.part_id[:1], p.need) for p in queue.ready()] == [(b"b", 1), (b"a", 9)]
+    assert queue.release("v") == [first]
+    assert [p.request.part_id[:1] for p in queue.ready()] == [b"b", b"a"]
     queue.validate()
-    assert queue.release("v", 9) == []
+    assert queue.release("v") == []
 
 
 def test_a_call_expires_alone_and_the_part_with_its_last_call() -> None:
