@@ -38,15 +38,16 @@ from headrace.datanode.handoff import (
 )
 from headrace.datanode.pack.encode import pieces
 from headrace.datanode.persist.order import Order, Stage
+from headrace.datanode.report import queue
 from headrace.datanode.report.checkpoint import Holders, PendingDrop, proposal
-from headrace.datanode.report.queue import Queue
 from headrace.datanode.report.requests import Reporter, flushed_by
 from headrace.datanode.shared import Shared
 from headrace.model.channel import PChannel, VChannel
+from headrace.model.errors import Corrupt
 from headrace.model.ids import Epoch, MessageId
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import ChannelState, CheckpointMove, SaveBinlogPathsRequest, Watch
+from headrace.rpc.messages import ChannelState, CheckpointMove, Watch
 
 
 class Phase(StrEnum):
@@ -90,7 +91,7 @@ class Flowgraph:
             collection_id=watch.collection_id,
         )
         most = shared.settings.report_segments_most
-        self._queue = Queue(reporter, watch.seek, most, self._proposal)
+        self._queue = queue.Queue(reporter, watch.seek, most, self._proposal)
 
     # ---- what the machine asks ---------------------------------------------------------------
 
@@ -263,9 +264,11 @@ class Flowgraph:
             elif at_rest:
                 self.end(Phase.RELEASED, "released")
 
-    def answered(self) -> SaveBinlogPathsRequest:
-        """The report on its way stands: the request that was answered."""
+    def answered(self, outcome: str) -> None:
+        """The report on its way is answered. `Corrupt` when that is no answer."""
         assert self._queue.sending is not None
+        if not queue.is_settled(outcome):
+            raise Corrupt(f"a report was answered {outcome!r}", channel=self.vchannel)
         request = self._queue.sending.request
         done = self._queue.answered()
         if done is not None:
@@ -277,7 +280,6 @@ class Flowgraph:
         if request.dropped:
             self.end(Phase.RELEASED, "dropped")
         self.report()
-        return request
 
     def _reported(self, done: StoredPack) -> None:
         sync = self._order.reported(done.head.number)

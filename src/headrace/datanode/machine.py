@@ -264,7 +264,7 @@ class DataNodeMachine:
                 self.shared.budget.written((event.vchannel, event.epoch, event.number))
                 self._fail(flow, event.reason)
             case ev.ReportAnswered():
-                flow.answered()
+                self._attempt(flow, partial(flow.answered, event.outcome))
                 if flow.vchannel in self._idle.awaited:
                     self._look[flow.vchannel] = None
             case ev.ReportUnanswered():
@@ -446,4 +446,5 @@ class DataNodeMachine:
             assert vchannel == flow.vchannel
             flow.validate()
             assert flow.buffers.empty or vchannel in self._busy, vchannel
-            assert not flow.moving or self._idle.holds(vchannel, flow.epoch), vchannel
+            if flow.moving and not flow.ended:
+                assert self._idle.holds(vchannel, flow.epoch), vchannel
