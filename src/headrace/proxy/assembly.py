@@ -6,6 +6,7 @@ process around them (`service`) or the transport (`frontdoor`). A simulation cal
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
@@ -43,63 +44,40 @@ class Assembly:
         peers: Peers,
         sequencers: SequencerPort,
     ) -> None:
+        edges: dict[str, Any] = {
+            "meta": meta,
+            "keys": keys,
+            "peers": peers,
+            "host": host,
+            "telemetry": telemetry,
+        }
         self.catalog = Catalog(meta, keys, host, telemetry)
-        self.leaders = Leaders(
-            meta=meta,
-            keys=keys,
-            peers=peers,
-            host=host,
-            telemetry=telemetry,
-            settings=settings,
-        )
+        self.leaders = Leaders(settings=settings, **edges)
         self.sequencing = Sequencing(
-            meta=meta,
-            keys=keys,
-            peers=peers,
-            host=host,
-            telemetry=telemetry,
             own=sequencers,
             leaders=self.leaders,
             suspect_again_s=settings.suspect_again_s,
+            **edges,
         )
         known = KnownTime(
-            leaders=self.leaders,
-            peers=peers,
-            host=host,
-            refresh_s=settings.known_timestamp_s,
+            leaders=self.leaders, peers=peers, host=host, refresh_s=settings.known_timestamp_s
         )
+        parts: dict[str, Any] = {
+            "catalog": self.catalog,
+            "leaders": self.leaders,
+            "known": known,
+            "host": host,
+            "settings": settings,
+        }
         statistics = Statistics(self.catalog, self.leaders)
-        writes = Writes(
-            catalog=self.catalog,
-            leaders=self.leaders,
-            sender=Sender(self.sequencing, host, settings),
-            known=known,
-            host=host,
-            settings=settings,
-        )
-        flush = Flush(
-            catalog=self.catalog,
-            leaders=self.leaders,
-            sequencing=self.sequencing,
-            known=known,
-            host=host,
-            settings=settings,
-        )
-        indexes = Indexes(
-            catalog=self.catalog,
-            leaders=self.leaders,
-            statistics=statistics,
-            meta=meta,
-            keys=keys,
-        )
         self.served = served_methods(
             Connections(self.leaders, known, host),
             Ddl(self.catalog, self.leaders, settings),
             Describe(self.catalog),
-            writes,
-            flush,
+            Writes(sender=Sender(self.sequencing, host, settings), **parts),
+            Flush(sequencing=self.sequencing, **parts),
             statistics,
-            indexes,
+            Indexes(self.catalog, self.leaders, statistics, meta, keys),
         )
         self.methods = Methods(self.served, settings, telemetry)
 

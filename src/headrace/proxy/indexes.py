@@ -42,7 +42,6 @@ class Indexes:
 
     def __init__(
         self,
-        *,
         catalog: Catalog,
         leaders: Leaders,
         statistics: Statistics,
