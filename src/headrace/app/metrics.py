@@ -5,11 +5,16 @@
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from headrace.model.errors import Invalid
+
+END_POLL_S = 0.02  # how often the thread looks whether it is to end
 
 
 class _Quiet(WSGIRequestHandler):
@@ -18,7 +23,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class MetricsServer:
-    """Serves until `close`."""
+    """Serves from the start until `close`; `Invalid` when its address cannot be had."""
 
     def __init__(
         self,
@@ -39,9 +44,16 @@ class MetricsServer:
             found: Iterable[bytes] = metrics(environ, start)
             return found
 
-        self._server: WSGIServer = make_server(host, port, answer, handler_class=_Quiet)
+        try:
+            self._server: WSGIServer = make_server(host, port, answer, handler_class=_Quiet)
+        except OSError as error:
+            raise Invalid(
+                f"process.metrics_port: cannot listen at {host}:{port}: {error.strerror}",
+                field="process.metrics_port",
+            ) from error
         self.address = f"{host}:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        serve = partial(self._server.serve_forever, poll_interval=END_POLL_S)
+        Thread(target=serve, name="metrics", daemon=True).start()
 
     def close(self) -> None:
         """Stop answering."""

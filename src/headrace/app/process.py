@@ -20,7 +20,7 @@ from headrace.app.crash import crash_points_from
 from headrace.app.logs import make_logger
 from headrace.app.metrics import MetricsServer
 from headrace.app.settings import Settings
-from headrace.app.wiring import make_role, open_edges
+from headrace.app.wiring import Edges, make_role, open_edges
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid
@@ -53,49 +53,70 @@ def serve(role: Role, settings: Settings) -> int:
 
 
 async def _serve(role: Role, name: str, settings: Settings, telemetry: Telemetry) -> int:
-    host = real_host()
-    edges = await open_edges(settings, host, telemetry)
-    process = make_role(
-        role,
-        settings=settings,
-        host=host,
-        telemetry=telemetry,
-        keys=Keys(settings.etcd.root),
-        node_name=name,
-        edges=edges,
-        crash=crash_points_from(os.environ),
-        door=lambda methods: FrontDoor(methods, settings.proxy, host, telemetry),
-    )
-    metrics = MetricsServer(
-        telemetry.registry,
-        lambda: process.healthy,
-        host=settings.process.metrics_host,
-        port=settings.process.metrics_port,
-    )
-    telemetry.log.info("starts", role=role.value, metrics=metrics.address)
-    try:
-        with _stop_on_signals(process):
-            parent = asyncio.create_task(_stop_without_parent(process))
-            try:
-                await process.run()
-            finally:
-                parent.cancel()
+    stop = asyncio.Event()
+    with _set_on_signals(stop):
+        opening = asyncio.create_task(open_edges(settings, real_host(), telemetry))
+        stopped = asyncio.create_task(stop.wait())
+        parent = asyncio.create_task(_set_without_parent(stop))
+        try:
+            await asyncio.wait([opening, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                await _run(role, name, settings, telemetry, opening.result(), stop)
+        except AssertionError as error:
+            telemetry.log.error("we are wrong: the process ends", reason=str(error), exc_info=True)
+            return 1
+        finally:
+            for task in (opening, stopped, parent):
+                task.cancel()
         telemetry.log.info("stopped")
         return 0
-    except AssertionError as error:
-        telemetry.log.error("we are wrong: the process ends", reason=str(error), exc_info=True)
-        return 1
+
+
+async def _run(
+    role: Role,
+    name: str,
+    settings: Settings,
+    telemetry: Telemetry,
+    edges: Edges,
+    stop: asyncio.Event,
+) -> None:
+    """From edges that are open to edges that are closed."""
+    host = real_host()
+    try:
+        process = make_role(
+            role,
+            settings=settings,
+            host=host,
+            telemetry=telemetry,
+            keys=Keys(settings.etcd.root),
+            node_name=name,
+            edges=edges,
+            crash=crash_points_from(os.environ),
+            door=lambda methods: FrontDoor(methods, settings.proxy, host, telemetry),
+        )
+        metrics = MetricsServer(
+            telemetry.registry,
+            lambda: process.healthy,
+            host=settings.process.metrics_host,
+            port=settings.process.metrics_port,
+        )
+        telemetry.log.info("starts", role=role.value, metrics=metrics.address)
+        stopping = asyncio.create_task(_stop_when_set(stop, process))
+        try:
+            await process.run()
+        finally:
+            stopping.cancel()
+            metrics.close()
     finally:
-        metrics.close()
         await edges.close()
 
 
 @contextlib.contextmanager
-def _stop_on_signals(process: RoleProcess) -> Iterator[None]:
+def _set_on_signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
     for number in numbers:
-        loop.add_signal_handler(number, process.stop)
+        loop.add_signal_handler(number, stop.set)
     try:
         yield
     finally:
@@ -103,11 +124,16 @@ def _stop_on_signals(process: RoleProcess) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _stop_without_parent(process: RoleProcess) -> None:
+async def _stop_when_set(stop: asyncio.Event, process: RoleProcess) -> None:
+    await stop.wait()
+    process.stop()
+
+
+async def _set_without_parent(stop: asyncio.Event) -> None:
     """Where the kernel does not tell of the parent's death, look."""
     if not os.environ.get("HEADRACE_CHILD"):
         return
     parent = os.getppid()
     while os.getppid() == parent:  # noqa: ASYNC110 - the kernel tells nobody
         await asyncio.sleep(PARENT_CHECK_S)
-    process.stop()
+    stop.set()
