@@ -204,11 +204,11 @@ class ListStored:
 
 @dataclass(frozen=True, slots=True)
 class ListNotStored:
-    """It could not be read or stored. `absent`: meta has no such collection."""
+    """It could not be read or stored, or has to wait until these checkpoints have passed."""
 
     collection_id: CollectionId
     reason: str
-    absent: bool = False
+    awaits: tuple[tuple[VChannel, Timestamp], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

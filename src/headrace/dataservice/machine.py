@@ -277,6 +277,8 @@ class DataServiceMachine:
                 self.lists.stored(event, now)
             case ev.ListNotStored():
                 self.lists.not_stored(event, now)
+                for vchannel, timestamp in event.awaits:
+                    self.channels.await_timestamp(vchannel, timestamp)
             case ev.ChoreEnded():
                 self.chores.ended(event.chore, now)
                 for collection_id in event.lists:

@@ -32,7 +32,7 @@ from headrace.dataservice.epochs import write_epoch
 from headrace.dataservice.housekeeping import Housekeeping
 from headrace.dataservice.leader_meta import LeaderMeta, NotLeading
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.snapshots import derive, store
+from headrace.dataservice.snapshots import Held, derive, store
 from headrace.dataservice.watches import read_watch
 from headrace.meta.api import Compacted
 from headrace.meta.keys import Keys
@@ -282,6 +282,8 @@ class DataServiceShell:
             derived = await derive(
                 self._meta.store, self._keys, collection_id, self._vchannels(collection_id)
             )
+            if isinstance(derived, Held):
+                return ev.ListNotStored(collection_id, "half dropped", derived.awaits)
             self._crash.reach(LIST_DERIVED)
             await store(self._objects, derived.list)
         except Compacted as error:

@@ -5,9 +5,10 @@ format (`binlog.snapshot_list`), when a list is made (`lists`), or when old ones
 
 Put if absent under the revision: the highest is the list, so a leader that was frozen changes
 nothing, and a repeat finds its own. What is on a list was committed, so it exists (OB-1); every
-checkpoint has passed its timestamp, so nothing at or below it is missing (SN-1). Segments of a
-partition leave the lists in all vchannels as soon as one checkpoint has passed the partition's
-drop, for unfinished ones lack rows from then on.
+checkpoint has passed its timestamp, so nothing at or below it is missing (SN-1).
+
+A drop stands at another timestamp in each vchannel. Once one checkpoint has passed it, rows are
+missing there; so no list is made until the timestamp of a list is above it in all of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,11 +23,15 @@ from headrace.meta.keys import Keys
 from headrace.meta.records import BundleRecord, CollectionRecord, DdlRecord, SegmentRecord
 from headrace.model import codec
 from headrace.model.channel import VChannel
+from headrace.model.entry import DdlKind
 from headrace.model.errors import Conflict, NotFound
 from headrace.model.ids import CollectionId, PartitionId, Revision, Version
 from headrace.model.schema import Schema
 from headrace.model.segment import FileRef
+from headrace.model.timestamp import Timestamp
 from headrace.objects.api import ObjectStore
+
+WHOLE_COLLECTION = 0  # where a drop names a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,17 @@ class Derived:
     over: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """No list can be made now: a drop has been passed in some vchannels and not in all. It can be
+    once these checkpoints have passed these timestamps (0 = not known yet)."""
+
+    awaits: tuple[tuple[VChannel, Timestamp], ...]
+
+
 async def derive(
     meta: MetaStore, keys: Keys, collection_id: CollectionId, vchannels: Sequence[VChannel]
-) -> Derived:
+) -> Derived | Held:
     """The list as of now. `vchannels` are asked for where the collection's record has gone already.
 
     `NotFound` when there is neither record nor vchannel; `Unavailable`; `Compacted`.
@@ -67,14 +80,23 @@ def list_of(
     record: CollectionRecord | None,
     images: Sequence[Image],
     ddls: Iterable[DdlRecord],
-) -> Derived:
-    """The list that these records, read at one revision, amount to."""
+) -> Derived | Held:
+    """The list that these records, read at one revision, amount to.
+
+    From the first checkpoint on that has passed the collection's drop it holds nothing, as of that
+    drop: the other vchannels still have rows, but a list of half a collection would be none.
+    """
+    awaits = half_passed(images, ddls)
+    if awaits:
+        return Held(awaits)
+    dropped = [i for i in images if i.checkpoint.value.dropped]
     gone = {p for i in images for p in i.checkpoint.value.dropped_partitions}
+    over = all(i.checkpoint.value.dropped for i in images)
     segments: list[ListedSegment] = []
     bundles: list[str] = []
     records: list[SegmentRecord] = []
     deltas: list[FileRef] = []
-    for image in images:
+    for image in () if dropped else images:
         live = {r.id: r for r in image.live_segments() if r.files and r.partition_id not in gone}
         whole = [b.value for b in image.bundles.values() if _is_whole(b.value, live)]
         inside = {r.id for b in whole for r in b.segments}
@@ -83,7 +105,7 @@ def list_of(
         records += live.values()
         if not image.checkpoint.value.dropped:
             deltas += [d.value for d in image.deltas.values()]
-    timestamp = rules.list_timestamp(i.checkpoint.value.position for i in images)
+    timestamp = list_timestamp(images)
     made = SnapshotList(
         collection_id=collection_id,
         name=record.name if record else "",
@@ -100,8 +122,41 @@ def list_of(
     return Derived(
         made,
         complete=all(f.last_timestamp <= timestamp for f in files),
-        over=all(i.checkpoint.value.dropped for i in images),
+        over=over,
     )
+
+
+def list_timestamp(images: Sequence[Image]) -> Timestamp:
+    """Up to which everything is in meta. Where all is dropped nothing can follow, so the highest
+    checkpoint counts."""
+    if all(i.checkpoint.value.dropped for i in images):
+        return max(i.checkpoint.value.position.timestamp for i in images)
+    return rules.list_timestamp(i.checkpoint.value.position for i in images)
+
+
+def half_passed(
+    images: Sequence[Image], ddls: Iterable[DdlRecord]
+) -> tuple[tuple[VChannel, Timestamp], ...]:
+    """What has to be passed before the next list: the last place of each drop that some checkpoint
+    has passed, in every vchannel that is not there yet."""
+    places: dict[PartitionId, Timestamp] = {}
+    for ddl in ddls:
+        if ddl.kind in (DdlKind.DROP, DdlKind.DROP_PARTITION):
+            stands = [p.timestamp for p in ddl.positions.values()] if ddl.noted else []
+            places[ddl.partition_id] = max(stands, default=0)
+    checkpoints = [i.checkpoint.value for i in images]
+    awaits: dict[VChannel, Timestamp] = {}
+    if any(c.dropped for c in checkpoints) and not all(c.dropped for c in checkpoints):
+        for image, checkpoint in zip(images, checkpoints, strict=True):
+            if not checkpoint.dropped:
+                awaits[image.vchannel] = places.get(WHOLE_COLLECTION, 0)
+    for partition_id in sorted({p for c in checkpoints for p in c.dropped_partitions}):
+        place = places.get(partition_id, 0)
+        for image, checkpoint in zip(images, checkpoints, strict=True):
+            passed = checkpoint.drops(partition_id) and checkpoint.position.passed(place)
+            if not (passed and place) and not checkpoint.dropped:
+                awaits[image.vchannel] = max(place, awaits.get(image.vchannel, 0))
+    return tuple(awaits.items())
 
 
 def listed(record: SegmentRecord) -> ListedSegment:

@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
-from support.datafacts import COLLECTION, deletes_report, report, segment_report
+from support.datafacts import (
+    COLLECTION,
+    SCHEMA,
+    deletes_report,
+    position,
+    report,
+    segment_report,
+    stamp,
+)
 from support.dataworld import World, play, watched
 
 from headrace.binlog import paths
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.meta.records import PChannelRecord
+from headrace.meta.records import DdlRecord, PChannelRecord
 from headrace.model import codec
+from headrace.model.entry import DdlKind
 from headrace.model.errors import HeadraceError
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages import DeletesReport, SaveBinlogPathsRequest, SegmentReport
@@ -76,10 +85,10 @@ def test_a_dropped_collection_leaves_nothing_behind_but_its_lists_first() -> Non
         await world.ask(report(a, 1, (1, 5), *parts, deletes=deletes))
         await world.until(lambda: bool(world.listed() and world.listed().segments))
         await world.ask(dropping(a, 1, (5, 9)))
-        await world.until(lambda: not world.listed().segments)
         assert (await world.ask(dropping(a, 1, (5, 9)))).outcome == "done"
         await world.ask(dropping(b, 1, (1, 9)))
         assert world.epoch(a).ended and world.epoch(b).ended
+        await world.until(lambda: not world.listed().segments)
         began = world.clock.monotonic()
         await world.until(lambda: not stored(world))
         assert world.clock.monotonic() - began >= 20.0
@@ -137,6 +146,19 @@ def test_a_dropped_partition_is_taken_out_of_its_bundle() -> None:
         await world.ask(report(a, 1, (1, 2), *parts))
         await world.until(lambda: bool(world.listed() and world.listed().bundles))
         (before,) = (await world.image(a)).bundles.values()
+        world.record_ddl(
+            DdlRecord(
+                collection_id=COLLECTION,
+                version=2,
+                kind=DdlKind.DROP_PARTITION,
+                schema=SCHEMA,
+                name="c7",
+                recorded=stamp(3),
+                partition_id=71,
+                noted=True,
+                positions={a: position(a, 4)},
+            )
+        )
         await world.ask(report(a, 1, (2, 5), dropped_partitions=(71,)))
         image = await world.image(a)
         assert sorted(r.id for r in image.live_segments()) == [11, 13]
