@@ -125,4 +125,4 @@ class Sequencing:
         try:
             await self._peers.call(leader.address, suspicion, timeout_s=SUSPECT_TIMEOUT_S)
         except (Unavailable, Fenced):
-            del self._suspected[record.server_id]
+            self._suspected.pop(record.server_id, None)  # another call may have been first
