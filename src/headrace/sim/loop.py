@@ -70,7 +70,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_now = 0.0
         selector.advance = self._advance
         self.steps = 0
+        self.callbacks_broken: list[str] = []
         self.set_task_factory(_task_of_process)
+        self.set_exception_handler(lambda _, context: self._heard(context))
+
+    def _heard(self, context: dict[str, Any]) -> None:
+        # What is said of a task when it is collected is said at no certain time, and dead
+        # processes leave many; a callback that raises is a bug of ours.
+        if "Exception in callback" in context.get("message", ""):
+            self.callbacks_broken.append(f"{context['message']}: {context.get('exception')!r}")
+
+    def _asyncgen_finalizer_hook(self, agen: Any) -> None:
+        """Nothing: when a generator is collected must not decide about the order of anything."""
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""

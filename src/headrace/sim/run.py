@@ -144,6 +144,9 @@ class _Course:
             self._look(cluster, checkers)
 
     def _look(self, cluster: Cluster, checkers: Checkers) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        cluster.broken += loop.callbacks_broken
         if cluster.broken:
             raise Violation(f"BUG {cluster.broken[0]}")
         checkers.look()

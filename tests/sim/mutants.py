@@ -1,0 +1,55 @@
+"""Builds with one rule of the protocol left out: what the simulator has to catch.
+
+Each mutant replaces one of the small functions in which the production code keeps its rules. The
+names are those of the rules; `without` applies one while a seed runs.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from headrace.datanode import watches
+from headrace.dataservice import rules as service_rules
+from headrace.sequencer.rules import Rules
+
+Mutant = tuple[Any, str, Callable[..., Any]]  # where, which name, what stands there instead
+
+MUTANTS: dict[str, Mutant] = {
+    "reports compare the epoch": (
+        service_rules,
+        "epoch_agrees",
+        lambda record, epoch, server_id: not record.ended,
+    ),
+    "files and checkpoint in one transaction": (
+        service_rules,
+        "one_transaction",
+        lambda files, checkpoints: (tuple(checkpoints), tuple(files)),
+    ),
+    "acknowledged when it stands": (Rules, "acknowledges_when_sent", lambda self: True),
+    "one append in flight": (Rules, "may_send", lambda self, in_flight: in_flight < 2),
+    "an epoch starts once": (watches, "may_start", lambda epoch, highest: True),
+    "the watch names flushed segments above the seek position": (
+        service_rules,
+        "names_above_seek",
+        lambda checkpoint, seek: False,
+    ),
+    "a new sequencer reads the window": (Rules, "reads_window", lambda self: False),
+    "what is recorded is appended first": (Rules, "appended_first", lambda self, recorded: ()),
+    "the collector reads the epoch first": (
+        service_rules,
+        "collector_reads",
+        lambda epochs, references: (references, epochs),
+    ),
+}
+
+
+@contextlib.contextmanager
+def without(rule: str) -> Iterator[None]:
+    """The production code with one rule left out."""
+    where, name, instead = MUTANTS[rule]
+    original = where.__dict__[name]
+    setattr(where, name, instead)
+    try:
+        yield
+    finally:
+        setattr(where, name, original)

@@ -1,0 +1,36 @@
+"""The simulator catches broken builds: each within 200 seeds."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+from sim.mutants import MUTANTS, without
+
+from headrace.sim.run import Result, run_seed
+
+SEEDS = 200
+
+
+def run_mutant(rule: str, seed: int) -> Result:
+    with without(rule):
+        return run_seed(seed)
+
+
+@pytest.mark.parametrize("rule", MUTANTS)
+def test_a_build_without_the_rule_is_caught(rule):
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        try:
+            found = pool.map(run_mutant, [rule] * SEEDS, range(SEEDS))
+            caught = next((r for r in found if r.violation), None)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    assert caught is not None, f"{SEEDS} seeds did not notice"
+
+
+def test_a_rule_comes_back_in_force():
+    before = {rule: where.__dict__[name] for rule, (where, name, _) in MUTANTS.items()}
+    for rule in MUTANTS:
+        with without(rule):
+            where, name, _ = MUTANTS[rule]
+            assert where.__dict__[name] is not before[rule]
+    assert before == {rule: where.__dict__[name] for rule, (where, name, _) in MUTANTS.items()}
