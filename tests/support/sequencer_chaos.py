@@ -373,9 +373,9 @@ class Chaos:
     def _settle(self) -> None:
         """No faults any more: everything comes to its end."""
         self.calm = True
-        for process in self.processes:
-            self._catch_up(process)
-        self._wish(self.processes[0].server_id)
+        if self.wanted not in [p.server_id for p in self.processes]:
+            self._wish(self.processes[0].server_id)
+        wanted = next(p for p in self.processes if p.server_id == self.wanted)
         for _ in range(400):
             self.now += 0.3
             for process in self.processes:
@@ -390,7 +390,7 @@ class Chaos:
                 if client.answer is None and not client.gave_up:
                     client.calls += 1
                     call = self._call(client)
-                    self._tell(self.processes[0], AppendArrived(call, client.request))
+                    self._tell(wanted, AppendArrived(call, client.request))
             if self._over():
                 break
         else:
