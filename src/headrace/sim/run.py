@@ -165,7 +165,7 @@ class _Course:
         async def finish() -> None:
             await asyncio.gather(*clients)
             for name in workload.names:
-                if not await workload.flush(name, end - loop.time()) and name in workload.names:
+                if not await workload.flush(name, end - loop.time()):
                     raise Violation(f"LIVE a flush of {name} was not done in {self.plan.calm_s} s")
 
         finishing = loop.create_task(finish())

@@ -176,7 +176,8 @@ class Workload:
             await asyncio.sleep(self._random.uniform(0.1, 1.0))
 
     async def flush(self, name: str, give_up_s: float = FLUSH_S) -> bool:
-        """Flush and wait until it is done; whether it was, in time."""
+        """Flush and wait until it is done or refused (dropped meanwhile); whether it was, in
+        time."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + give_up_s
         timestamp = 0
@@ -185,12 +186,12 @@ class Workload:
                 if not timestamp:
                     answer = await self.call("Flush", pb.FlushRequest(collection_names=[name]))
                     if answer.status.code:
-                        return False
+                        return True
                     timestamp = answer.coll_flush_ts[name]
                 request = pb.GetFlushStateRequest(collection_name=name, flush_ts=timestamp)
                 state = await self.call("GetFlushState", request)
                 if state.status.code:
-                    return False
+                    return True
                 if state.flushed:
                     self.book.flushes.append((self._ids.get(name, 0), timestamp))
                     return True
