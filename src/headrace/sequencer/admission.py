@@ -65,9 +65,10 @@ class Admission:
         verdict = self._versions.judge(request)
         if verdict is Verdict.STALE:
             return [Answer(call, self._stale(request))]
-        known = self._known(call, request, deadline, now)
-        if known is not None:
-            return known
+        if not self._rules.looks_up_first():
+            known = self._known(call, request, deadline, now)
+            if known is not None:
+                return known
         if self.disk_trouble:
             return [Answer(call, AppendResponse(outcome="full", reason=self.disk_trouble))]
         trouble = self._trouble(request)

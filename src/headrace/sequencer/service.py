@@ -102,6 +102,14 @@ class Sequencers:
         self._stop = asyncio.Event()
         self._stopping = False
         self._group: TaskGroup | None = None
+        labels = ("pchannel",)
+        self._open = telemetry.gauge("sequencer_open", "1 while requests are taken", labels)
+        self._waiting_bytes = telemetry.gauge(
+            "sequencer_waiting_bytes", "bytes of parts that have no outcome yet", labels
+        )
+        self._window_ids = telemetry.gauge(
+            "sequencer_window_ids", "ids of requests that are kept", labels
+        )
         self._desk = GrantDesk(
             settings=settings,
             clock=host.clock,
@@ -185,17 +193,22 @@ class Sequencers:
 
     async def run(self) -> None:
         """Sequence what is wished until `stop`; raises only what the process must die of."""
-        async with TaskGroup("sequencers") as group:
-            self._group = group
-            group.spawn("grants", self._desk.run(), must_not_end=True)
-            group.spawn("wishes", self._watch(), must_not_end=True)
-            group.spawn("disk", self._watch_disk(), must_not_end=True)
-            group.spawn("time", self._tell_time(), must_not_end=True)
-            await self._stop.wait()
+        try:
+            async with TaskGroup("sequencers") as group:
+                self._group = group
+                group.spawn("grants", self._desk.run(), must_not_end=True)
+                group.spawn("wishes", self._watch(), must_not_end=True)
+                group.spawn("disk", self._watch_disk(), must_not_end=True)
+                group.spawn("time", self._tell_time(), must_not_end=True)
+                await self._stop.wait()
+                self._stopping = True
+                await self._let_go()
+                group.cancel()
+        finally:
             self._stopping = True
-            await self._let_go()
-            group.cancel()
-        self._callers.refuse_all(Fenced("this process has stopped sequencing"))
+            self._callers.refuse_all(
+                Unavailable("this process has ended before it knew the outcome")
+            )
 
     def stop(self) -> None:
         """End `run`: take nothing more, wait a little for what is on its way, let go."""
@@ -314,7 +327,15 @@ class Sequencers:
             else:
                 for driver in self._drivers.values():
                     driver.post(DiskRead(free_bytes))
+            self._measure()
             await self._host.clock.sleep(self._settings.disk_step_s)
+
+    def _measure(self) -> None:
+        for pchannel, machine in self._machines.items():
+            told = machine.status()
+            self._waiting_bytes.labels(pchannel).set(told.get("waiting_bytes", 0))
+            self._window_ids.labels(pchannel).set(told.get("window_ids", 0))
+            self._open.labels(pchannel).set(machine.is_open)
 
 
 async def _run(pchannel: PChannel, driver: Driver[Event, Effect], journal: Journal) -> None:

@@ -289,6 +289,32 @@ async def test_a_clean_end_gives_what_was_sent_its_outcome(world: World) -> None
         await world.do(proxy.append(request("b", 1)))
 
 
+async def test_an_end_before_the_outcome_is_known_says_nothing_about_it(world: World) -> None:
+    """`Fenced` would say that nothing stands by the call, and it may."""
+
+    class Silent:
+        silent = False
+
+        async def carry(self, operation: str, pchannel: str, apply: Callable[[], T]) -> T:
+            result = apply()
+            while self.silent:
+                await world.clock.sleep(1.0)
+            return result
+
+        async def pause(self) -> None:
+            await asyncio.sleep(0)
+
+    way = Silent()
+    proxy = await world.opened(1, log=world.log.client(way))
+    way.silent = True
+    asked = asyncio.ensure_future(proxy.append(request("a", 1)))
+    await world.clock.advance(1.0)
+    assert any(isinstance(e, Rows) for e in world.entries())
+    proxy.stop()
+    with pytest.raises(Unavailable):
+        await world.do(_wait(asked))
+
+
 async def test_a_peer_asks_through_handlers(world: World) -> None:
     proxy = await world.opened(1)
     server = world.network.server()
