@@ -72,7 +72,9 @@ class PlainSequencer:
         first = self.stored.get(request.part_id)
         if first is not None:
             if first.fingerprint != request.fingerprint:
-                raise Invalid("another request was sent with this idempotency key")
+                raise Invalid(
+                    "another request was sent with this idempotency key", field="idempotency-key"
+                )
             keys = b""
             if first.rows:
                 schema = self._world.collection(first.collection_id).schema

@@ -74,7 +74,7 @@ class Assembly:
             Connections(self.leaders, known, host),
             Ddl(self.catalog, self.leaders, settings),
             Describe(self.catalog),
-            Writes(sender=Sender(self.sequencing, host, settings), **parts),
+            Writes(sender=Sender(self.sequencing, host, settings), telemetry=telemetry, **parts),
             Flush(sequencing=self.sequencing, **parts),
             statistics,
             Indexes(self.catalog, self.leaders, statistics, meta, keys),

@@ -25,7 +25,7 @@ class Describe:
     async def has_collection(self, request: Message, call: Call) -> Message:
         """Milvus's HasCollection."""
         try:
-            await self._catalog.find(request.collection_name)
+            await self._catalog.read(request.collection_name)
         except NotFound:
             return pb.BoolResponse(status=success(), value=False)
         return pb.BoolResponse(status=success(), value=True)
@@ -93,7 +93,7 @@ class Describe:
     async def list_aliases(self, request: Message, call: Call) -> Message:
         """Milvus's ListAliases: there are none."""
         if request.collection_name:
-            await self._catalog.find(request.collection_name)
+            await self._catalog.read(request.collection_name)
         return pb.ListAliasesResponse(
             status=success(),
             db_name=request.db_name or DEFAULT_DATABASE,

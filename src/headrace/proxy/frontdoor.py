@@ -24,7 +24,7 @@ from headrace.runtime.telemetry import Telemetry
 # Up to this multiple of the limit a request is still received, to be refused in a Status: what gRPC
 # itself refuses surfaces in pymilvus as a raw gRPC error.
 RECEIVED_BYTES_FACTOR = 2
-STOP_S = 1.0
+STOP_S = 3.0  # for calls under way, so that their clients need not repeat them
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class FrontDoor:
         self.address = f"{self._settings.host}:{port}"
 
     async def stop(self) -> None:
-        """Take no more calls, let those under way finish for a second, then close."""
+        """Take no more calls, let those under way finish for 3 s, then close."""
         if self._server is not None:
             await self._server.stop(STOP_S)
             self._server = None

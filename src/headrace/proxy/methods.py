@@ -39,7 +39,10 @@ class Methods:
         self._settings = settings
         self._log = telemetry.log
         self._calls = telemetry.counter(
-            "proxy_calls_total", "calls of clients by method and outcome", ("method", "outcome")
+            "proxy_calls_total", "Calls of clients by method and outcome", ("method", "outcome")
+        )
+        self._seconds = telemetry.histogram(
+            "proxy_call_seconds", "From a call's bytes to its answer's, by method", ("method",)
         )
         self._under_way_bytes = 0
         self._token = base64.b64encode(settings.token.encode()).decode()
@@ -48,6 +51,7 @@ class Methods:
         """The answer to a request as it came; `Aborted` where only a gRPC status will do."""
         method = SERVICE.methods_by_name[call.method]
         self._under_way_bytes += len(data)
+        began = call.clock.monotonic()
         try:
             answer = await self._answer(method, data, call)
         except HeadraceError as error:
@@ -64,6 +68,7 @@ class Methods:
             self._count(call, "done")
         finally:
             self._under_way_bytes -= len(data)
+            self._seconds.labels(call.method).observe(call.clock.monotonic() - began)
         return bytes(answer.SerializeToString())
 
     def broken(self, call: Call) -> bytes:

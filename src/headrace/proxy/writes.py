@@ -10,6 +10,8 @@ by now. Only a request of which nothing can stand looks the name up again.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -22,7 +24,7 @@ from headrace.proxy.catalog import Catalog
 from headrace.proxy.cut import PartRows
 from headrace.proxy.errors import Refusal
 from headrace.proxy.expressions import keys_of
-from headrace.proxy.identity import Identity, KnownTime, identify
+from headrace.proxy.identity import KEY_HEADER, Identity, KnownTime, identify
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, pb
 from headrace.proxy.plan import Plan, partition_of, plan_delete, plan_rows
@@ -33,7 +35,9 @@ from headrace.proxy.waiting import Call
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff
+from headrace.runtime.telemetry import Telemetry
 
+T = TypeVar("T")
 Planner = Callable[[CollectionRecord, Identity, Plan | None], Awaitable[Plan]]
 
 
@@ -49,7 +53,11 @@ class Writes:
         known: KnownTime,
         host: Host,
         settings: ProxySettings,
+        telemetry: Telemetry,
     ) -> None:
+        self._rows = telemetry.counter(
+            "proxy_rows_total", "Rows and keys of deletes acknowledged to clients", ("method",)
+        )
         self._catalog = catalog
         self._leaders = leaders
         self._sender = sender
@@ -75,7 +83,8 @@ class Writes:
         """Milvus's Delete, by key only; keys that no row has are counted, too."""
 
         async def planner(record: CollectionRecord, identity: Identity, old: Plan | None) -> Plan:
-            keys = keys_of(request.expr, request.expr_template_values, record.schema)
+            values = request.expr_template_values
+            keys = await self._aside(call, lambda: keys_of(request.expr, values, record.schema))
             return plan_delete(record, request.partition_name, keys, self._settings.entry_bytes_max)
 
         plan, responses = await self._write(request.collection_name, call, planner)
@@ -89,7 +98,8 @@ class Writes:
         async def planner(record: CollectionRecord, identity: Identity, old: Plan | None) -> Plan:
             if request.schema_timestamp not in (0, record.created):
                 raise Refusal.SCHEMA_MISMATCH(at="schema_timestamp", name=record.name)
-            rows = check_rows(record.schema, request, upsert=upsert)
+            check = partial(check_rows, record.schema, request, upsert=upsert)
+            rows = await self._aside(call, check)
             partition_of(record, request.partition_name)
             return await plan_rows(
                 record,
@@ -130,6 +140,7 @@ class Writes:
             todo = [part for part in plan.parts if part.number not in done]
             done.update(await self._append(plan, todo, identity, call, standing))
             if len(done) == len(plan.parts):
+                self._rows.labels(call.method).inc(len(plan.keys))
                 return plan, [done[part.number] for part in plan.parts]
             record = await self._read_anew(name, plan, call, standing)
             if record.id != plan.record.id:
@@ -149,11 +160,13 @@ class Writes:
     ) -> dict[int, AppendResponse]:
         """The parts that now stand, by number; stale ones are left out."""
         limit = self._settings.entry_bytes_max
-        requests = [plan.append_request(part, identity, limit) for part in parts]
+        requests = await self._aside(
+            call, lambda: [plan.append_request(part, identity, limit) for part in parts]
+        )
         try:
             responses = await self._sender.send(requests, call, standing)
         except Invalid as error:
-            if identity.keyed and not isinstance(error, NotFound):
+            if error.field == KEY_HEADER:
                 raise Refusal.KEY_REUSED(reason=error.message) from error
             raise
         if any(r.outcome == "unknown" for r in responses):
@@ -164,6 +177,13 @@ class Writes:
                 self._known.learn(response.timestamp)
                 done[part.number] = response
         return done
+
+    async def _aside(self, call: Call, work: Callable[[], T]) -> T:
+        """The result of work that grows with the request; a large one must not hold the loop, on
+        which sequencers and sessions live."""
+        if len(call.request) > self._settings.aside_bytes:
+            return await self._host.offload.run(work)
+        return work()
 
     async def _read_anew(
         self, name: str, plan: Plan, call: Call, standing: Standing

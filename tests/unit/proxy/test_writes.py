@@ -16,6 +16,7 @@ from headrace.proxy.milvus import Message
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc import messages as m
 from headrace.rpc.api import NotSent
+from headrace.runtime.host import Host
 
 
 async def insert(world: ProxyWorld, keys: list[Any], **headers: Any) -> Message:
@@ -87,6 +88,26 @@ async def test_a_large_request_becomes_several_entries_a_shard() -> None:
         assert len(world.sequencer.stored) >= 8
         assert all(len(p.body) <= 4096 for p in world.sequencer.stored.values())
         assert sorted(r["id"] for r in world.sequencer.rows(record.id)) == list(range(100))
+
+
+async def test_a_large_request_is_checked_in_a_thread_with_the_same_end() -> None:
+    asides = []
+
+    class Aside:
+        async def run(self, work: Any) -> Any:
+            asides.append(work)
+            return work()
+
+    async with ProxyWorld(settings=ProxySettings(aside_bytes=1000)) as world:
+        record = await world.create("c", simple_schema(), shards=2)
+        world.assembly.served["Insert"].__self__._host = Host(  # type: ignore[attr-defined]
+            world.clock, Aside(), world.host.random
+        )
+        assert (await insert(world, [1])).status.code == 0
+        assert asides == []
+        assert (await insert(world, list(range(2, 102)))).status.code == 0
+        assert len(asides) == 2
+        assert len(world.sequencer.rows(record.id)) == 101
 
 
 async def test_defaults_that_blow_a_part_up_are_refused_before_anything_is_sent() -> None:
