@@ -39,6 +39,7 @@ class Channel:
     sending: bool = False  # a watch is on its way
     releasing: bool = False  # a release is on its way
     released: bool = False  # its holder was told to release it
+    release_at: float = float("-inf")  # not before, after an order that was not taken
     drained_by: float | None = None  # a planned move takes it then at the latest
     changed_at: float = NEVER  # its watch or epoch: answers asked for earlier do not count
     moved_at: float = NEVER

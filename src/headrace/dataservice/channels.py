@@ -145,13 +145,14 @@ class Channels:
                 channel.alone = True
 
     def release_ended(
-        self, server_id: ServerId, vchannel: VChannel, epoch: Epoch, *, sent: bool
+        self, server_id: ServerId, vchannel: VChannel, epoch: Epoch, now: float, *, sent: bool
     ) -> None:
-        """An order to release was taken, or was not."""
+        """An order to release was taken, or was not: then it is repeated after a pause."""
         self._nodes.released(server_id, vchannel, epoch)
         channel = self._table.get(vchannel)
         if channel and channel.epoch and channel.epoch.epoch == epoch:
             channel.releasing, channel.released = False, sent
+            channel.release_at = now if sent else now + self._settings.poll_s
 
     def lose(
         self, vchannel: VChannel, epoch: Epoch, server_id: ServerId, reason: str, now: float
@@ -198,7 +199,7 @@ class Channels:
             channel.drained_by = now + self._settings.drain_s
         if now >= channel.drained_by or channel.unwatched:
             return self._write(channel, node)  # waited long enough, or nobody has begun
-        return self._release(channel)
+        return self._release(channel) if now >= channel.release_at else None
 
     def _write(self, channel: Channel, node: Node) -> Effect:
         assert channel.epoch is not None

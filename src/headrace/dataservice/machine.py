@@ -201,7 +201,7 @@ class DataServiceMachine:
                     self.nodes.not_reached(event.server_id, event.reason, now, refused=True)
             case ev.ReleaseEnded():
                 self.channels.release_ended(
-                    event.server_id, event.vchannel, event.epoch, sent=event.sent
+                    event.server_id, event.vchannel, event.epoch, now, sent=event.sent
                 )
             case ev.HintEnded():
                 self.nodes.hint_ended(event.server_id)
