@@ -34,9 +34,9 @@ from headrace.meta.records import (
 from headrace.model import codec
 from headrace.model.channel import pchannel_of
 from headrace.model.entry import DdlKind
-from headrace.model.errors import Fenced
+from headrace.model.errors import Fenced, Unavailable
 from headrace.model.segment import FileRef
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import Fault, MemoryObjects, MemoryServer
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     AllocTimestampRequest,
@@ -82,6 +82,7 @@ class World:
         self.announced: list[SegmentFlushedRequest] = []
         self.now = stamp(1)  # what the master service answers
         self._starts = 0
+        self.bucket_away = False  # for data services
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.services: dict[str, DataService] = {}
 
@@ -103,7 +104,7 @@ class World:
             node_name=name,
             meta=self.store.client(f"{name}#{self._starts}", hook),
             log=self.log.client(),
-            objects=MemoryObjects(self.bucket),
+            objects=MemoryObjects(self.bucket, self._bucket_fault),
             peers=self.network.peers(name),
             server=self.network.server(f"{name}:{self._starts}"),
             crash=crash,
@@ -112,6 +113,9 @@ class World:
         self.services[name] = service
         self._tasks[name] = asyncio.create_task(service.run())
         return service
+
+    def _bucket_fault(self, operation: str, key: str) -> Fault | None:
+        return Fault(unsent=True) if self.bucket_away else None
 
     async def kill(self, name: str) -> None:
         """The process ends without a word; its lease ends by itself."""
@@ -133,7 +137,8 @@ class World:
     async def ask(self, request: Any, timeout_s: float = 5.0) -> Any:
         """Ask the leading data service."""
         found = (await self.meta.get(self.keys.leader(Role.DATA_SERVICE))).first
-        assert found is not None, "nobody leads"
+        if found is None:
+            raise Unavailable("nobody leads")
         leader = codec.decode(found.value, LeaderRecord)
         return await self.peers.call(leader.address, request, timeout_s=timeout_s)
 
