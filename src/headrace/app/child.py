@@ -18,7 +18,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MOST_S = 15.0
-STEADY_S = 30.0  # a child that lived so long starts with the shortest backoff again
+STEADY_S = 10.0  # a child that lived so long starts with the shortest backoff again
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> None:
