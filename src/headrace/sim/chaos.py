@@ -16,7 +16,7 @@ LOOK_S = 0.25
 class ChaosPlan:
     """How rough it gets. Pauses between two acts are drawn from 0 to twice `pause_s`."""
 
-    pause_s: float = 5.0
+    pause_s: float = 6.0
     freeze_chance: float = 0.4  # of an act; else a kill
     freeze_s_max: float = 12.0  # longer than a lease
     down_s_max: float = 8.0  # until a killed process is started anew

@@ -35,7 +35,7 @@ LOOK_S = 0.5
 class Plan:
     """The course of one run; times in virtual seconds."""
 
-    rough_s: float = 30.0
+    rough_s: float = 40.0
     calm_s: float = 180.0
     proxies: int = 2
     data_nodes: int = 2

@@ -36,10 +36,10 @@ class Lost(Exception):
 class WorkloadPlan:
     """How much clients do. Pauses are drawn from 0 to twice `pause_s`."""
 
-    clients: int = 3
+    clients: int = 4
     collections: int = 2
     shards: int = 2
-    pause_s: float = 0.4
+    pause_s: float = 0.15
     rows_max: int = 12
     keys: int = 400  # of a collection: small enough that upserts and deletes meet rows
     keyed_chance: float = 0.7

@@ -24,16 +24,19 @@ from headrace.cli.demo.watch import Watcher
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError
 from headrace.reader import open as open_snapshot
-from headrace.reader.sql import lines_for
+from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
 
 COLLECTION = "docstrings"
 SYNC_BYTES = 8_000_000
 TAKEOVER_S_MAX = 60.0
+WIDTH_WITHOUT_TERMINAL = 120
 
 
 def run_demo(*, rows: int, data_dir: Path | None, object_store: str, json: bool) -> int:
     """Run it; the exit status."""
     console = Console(stderr=json, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=json, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
     began = time.perf_counter()
 
     def say(text: str) -> None:
@@ -48,8 +51,11 @@ def run_demo(*, rows: int, data_dir: Path | None, object_store: str, json: bool)
         return 1
     report.table(console)
     console.print(f"files: {report.store}\nlogs:  {directory / 'logs'}\n")
-    console.print("read them without Headrace:\n")
-    console.print(lines_for(demo.cluster.store_uri, COLLECTION), markup=False, soft_wrap=True)
+    for name, program in demo.programs.items():
+        path = directory / name
+        path.write_text(program + "\n")
+        console.print(f"[bold]read them without Headrace: {path}[/bold]")
+        console.print(program + "\n", markup=False, soft_wrap=True)
     if json:
         sys.stdout.write(orjson.dumps(report.as_dict()).decode() + "\n")
     verdict = "verified: every row exactly once" if report.exit_status == 0 else "NOT verified"
@@ -73,6 +79,7 @@ class Demo:
         self.console = console
         self.say = say
         self.report = Report(rows=rows, data_dir=str(directory))
+        self.programs: dict[str, str] = {}
         self.cluster = Standalone(
             Options(
                 data_dir=directory,
@@ -161,7 +168,12 @@ class Demo:
 
     def _verify(self) -> None:
         snapshot = open_snapshot(self.cluster.store_uri, COLLECTION)
-        self.report.store = self.cluster.store_uri
+        store = self.report.store = self.cluster.store_uri
+        self.programs = {
+            "read_with_duckdb.sql": duckdb_sql(snapshot, store),
+            "read_with_polars.py": polars_program(snapshot, store),
+            "read_with_pyarrow.py": pyarrow_program(snapshot, store),
+        }
         names = ["id", "module", "name", "text", "embedding"]
         with self._progress() as progress:
             bar = progress.add_task("rows compared", total=self.stream.ledger.expected)
