@@ -241,9 +241,10 @@ class DataNodeMachine:
         if flow.ended:
             self._starting.pop(flow.vchannel, None)
             self._idle.awaited.pop(flow.vchannel, None)
-        if flow.ended and flow.reason == "dropped":
+        gone = flow.ended and flow.reason == "dropped"
+        if gone and self.flows.get(flow.vchannel) is flow:
             self._tell("dropped", flow)
-            self.flows.pop(flow.vchannel, None)
+            del self.flows[flow.vchannel]
 
     # ---- syncs and reports -------------------------------------------------------------------
 

@@ -1,0 +1,118 @@
+"""Sync packs become files with exactly their rows."""
+
+import pytest
+from support.datanode_world import COLLECTION, PARTITION, VCHANNEL, LogWriter
+from support.rows import SMALL
+
+from headrace.binlog import delta_log, insert_log, stats_log
+from headrace.datanode.handoff import (
+    DeletedKeys,
+    DeletesPart,
+    HeldMessage,
+    SegmentPart,
+    SegmentRows,
+    SyncHead,
+    SyncPack,
+)
+from headrace.datanode.pack.encode import joined, pieces
+from headrace.log.memory import MemoryLogServer
+from headrace.model.errors import Corrupt
+from headrace.model.position import Position
+
+END = Position("p-0", 9, 9000)
+
+
+def pack_of(writer: LogWriter, ranges: list[tuple[int, int, int]], deletes: int = 3) -> SyncPack:
+    """One entry of six rows; (segment, first row, rows) go to each segment."""
+    entry = writer.rows_entry(1001, 1, [1, 2, 3, 4, 5, 6], deletes=[7, 8, 9])
+    message, at = HeldMessage(1), Position("p-0", 1, 1001)
+    rows = {
+        segment_id: (
+            SegmentRows(
+                position=at,
+                segment_id=segment_id,
+                partition_id=PARTITION,
+                version=1,
+                opens=True,
+                body=entry.body,
+                first_row=first,
+                rows=count,
+                first_row_id=entry.first_row_id,
+                size_bytes=1,
+                message=message,
+            ),
+        )
+        for segment_id, first, count in ranges
+    }
+    parts = tuple(
+        SegmentPart(
+            segment_id=segment_id,
+            partition_id=PARTITION,
+            version=1,
+            number=number,
+            rows=count,
+            start=at,
+            extends=None,
+            flush=False,
+        )
+        for number, (segment_id, _, count) in enumerate(ranges, 1)
+    )
+    deleted = DeletedKeys(
+        position=at, body=entry.delete_body, deletes=deletes, size_bytes=1, message=message
+    )
+    return SyncPack(
+        collection_id=COLLECTION,
+        vchannel=VCHANNEL,
+        epoch=4,
+        head=SyncHead(
+            number=1,
+            position=END,
+            segments=parts,
+            deletes=DeletesPart(number=9, deletes=deletes, extends=None),
+            first_rows=at,
+            first_deletes=at,
+            begun_s=0.0,
+        ),
+        rows=rows,
+        schemas=dict.fromkeys(rows, SMALL),
+        deletes=(deleted,),
+        size_bytes=3,
+    )
+
+
+def test_each_segment_gets_its_range_of_the_entry() -> None:
+    writer = LogWriter(MemoryLogServer())
+    pack = pack_of(writer, [(1, 0, 2), (2, 2, 4)])
+    done = joined(pack, [work() for work in pieces(pack)])
+    objects = {o.key: b"".join(o.parts) for o in done.objects}
+    assert done.size_bytes == sum(map(len, objects.values()))
+    assert list(objects) == [
+        f"insert/{COLLECTION}/{PARTITION}/1/4-1.parquet",
+        f"stats/{COLLECTION}/{PARTITION}/1/4-1.stats",
+        f"insert/{COLLECTION}/{PARTITION}/2/4-2.parquet",
+        f"stats/{COLLECTION}/{PARTITION}/2/4-2.stats",
+        f"delta/{COLLECTION}/{VCHANNEL}/4-9.parquet",
+    ]
+    for segment_id, row_ids in ((1, range(1, 3)), (2, range(3, 7))):
+        file = done.files[segment_id]
+        table = insert_log.read(objects[file.key])
+        assert table.to_pylist() == [writer.rows[i] for i in row_ids]
+        assert stats_log.decode(objects[file.stats_key]).rows == file.rows == len(row_ids)
+        assert (file.epoch, file.first_timestamp, file.last_timestamp) == (4, 1001, 1001)
+    assert done.delta is not None
+    assert delta_log.read(objects[done.delta.key]).to_pydict() == {
+        "key": [7, 8, 9],
+        "_timestamp": [1001, 1001, 1001],
+    }
+
+
+def test_a_range_beyond_the_body_is_corrupt() -> None:
+    pack = pack_of(LogWriter(MemoryLogServer()), [(1, 4, 3)])
+    with pytest.raises(Corrupt, match="rows up to 7"):
+        pieces(pack)[0]()
+
+
+def test_a_count_of_deletes_that_is_not_the_body_s_is_corrupt() -> None:
+    pack = pack_of(LogWriter(MemoryLogServer()), [], deletes=2)
+    with pytest.raises(Corrupt, match="3 keys"):
+        pieces(pack)[0]()
