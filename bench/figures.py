@@ -4,7 +4,7 @@
 what is measured (the other modules of `bench`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 MB = 1_000_000
+Say = Callable[[str], None]  # told what goes on, for a person who waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
