@@ -53,6 +53,7 @@ class Checkers:
         self._row_files: dict[str, list[tuple[int, Timestamp, Any, Any]]] = {}
         self._delta_files: dict[str, list[tuple[Timestamp, Any]]] = {}
         self._lists_seen: set[str] = set()
+        self._committed: dict[str, None] = {}  # every insert log that meta ever named
 
     # ---- looking ---------------------------------------------------------------------------------
 
@@ -178,10 +179,11 @@ class Checkers:
             return
         after = codec.decode(new, SegmentRecord, vchannel)
         before = codec.decode(old, SegmentRecord, vchannel) if old else None
-        known = {f.key for f in before.files} if before else set()
-        fresh = [f for f in after.files if f.key not in known]
+        # A segment comes back out of a bundle with its files; those were committed before.
+        fresh = [f for f in after.files if f.key not in self._committed]
         if fresh:
             self._of_present_epoch(vchannel, fresh)
+            self._committed.update(dict.fromkeys(f.key for f in fresh))
         if before is not None and not may_become(before.state, after.state):
             raise Violation(f"SG-1 segment {after.id}: {before.state} -> {after.state}")
         if before is not None and before.state is not SegmentState.GROWING and fresh:
@@ -298,12 +300,18 @@ class Checkers:
 
     def check_flushes(self, flushes: list[tuple[int, Timestamp]]) -> None:
         """A flush that was reported done is covered by a list at or above its timestamp."""
+        dropped = {
+            parse_vchannel(vchannel).collection_id
+            for truth in self.truths.values()
+            for vchannel, channel in truth.channels.items()
+            if channel.drop is not None
+        }
         for collection_id, at in flushes:
+            if collection_id in dropped:
+                continue  # there is nothing left to wait for
             infos = self._objects.list(f"snapshots/{collection_id}/")
-            if not infos:
-                continue  # dropped since, and its lists collected
             newest = snapshot_list.decode_snapshot(self._objects.get(infos[-1].key))
-            if newest.timestamp < at and self._mirror.get(self._keys.collection(collection_id)):
+            if newest.timestamp < at:
                 raise Violation(f"SN-1 flush at {at} of {collection_id}: list {newest.timestamp}")
 
     # ---- files -----------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from headrace.sim.cluster import Cluster, Process
 from headrace.sim.host import VirtualClock
 
 DIM = 2
-CALL_S = 20.0  # a client's deadline
-ANSWER_S = 30.0  # after that a client believes its connection dead
+CALL_S = 10.0  # a client's deadline
+ANSWER_S = 15.0  # after that a client believes its connection dead
 GIVE_UP_S = 60.0
 FLUSH_S = 90.0
 
@@ -36,7 +36,7 @@ class Lost(Exception):
 class WorkloadPlan:
     """How much clients do. Pauses are drawn from 0 to twice `pause_s`."""
 
-    clients: int = 4
+    clients: int = 6
     collections: int = 2
     shards: int = 2
     pause_s: float = 0.15
