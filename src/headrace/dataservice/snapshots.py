@@ -81,22 +81,17 @@ def list_of(
     images: Sequence[Image],
     ddls: Iterable[DdlRecord],
 ) -> Derived | Held:
-    """The list that these records, read at one revision, amount to.
-
-    From the first checkpoint on that has passed the collection's drop it holds nothing, as of that
-    drop: the other vchannels still have rows, but a list of half a collection would be none.
-    """
+    """The list that these records, read at one revision, amount to."""
     awaits = half_passed(images, ddls)
     if awaits:
         return Held(awaits)
-    dropped = [i for i in images if i.checkpoint.value.dropped]
     gone = {p for i in images for p in i.checkpoint.value.dropped_partitions}
     over = all(i.checkpoint.value.dropped for i in images)
     segments: list[ListedSegment] = []
     bundles: list[str] = []
     records: list[SegmentRecord] = []
     deltas: list[FileRef] = []
-    for image in () if dropped else images:
+    for image in images:
         live = {r.id: r for r in image.live_segments() if r.files and r.partition_id not in gone}
         whole = [b.value for b in image.bundles.values() if _is_whole(b.value, live)]
         inside = {r.id for b in whole for r in b.segments}
