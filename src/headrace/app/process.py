@@ -17,6 +17,7 @@ from pathlib import Path
 
 from headrace.app.child import die_with_parent
 from headrace.app.crash import crash_points_from
+from headrace.app.imports import leave_out
 from headrace.app.logs import make_logger
 from headrace.app.metrics import MetricsServer
 from headrace.app.settings import Settings
@@ -34,6 +35,7 @@ PARENT_CHECK_S = 2.0
 
 def serve(role: Role, settings: Settings) -> int:
     """Run a role until SIGTERM or SIGINT; the exit status."""
+    leave_out()
     if os.environ.get("HEADRACE_CHILD"):
         die_with_parent()
     name = settings.process.node_name or f"{role.value}-1"
