@@ -102,8 +102,9 @@ class Reading:
             wanted = codec.decode(wish.first.value, SequencerRecord, wish.first.key).server_id
         try:
             record, revision = await self._pchannel_record(wish.revision)
-            views = await self._views(record, revision)
-            mark = await self._mark(record, revision)
+            views, mark = await asyncio.gather(
+                self._views(record, revision), self._mark(record, revision)
+            )
         except Compacted as error:
             raise Unavailable(f"{error}: the meta store was read too slowly") from error
         return MetaView(
