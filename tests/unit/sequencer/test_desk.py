@@ -79,19 +79,14 @@ async def test_who_asks_while_a_call_is_out_shares_the_next_one(bench: Bench) ->
 
 
 async def test_calls_begin_a_pause_apart(bench: Bench) -> None:
-    for n in range(3):
-        bench.ask("p-0")
-        await bench.clock.advance(0)
-        assert len(bench.office.calls) == n + 1
-        bench.office.answer(n, 100 * n)
-        bench.ask("p-0")
-        await bench.clock.advance(0.009)
-        assert len(bench.office.calls) == n + 1
-        await bench.clock.advance(0.002)
-        assert len(bench.office.calls) == n + 2
-        bench.office.answer(n + 1, 100 * n + 50)
-        await bench.clock.advance(1.0)
-        bench.office.calls.pop()
+    bench.ask("p-0")
+    await bench.clock.advance(0)
+    bench.office.answer(0, 100)
+    bench.ask("p-0")
+    await bench.clock.advance(0.009)
+    assert len(bench.office.calls) == 1
+    await bench.clock.advance(0.002)
+    assert len(bench.office.calls) == 2
 
 
 async def test_all_who_share_a_call_that_fails_are_told(bench: Bench) -> None:
