@@ -19,9 +19,9 @@ from bench import machine
 from bench.client import ROWS, Client, body_bytes, encoded_inserts, repeated
 from bench.figures import MB, Figure, Say
 from bench.fresh import cluster, pids
+from headrace.app.edges import etcd_of
 from headrace.app.settings import EtcdSettings
 from headrace.app.standalone import Standalone
-from headrace.app.wiring import etcd_of
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SessionRecord
 from headrace.model import codec

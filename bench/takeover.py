@@ -14,8 +14,8 @@ from pathlib import Path
 from bench.client import Client, encoded_inserts
 from bench.figures import Figure, Say
 from bench.fresh import cluster
+from headrace.app.edges import etcd_of
 from headrace.app.settings import EtcdSettings
-from headrace.app.wiring import etcd_of
 from headrace.cli.demo.watch import Watcher
 from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, SequencerRecord

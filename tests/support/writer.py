@@ -1,9 +1,10 @@
 """A client that writes rows from several threads and remembers what was acknowledged.
 
 **Owns** the rows, the keys under which they are repeated, and the comparison with what is stored.
-**Does not own** the cluster (`support.cluster`, `support.command`). Every value of a row follows from its id, so what
-is stored can be judged by itself: a row that is absent, there twice, altered or never sent is told
-from one that is right.
+**Does not own** the cluster (`support.cluster`, `support.command`).
+
+Every value of a row follows from its id, so what is stored can be judged by itself: a row that is
+absent, there twice, altered or never sent is told from one that is right.
 """
 
 import threading
@@ -16,6 +17,7 @@ import grpc
 import numpy as np
 import pyarrow as pa
 from pymilvus import DataType, MilvusClient, MilvusException
+
 from support.cluster import wait_until
 
 DIM = 8

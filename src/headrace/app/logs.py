@@ -16,7 +16,7 @@ KEPT_FILES = 4
 
 
 def make_logger(name: str, *, directory: Path | None, level: str = "info") -> Any:
-    """A logger that adds `node=name` to every event; to stderr when there is no directory."""
+    """A logger that adds `process=name` to every event; to stderr when there is no directory."""
     handler: logging.Handler
     renderer: Any
     if directory is None:
@@ -42,4 +42,4 @@ def make_logger(name: str, *, directory: Path | None, level: str = "info") -> An
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-    ).bind(node=name)
+    ).bind(process=name)

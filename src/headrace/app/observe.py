@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from headrace.app import clusterfile
+from headrace.app.edges import etcd_of
 from headrace.app.settings import EtcdSettings
-from headrace.app.wiring import etcd_of
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role, SessionRecord
 from headrace.model import codec

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from headrace.app.child import die_with_parent
 from headrace.app.crash import crash_points_from
+from headrace.app.edges import Edges, open_edges
 from headrace.app.imports import leave_out
 from headrace.app.logs import make_logger
 from headrace.app.metrics import MetricsServer
 from headrace.app.settings import Settings
-from headrace.app.wiring import Edges, make_role, open_edges
+from headrace.app.wiring import make_role
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid

@@ -139,10 +139,7 @@ def scan(
     """Read a collection from its files; no process needs to run."""
     from headrace.cli.scan import scan as run_scan
 
-    status = run_scan(
-        name, data_dir=data_dir, store=store, format=format_, out=out, at=at, limit=limit
-    )
-    raise typer.Exit(status or 0)
+    run_scan(name, data_dir=data_dir, store=store, format=format_, out=out, at=at, limit=limit)
 
 
 @app.command()

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from headrace.app.wiring import Edges, RoleSettings, make_role
+from headrace.app.edges import Edges
+from headrace.app.wiring import RoleSettings, make_role
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer

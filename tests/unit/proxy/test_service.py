@@ -9,7 +9,8 @@ from google.protobuf.message_factory import GetMessageClass
 from support.clock import ManualClock, manual_host
 from support.proxy_world import insert_request, simple_schema
 
-from headrace.app.wiring import Edges, RoleSettings, make_role
+from headrace.app.edges import Edges
+from headrace.app.wiring import RoleSettings, make_role
 from headrace.binlog.body import decode_keys, decode_rows
 from headrace.log.memory import MemoryLogServer
 from headrace.masterservice.settings import MasterServiceSettings

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from headrace.app.edges import etcd_of
 from headrace.app.settings import EtcdSettings
-from headrace.app.wiring import etcd_of
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role, SessionRecord
 from headrace.model import codec
