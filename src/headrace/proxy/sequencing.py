@@ -5,6 +5,7 @@ and a peer, and the report of a sequencer that cannot be reached. **Does not own
 (`writes`, `flush`) or anything that the sequencer decides.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel
-from headrace.model.errors import Fenced, Unavailable
+from headrace.model.errors import HeadraceError, Unavailable
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.waiting import pause, within
 from headrace.rpc.api import Handler, NotSent, Peers
@@ -77,7 +78,9 @@ class Sequencing:
         self._own = own
         self._leaders = leaders
         self._suspect_again_s = suspect_again_s
+        self._log = telemetry.log
         self._suspected: dict[int, float] = {}
+        self._reports: dict[int, asyncio.Task[None]] = {}
         self._copy = Following(meta, keys.sequencers_prefix, SequencerRecord, host, telemetry)
 
     async def run(self) -> None:
@@ -94,7 +97,7 @@ class Sequencing:
         try:
             return await self._peers.call(record.address, request, timeout_s=timeout_s)
         except NotSent:
-            await self._suspect(record)
+            self._suspect(record)
             raise
 
     async def _ask_own(self, request: Any, timeout_s: float) -> Any:
@@ -112,17 +115,21 @@ class Sequencing:
         """Wait until the records have changed since `count`, at most `seconds`."""
         await pause(self._host.clock, seconds, self._copy.changes.after(count))
 
-    async def _suspect(self, record: SequencerRecord) -> None:
-        """Tell the master service, which tries its own connection; it may be away itself."""
+    def _suspect(self, record: SequencerRecord) -> None:
+        """Have it told to the master service, at most once a while; the caller does not wait."""
         now = self._host.clock.monotonic()
         if now < self._suspected.get(record.server_id, 0.0):
             return
         self._suspected[record.server_id] = now + self._suspect_again_s
+        self._reports[record.server_id] = asyncio.create_task(self._report(record))
+
+    async def _report(self, record: SequencerRecord) -> None:
+        """The master service tries its own connection; it may be away itself."""
         leader = self._leaders.leader(Role.MASTER_SERVICE)
         if leader is None:
             return
         suspicion = SuspectRequest(server_id=record.server_id, address=record.address)
         try:
             await self._peers.call(leader.address, suspicion, timeout_s=SUSPECT_TIMEOUT_S)
-        except (Unavailable, Fenced):
-            self._suspected.pop(record.server_id, None)  # another call may have been first
+        except HeadraceError as error:
+            self._log.info("a suspicion was not heard", of=record.address, reason=error.message)

@@ -21,7 +21,8 @@ async def give(world: ProxyWorld, record: SequencerRecord | None) -> None:
     await settle()
 
 
-def suspicions(world: ProxyWorld) -> list[m.SuspectRequest]:
+async def suspicions(world: ProxyWorld) -> list[m.SuspectRequest]:
+    await world.clock.advance(0.01)
     return [o for o in world.orders if isinstance(o, m.SuspectRequest)]
 
 
@@ -61,11 +62,11 @@ async def test_a_refused_connection_is_reported_once_a_second() -> None:
                     world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1)
                 )
         wanted = m.SuspectRequest(server_id=8, address=OTHER.address)
-        assert suspicions(world) == [wanted]
+        assert await suspicions(world) == [wanted]
         await world.clock.advance(1.5)
         with pytest.raises(NotSent):
             await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
-        assert suspicions(world) == [wanted] * 2
+        assert await suspicions(world) == [wanted] * 2
 
 
 async def test_an_own_sequencer_that_is_silent_is_given_up_in_time() -> None:
