@@ -14,7 +14,8 @@ from headrace.model.invariants import violated
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import ChannelState
 
-ENDED = ("released", "failed")
+RELEASED = "released"
+ENDED = (RELEASED, "failed")
 NEVER = float("-inf")
 
 
@@ -37,9 +38,11 @@ class Channel:
     writing: bool = False  # an epoch is being written
     write_at: float = NEVER  # not before
     sending: bool = False  # a watch is on its way
+    send_at: float = NEVER  # not before
+    unsent: int = 0  # watches in a row that could not be made or sent
     releasing: bool = False  # a release is on its way
     released: bool = False  # its holder was told to release it
-    release_at: float = float("-inf")  # not before, after an order that was not taken
+    release_at: float = NEVER  # not before, after an order that was not taken
     drained_by: float | None = None  # a planned move takes it then at the latest
     changed_at: float = NEVER  # its watch or epoch: answers asked for earlier do not count
     moved_at: float = NEVER
@@ -85,6 +88,7 @@ class Channel:
         # What is still under way concerns the epoch before; its end is told by its number.
         self.lost = self.alone = self.unwatched = self.hinted = False
         self.sending = self.releasing = self.released = False
+        self.unsent, self.send_at = 0, NEVER
         self.changed_at = now
         return True
 
@@ -98,23 +102,29 @@ class Channel:
         self.checkpoint, self.checkpoint_revision = seen.record, seen.revision
         return True
 
-    def see_state(self, state: ChannelState | None, asked_at: float) -> str | None:
-        """What the holder says of the present epoch (None = nothing): why that epoch has ended, or
-        None when it has not."""
+    def see_state(self, state: ChannelState | None, asked_at: float) -> bool:
+        """What the holder says of the present epoch (None = nothing); whether it says, for the
+        first time, that it has ended."""
         if self.sending or self.changed_at > asked_at:
-            return None  # asked before the watch was accepted: this answer proves nothing
+            return False  # asked before the watch was accepted: this answer proves nothing
         self.reported = state
         self.unwatched = state is None and not self.lost
-        if state is None or state.state not in ENDED or self.lost:
-            return None
-        return state.reason or state.state
+        return state is not None and state.state in ENDED and not self.lost
+
+    def give_back(self) -> None:
+        """The flowgraph of the present epoch has ended as it was told to."""
+        self.lost, self.unwatched = True, False
+
+    def not_sent(self, now: float, settings: DataServiceSettings) -> None:
+        """Its watch could not be made, or nobody knows: again, each time a little later."""
+        self.sending, self.changed_at = False, now
+        self.unsent += 1
+        wait = settings.retry_least_s * 2 ** min(self.unsent, 10)
+        self.send_at = now + min(wait, settings.retry_most_s)
 
     def lose(self, reason: str, now: float, settings: DataServiceSettings) -> None:
         """The flowgraph of the present epoch has ended; the next one may start at `retry_at`."""
-        planned = self.drained_by is not None and reason == "released"
         self.lost, self.unwatched = True, False
-        if planned:
-            return
         recent = now - self.failed_at <= 2 * settings.epoch_retry_most_s
         self.failures = self.failures + 1 if recent else 1
         self.failed_at, self.trouble = now, reason

@@ -13,11 +13,11 @@ beyond the process: epochs stand in meta, the rest is asked for again.
     watched --Release, released or waited long enough--> WriteEpoch for another node
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from headrace.dataservice import assignment
 from headrace.dataservice.assignment import Placed
-from headrace.dataservice.channel import ENDED, Channel
+from headrace.dataservice.channel import ENDED, RELEASED, Channel
 from headrace.dataservice.effects import Effect, Release, SendHint, SendWatches, WriteEpoch
 from headrace.dataservice.events import CheckpointSeen, EpochSeen
 from headrace.dataservice.nodes import Node, Nodes
@@ -41,6 +41,7 @@ class Channels:
         self._nodes = nodes
         self._takeovers = takeovers
         self._table: dict[VChannel, Channel] = {}
+        self._held: dict[ServerId, dict[VChannel, None]] = {}  # by the present epoch's process
         self._settled_at = start + settings.settle_s
         self._stale = True  # somebody may need another place
         self._usable: tuple[str, ...] = ()
@@ -59,7 +60,9 @@ class Channels:
     def see_epoch(self, seen: EpochSeen, now: float) -> None:
         """An epoch record, by the watch or by our own write."""
         channel = self._known(seen.vchannel)
+        before = channel.holder
         self._stale |= channel.see_epoch(seen, now)
+        self._index(channel, before)
         self._forget_absent(channel)
 
     def see_checkpoint(self, seen: CheckpointSeen) -> bool:
@@ -74,7 +77,7 @@ class Channels:
     def keep_only(self, vchannels: frozenset[VChannel]) -> None:
         """Forget those that meta no longer has."""
         for vchannel in sorted(self._table.keys() - vchannels):
-            del self._table[vchannel]
+            self._remove(self._table[vchannel])
 
     def node_answered(
         self, server_id: ServerId, states: Sequence[ChannelState], now: float
@@ -89,13 +92,16 @@ class Channels:
             for s in states
             if s.state not in ENDED and self._is_stranger(server_id, s.vchannel, s.epoch)
         )
-        for channel in self._table.values():
-            if channel.epoch is None or channel.holder != server_id:
-                continue
+        for channel in self._held_by(server_id):
+            assert channel.epoch is not None
             state = reported.get((channel.vchannel, channel.epoch.epoch))
-            ended = channel.see_state(state, node.asked_at)
-            if ended is not None:
-                channel.lose(ended, now, self._settings)
+            if not channel.see_state(state, node.asked_at):
+                continue
+            assert state is not None
+            if state.state == RELEASED and channel.drained_by is not None:
+                channel.give_back()
+            else:
+                channel.lose(state.reason or state.state, now, self._settings)
 
     def epoch_written(self, seen: EpochSeen, now: float) -> None:
         """Our own write stands: its holder cannot know of it yet."""
@@ -128,18 +134,16 @@ class Channels:
             node.sending = False
             if accepted:
                 node.ask_at = now
-            else:
-                node.send_at = now + _AGAIN_S
         for vchannel, epoch in items:
             channel = self._table.get(vchannel)
-            if channel is None:
+            if channel is None or channel.epoch is None or channel.epoch.epoch != epoch:
                 continue
-            if channel.epoch is None or channel.epoch.epoch != epoch:
-                continue
-            channel.sending, channel.changed_at = False, now
             if accepted:
-                channel.unwatched = False
-            elif fenced and len(items) == 1:
+                channel.sending = channel.unwatched = False
+                channel.changed_at, channel.unsent = now, 0
+                continue
+            channel.not_sent(now, self._settings)
+            if fenced and len(items) == 1:
                 channel.lose(reason, now, self._settings)
             elif fenced:
                 channel.alone = True
@@ -170,23 +174,34 @@ class Channels:
         """All that has to be ordered now so that wanted and reported agree."""
         if now >= self._settled_at:
             self._choose(now)
+        return self._agree(self._table.values(), now) + self._nodes.releases()
+
+    def reconcile_node(self, server_id: ServerId, now: float) -> list[Effect]:
+        """The same for what one process holds; while watches are on their way there, that waits
+        for their end."""
+        node = self._nodes.get(server_id)
+        if node is None or node.sending:
+            return []
+        return self._agree(self._held_by(server_id), now) + self._nodes.releases()
+
+    def _agree(self, channels: Iterable[Channel], now: float) -> list[Effect]:
         effects: list[Effect] = []
         unwatched: dict[ServerId, list[Channel]] = {}
-        for channel in self._table.values():
+        usable = self._nodes.usable()
+        for channel in channels:
             if not channel.wanted or channel.writing:
                 continue
-            order = self._order(channel, now)
+            order = self._order(channel, usable.get(channel.target or ""), now)
             if order is not None:
                 effects.append(order)
-            elif channel.unwatched and not channel.sending and not channel.lost:
+            elif channel.unwatched and not channel.sending and now >= channel.send_at:
                 unwatched.setdefault(channel.holder, []).append(channel)
         for server_id, waiting in unwatched.items():
-            effects += self._watches(server_id, waiting, now)
-        return effects + self._nodes.releases()
+            effects += self._watches(server_id, waiting)
+        return effects
 
-    def _order(self, channel: Channel, now: float) -> Effect | None:
-        """The next epoch or the release that this vchannel needs now, if any."""
-        node = self._nodes.named(channel.target)
+    def _order(self, channel: Channel, node: Node | None, now: float) -> Effect | None:
+        """The next epoch (for `node`) or the release that this vchannel needs now, if any."""
         if node is None or now < channel.write_at:
             return None
         gone = self._is_gone(channel, now)
@@ -220,9 +235,9 @@ class Channels:
         epoch = channel.epoch.epoch
         return Release(channel.holder, holder.seen.address, channel.vchannel, epoch, True)
 
-    def _watches(self, server_id: ServerId, waiting: list[Channel], now: float) -> list[Effect]:
+    def _watches(self, server_id: ServerId, waiting: list[Channel]) -> list[Effect]:
         node = self._nodes.get(server_id)
-        if node is None or node.sending or now < node.send_at:
+        if node is None or node.sending:
             return []
         node.sending = True
         alone = [c for c in waiting if c.alone]
@@ -345,4 +360,20 @@ class Channels:
 
     def _forget_absent(self, channel: Channel) -> None:
         if channel.epoch is None and channel.checkpoint is None:
-            self._table.pop(channel.vchannel, None)
+            self._remove(channel)
+
+    def _remove(self, channel: Channel) -> None:
+        del self._table[channel.vchannel]
+        self._held.get(channel.holder, {}).pop(channel.vchannel, None)
+
+    def _index(self, channel: Channel, before: ServerId) -> None:
+        if channel.holder != before:
+            held = self._held.get(before, {})
+            held.pop(channel.vchannel, None)
+            if not held:
+                self._held.pop(before, None)
+        if channel.holder:
+            self._held.setdefault(channel.holder, {})[channel.vchannel] = None
+
+    def _held_by(self, server_id: ServerId) -> list[Channel]:
+        return [self._table[v] for v in self._held.get(server_id, ())]

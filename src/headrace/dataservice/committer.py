@@ -19,7 +19,7 @@ from headrace.dataservice.leader_meta import LeaderMeta
 from headrace.meta.api import MAX_OPERATIONS, Compare, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
-from headrace.model.errors import HeadraceError, Unavailable
+from headrace.model.errors import Fenced, HeadraceError, NotFound, Unavailable
 from headrace.model.ids import Revision
 from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest
 from headrace.runtime.host import Clock
@@ -160,11 +160,16 @@ class Committer:
         return done, missed
 
     async def _read(self, vchannel: VChannel, deadline: float) -> Image:
-        """The vchannel as it stands now; repeated until the deadline, then `Unavailable`."""
+        """The vchannel as it stands now; repeated until the deadline, then `Unavailable`.
+
+        `Fenced` when there is none: nobody holds an epoch of it any more.
+        """
         self.forget(vchannel)
         while True:
             try:
                 image = await read_image(self._meta.store, self._keys, vchannel)
+            except NotFound as error:
+                raise Fenced(f"{vchannel} was dropped and cleared away") from error
             except Unavailable:
                 if self._clock.monotonic() + self._retry_s > deadline:
                     raise

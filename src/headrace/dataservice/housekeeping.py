@@ -1,15 +1,16 @@
 """Housekeeping: one round of each periodic chore.
 
-**Owns** what a round goes over, and that trouble with one collection ends the round and not the
-service. **Does not own** when rounds begin (`chores`) or the work itself (`drops`, `bundles`,
-`collector`, `trim`, `names`).
+**Owns** what a round goes over, and that trouble with one collection is no trouble of others.
+**Does not own** when rounds begin (`chores`) or the work itself (`drops`, `bundles`, `collector`,
+`trim`, `names`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from headrace.dataservice.bundles import bundle_flushed
 from headrace.dataservice.chores import BUNDLES, COLLECT, DROPS, NAMES, TRIM
-from headrace.dataservice.collector import Collector
+from headrace.dataservice.collector import Collected, Collector
 from headrace.dataservice.drops import follow_drop
 from headrace.dataservice.leader_meta import LeaderMeta
 from headrace.dataservice.names import store_names
@@ -18,7 +19,7 @@ from headrace.dataservice.trim import Trimmer
 from headrace.meta.following import LeaderWatcher
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel, parse_vchannel
-from headrace.model.errors import Unavailable
+from headrace.model.errors import Corrupt, NotFound, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.timestamp import Timestamp
 from headrace.objects.api import ObjectStore
@@ -85,24 +86,30 @@ class Housekeeping:
     async def _drops(self) -> tuple[CollectionId, ...]:
         changed: dict[CollectionId, None] = {}
         for vchannel in self._dropped():
-            if await follow_drop(self._meta, self._keys, self._objects, vchannel):
-                changed[parse_vchannel(vchannel).collection_id] = None
+            with self._apart(vchannel):
+                if await follow_drop(self._meta, self._keys, self._objects, vchannel):
+                    changed[parse_vchannel(vchannel).collection_id] = None
         return tuple(changed)
 
     async def _bundles(self) -> tuple[CollectionId, ...]:
         changed: dict[CollectionId, None] = {}
         for collection_id, vchannels in self._collections().items():
             for vchannel in vchannels:
-                while await bundle_flushed(
-                    self._meta, self._keys, self._objects, vchannel, self._settings.bundle_size
-                ):
-                    changed[collection_id] = None
+                with self._apart(vchannel):
+                    while await self._bundle(vchannel):
+                        changed[collection_id] = None
         return tuple(changed)
+
+    async def _bundle(self, vchannel: VChannel) -> bool:
+        size = self._settings.bundle_size
+        return await bundle_flushed(self._meta, self._keys, self._objects, vchannel, size)
 
     async def _collect(self) -> tuple[CollectionId, ...]:
         needing: list[CollectionId] = []
         for collection_id, vchannels in self._collections().items():
-            collected = await self._collector.collect(collection_id, vchannels)
+            collected = Collected()
+            with self._apart(collection_id):
+                collected = await self._collector.collect(collection_id, vchannels)
             if collected.deleted:
                 self._deleted.inc(len(collected.deleted))
                 self._log.info(
@@ -118,6 +125,16 @@ class Housekeeping:
         for pchannel, mark in marks.items():
             self._trims.labels(pchannel).inc()
             self._log.info("log trimmed", pchannel=pchannel, below=mark)
+
+    @contextmanager
+    def _apart(self, what: VChannel | CollectionId) -> Iterator[None]:
+        """What is not as we wrote it, or went while it was read, holds up nothing else."""
+        try:
+            yield
+        except Corrupt as error:
+            self._log.error("left alone by housekeeping", what=what, reason=error.message)
+        except NotFound as error:
+            self._log.info("left to the next round", what=what, reason=error.message)
 
     async def _now(self) -> Timestamp:
         """A timestamp of the master service: clocks of ours may jump."""

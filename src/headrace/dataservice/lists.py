@@ -96,9 +96,12 @@ class Lists:
         passed, of those somebody waits for."""
         making = sum(1 for c in self._table.values() if c.making)
         effects: list[Effect] = []
-        for collection_id, listed in self._table.items():
+        for collection_id in (*self._waiting, *self._table):
+            listed = self._table.get(collection_id)
             if making >= self._settings.lists_at_once:
                 break
+            if listed is None:
+                continue
             if self._is_due(listed, passed.get(collection_id, -1), now):
                 making += 1
                 listed.making, listed.changed, listed.advanced = True, False, False

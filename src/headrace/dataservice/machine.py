@@ -26,6 +26,7 @@ from headrace.dataservice.nodes import Nodes
 from headrace.dataservice.reports import Reports
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.takeover import Takeovers
+from headrace.model.ids import ServerId
 from headrace.rpc.messages import (
     Done,
     FlushStateResponse,
@@ -59,37 +60,33 @@ class DataServiceMachine:
     def step(self, event: ev.Event, now: float) -> Sequence[Effect]:
         """See `runtime.driver.Machine`.
 
-        After facts about vchannels and nodes everything is compared with what is wanted; reports,
-        of which there are many, are only decided and answered.
+        Everything is compared with what is wanted when time passes, when a node is lost or found,
+        and when a flowgraph ends. Of other events there may be thousands a second: what follows
+        from them at once concerns one vchannel or one node, the rest waits for the next step of
+        time.
         """
         match event:
             case ev.ReportArrived() | ev.ReportCommitted() | ev.ReportRefused():
                 return [*self._report(event, now), *self._waited_for(now)]
             case ev.MovesArrived() | ev.MovesCommitted() | ev.MovesRefused():
                 return [*self._report(event, now), *self._waited_for(now)]
-            case (
-                ev.EpochSeen()
-                | ev.CheckpointSeen()
-                | ev.ChannelsListed()
-                | ev.CollectionChanged()
-                | ev.EpochWritten()
-                | ev.EpochNotWritten()
-            ):
+            case ev.EpochSeen() | ev.CheckpointSeen() | ev.CollectionChanged():
                 self._meta(event, now)
-                return self._wanted(now)
+                return self._waited_for(now)
+            case ev.ChannelsListed() | ev.EpochNotWritten() | ev.EpochWritten():
+                self._meta(event, now)
+                return self._written(event, now)
             case (
                 ev.NewEpochAsked()
                 | ev.NodeSuspected()
                 | ev.FlushStateAsked()
                 | ev.CollectionLookedUp()
             ):
-                return [*self._question(event, now), *self._wanted(now)]
+                return self._question(event, now)
             case ev.ListStored() | ev.ListNotStored() | ev.ChoreEnded() | ev.TimePassed():
-                self._time(event, now)
-                return self._wanted(now)
+                return self._time(event, now)
             case _:
-                self._node(event, now)
-                return self._wanted(now)
+                return self._node(event, now)
 
     def validate(self) -> None:
         """See `runtime.driver.Machine`: what must hold after every step."""
@@ -114,6 +111,17 @@ class DataServiceMachine:
             *self.lists.due(self._passed(), now),
             *self.chores.due(now),
         ]
+
+    def _wanted_of(self, server_id: ServerId, now: float) -> list[Effect]:
+        """The same for what one process holds."""
+        return self.channels.reconcile_node(server_id, now) if self.ready else []
+
+    def _written(
+        self, event: ev.ChannelsListed | ev.EpochNotWritten | ev.EpochWritten, now: float
+    ) -> list[Effect]:
+        if isinstance(event, ev.EpochWritten):
+            return self._wanted_of(event.record.server_id, now)
+        return self._wanted(now) if isinstance(event, ev.ChannelsListed) else []
 
     def _waited_for(self, now: float) -> list[Effect]:
         """Lists that somebody waits for, as soon as the checkpoints are there."""
@@ -174,20 +182,24 @@ class DataServiceMachine:
 
     # ---- nodes -----------------------------------------------------------------------------------
 
-    def _node(self, event: ev.NodeEvent, now: float) -> None:
+    def _node(self, event: ev.NodeEvent, now: float) -> list[Effect]:
         match event:
             case ev.NodesChanged():
                 self.nodes.see(event.nodes, now)
                 self._nodes_seen = True
+                return self._wanted(now)
             case ev.NodeAnswered():
                 self.nodes.answered(event.server_id, event.channels, now)
                 self.channels.node_answered(event.server_id, event.channels, now)
+                return self._wanted_of(event.server_id, now)
             case ev.NodeNotReached():
                 self.nodes.not_answered(event.server_id)
                 self.nodes.not_reached(event.server_id, event.reason, now, refused=event.refused)
+                return self._wanted(now) if event.refused else []
             case ev.WatchesAccepted():
                 self.channels.watches_sent(event.server_id, event.left_out, now, accepted=False)
                 self.channels.watches_sent(event.server_id, event.items, now, accepted=True)
+                return self._wanted_of(event.server_id, now)
             case ev.WatchesNotAccepted():
                 self.channels.watches_sent(
                     event.server_id,
@@ -199,12 +211,15 @@ class DataServiceMachine:
                 )
                 if event.refused:
                     self.nodes.not_reached(event.server_id, event.reason, now, refused=True)
+                return self._wanted(now) if event.refused or event.fenced else []
             case ev.ReleaseEnded():
                 self.channels.release_ended(
                     event.server_id, event.vchannel, event.epoch, now, sent=event.sent
                 )
+                return []
             case ev.HintEnded():
                 self.nodes.hint_ended(event.server_id)
+                return []
             case _:
                 assert_never(event)
 
@@ -249,12 +264,12 @@ class DataServiceMachine:
         match event:
             case ev.NewEpochAsked():
                 self.channels.lose(event.vchannel, event.epoch, event.server_id, event.reason, now)
-                return [Answer(event.call, Done())]
+                return [Answer(event.call, Done()), *self._wanted(now)]
             case ev.NodeSuspected():
                 self.nodes.suspect(event.server_id, now)
-                return [Answer(event.call, Done())]
+                return [Answer(event.call, Done()), *self.nodes.asks(now)]
             case ev.FlushStateAsked():
-                return [self._flush_state(event)]
+                return [self._flush_state(event), *self._waited_for(now), *self.channels.hints()]
             case ev.CollectionLookedUp():
                 if event.present:
                     return [Answer(event.call, _not_yet("its vchannels have not been seen yet"))]
@@ -271,24 +286,28 @@ class DataServiceMachine:
 
     # ---- lists, chores, time ---------------------------------------------------------------------
 
-    def _time(self, event: ev.TimeEvent, now: float) -> None:
+    def _time(self, event: ev.TimeEvent, now: float) -> list[Effect]:
         match event:
             case ev.ListStored():
                 self.lists.stored(event, now)
+                return self._waited_for(now)
             case ev.ListNotStored():
                 self.lists.not_stored(event, now)
                 for vchannel, timestamp in event.awaits:
                     self.channels.await_timestamp(vchannel, timestamp)
+                return []
             case ev.ChoreEnded():
                 self.chores.ended(event.chore, now)
                 for collection_id in event.lists:
                     self.lists.changed(collection_id)
                 if event.chore == DROPS:
                     self.chores.soon(TRIM, now)
+                return []
             case ev.TimePassed():
                 if now >= self._hint_at:
                     self._hint_at = now + _HINT_S
                     self.channels.repeat_hints()
+                return self._wanted(now)
             case _:
                 assert_never(event)
 

@@ -30,7 +30,6 @@ class Node:
     ask_at: float = float("-inf")
     missed: int = 0  # questions in a row without an answer
     sending: bool = False
-    send_at: float = float("-inf")
     hinting: bool = False
     strangers: tuple[tuple[VChannel, Epoch], ...] = ()  # watched there, and wanted elsewhere
     releasing: list[tuple[VChannel, Epoch]] = field(default_factory=list)
@@ -64,12 +63,9 @@ class Nodes:
         """The process with that id, None when it is unknown or gone."""
         return self._table.get(server_id)
 
-    def named(self, name: str | None) -> Node | None:
-        """The usable process of that node name."""
-        for node in self._table.values():
-            if node.seen.node_name == name and node.usable:
-                return node
-        return None
+    def usable(self) -> dict[str, Node]:
+        """Processes that have a session and are HEALTHY, by node name."""
+        return {n.seen.node_name: n for n in self._table.values() if n.usable}
 
     def see(self, nodes: Iterable[NodeSeen], now: float) -> None:
         """All sessions as they are."""

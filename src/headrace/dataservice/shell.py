@@ -8,6 +8,7 @@ machine orders it anew if it is still wanted. When a transaction finds another l
 leadership ends.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, assert_never
 
@@ -37,8 +38,8 @@ from headrace.dataservice.watches import read_watch
 from headrace.meta.api import Compacted
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
-from headrace.model.errors import Corrupt, HeadraceError, NotFound, Unavailable
-from headrace.model.ids import CollectionId
+from headrace.model.errors import Corrupt, HeadraceError, Unavailable
+from headrace.model.ids import CollectionId, Epoch
 from headrace.model.segment import SegmentState
 from headrace.objects.api import ObjectStore
 from headrace.rpc.api import NotSent, Peers
@@ -57,6 +58,7 @@ from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.telemetry import Telemetry
 
 COMMITTED = "dataservice.report.committed"  # it stands, its sender does not know
+_READ_AT_ONCE = 16  # watches that are read at the same time
 LIST_DERIVED = "dataservice.list.derived"  # what it lists stands, it is not stored yet
 
 
@@ -158,16 +160,10 @@ class DataServiceShell:
 
     async def _send_watches(self, effect: SendWatches) -> ev.Event:
         watches: list[Watch] = []
-        for vchannel, epoch in effect.items:
-            try:
-                watch = await read_watch(self._meta.store, self._keys, vchannel, epoch)
-            except (Unavailable, Compacted):
-                continue
-            except Corrupt as error:
-                self._log.error("no watch can be made", vchannel=vchannel, reason=error.message)
-                continue
-            if watch is not None:
-                watches.append(watch)
+        for start in range(0, len(effect.items), _READ_AT_ONCE):
+            part = effect.items[start : start + _READ_AT_ONCE]
+            read = await asyncio.gather(*(self._read_watch(v, e) for v, e in part))
+            watches += [w for w in read if w is not None]
         sent = tuple((w.vchannel, w.epoch) for w in watches)
         if not sent:
             return ev.WatchesNotAccepted(effect.server_id, effect.items, "could not be read")
@@ -184,6 +180,15 @@ class DataServiceShell:
             return ev.WatchesNotAccepted(effect.server_id, effect.items, error.message, fenced=True)
         left_out = tuple(item for item in effect.items if item not in sent)
         return ev.WatchesAccepted(effect.server_id, sent, left_out)
+
+    async def _read_watch(self, vchannel: VChannel, epoch: Epoch) -> Watch | None:
+        try:
+            return await read_watch(self._meta.store, self._keys, vchannel, epoch)
+        except (Unavailable, Compacted) as error:
+            self._log.debug("no watch yet", vchannel=vchannel, reason=str(error))
+        except Corrupt as error:
+            self._log.error("no watch can be made", vchannel=vchannel, reason=error.message)
+        return None
 
     async def _release(self, effect: Release) -> ev.Event:
         request = ReleaseDmChannelRequest(
@@ -312,9 +317,6 @@ class DataServiceShell:
             lists = await self._housekeeping.round(effect.chore)
         except Compacted as error:
             self._log.info("chore put off", chore=effect.chore, reason=str(error))
-            return ev.ChoreEnded(effect.chore)
-        except NotFound as error:  # an object went while it was read: the next round sees it gone
-            self._log.info("chore put off", chore=effect.chore, reason=error.message)
             return ev.ChoreEnded(effect.chore)
         except HeadraceError as error:
             self._check_leads(error)
