@@ -96,7 +96,7 @@ class GroupsFetched:
     """Messages came, in order. `corrupt`: what is wrong with the one after them, "" = nothing."""
 
     reader: int
-    groups: tuple[FetchedGroup, ...] = field(repr=False)
+    groups: tuple[FetchedGroup, ...]
     corrupt: str = ""
 
 

@@ -46,6 +46,7 @@ class DataNodeMachine:
         self._idle = IdleReports(settings.idle_report_s, settings.moves_most)
         self._busy: dict[VChannel, None] = {}  # something is buffered
         self._starting: dict[VChannel, None] = {}
+        self._have_read = False  # of those that start, some may have begun to read
         self._look: dict[VChannel, None] = {}  # somebody waits, and something has changed
         self._asks: dict[VChannel, AskNewEpoch] = {}
         self._stopping = False
@@ -64,7 +65,7 @@ class DataNodeMachine:
             case ev.GroupsFetched():
                 self._fetched(event, now)
             case ev.FetchEnded():
-                self._reading.returned(event.reader, 0)
+                self._reading.returned(event.reader, [])
             case (
                 ev.PackEncoded()
                 | ev.PackRefused()
@@ -175,6 +176,7 @@ class DataNodeMachine:
         flow = Flowgraph(watch, self.shared, self._reading.join(watch.vchannel, watch.seek))
         self.flows[watch.vchannel] = flow
         self._starting[watch.vchannel] = None
+        self._have_read = True
         values: dict[str, object] = {
             "position": watch.seek.timestamp,
             "segments": len(watch.segments),
@@ -198,9 +200,10 @@ class DataNodeMachine:
     # ---- entries -----------------------------------------------------------------------------
 
     def _fetched(self, event: ev.GroupsFetched, now: float) -> None:
-        reader = self._reading.returned(event.reader, sum(g.size_bytes for g in event.groups))
+        reader = self._reading.returned(event.reader, [g.size_bytes for g in event.groups])
         if reader is None:
             return
+        self._have_read = True
         fan = self._reading.fan_of(reader)
         corrupt = event.corrupt
         for fetched in event.groups:
@@ -367,33 +370,33 @@ class DataNodeMachine:
         self._relieve(now)
         self._serve_waiting(now)
         self._begin_moves()
-        for flow in [self.flows[v] for v in self._starting]:
-            if self._reading.has_read(flow):
-                del self._starting[flow.vchannel]
-                flow.phase = Phase.RUNNING
-                self._tell("running", flow)
         self._reading.settle()
+        if self._have_read:
+            self._have_read = False
+            for flow in [self.flows[v] for v in self._starting]:
+                if self._reading.has_read(flow):
+                    del self._starting[flow.vchannel]
+                    flow.phase = Phase.RUNNING
+                    self._tell("running", flow)
         if self._stopping and not self._stopped and not self._live():
             self._stopped = True
             self.shared.orders.append(Stopped())
 
     def _relieve(self, now: float) -> None:
-        """Above the soft mark: sync the largest and the oldest, until what waits is below it."""
+        """Above the soft mark: sync the largest and the oldest, until what waits is well below."""
         budget = self.shared.budget
-        while budget.pressed and budget.may_store and self._busy:
-            busy = [self.flows[v] for v in self._busy]
-            flow = max(busy, key=lambda f: policy.largest(f.buffers)[0])
-            size_bytes, segment_id = policy.largest(flow.buffers)
-            if size_bytes:
-                self._cut(flow, segment_id, now)
-            found = [(o, f) for f in busy if (o := policy.oldest(f.buffers)) is not None]
-            if found and budget.pressed:
-                oldest, flow = min(found, key=lambda o: o[0][0])
-                self._cut(flow, oldest[1], now)
-
-    def _cut(self, flow: Flowgraph, segment_id: int | None, now: float) -> None:
-        due = policy.Due((), True) if segment_id is None else policy.Due((segment_id,))
-        self._attempt(flow, partial(flow.sync, due, now))
+        if not budget.pressed:
+            return
+        busy = [self.flows[v] for v in self._busy]
+        choices = [(choice, flow) for flow in busy for choice in policy.held(flow.buffers)]
+        largest = sorted(choices, key=lambda c: -c[0].size_bytes)
+        oldest = sorted(choices, key=lambda c: c[0].first)
+        for pair in zip(largest, oldest, strict=True):
+            for choice, flow in pair:
+                if budget.relieved or not budget.may_store:
+                    return
+                due = policy.for_memory(flow.buffers, choice)
+                self._attempt(flow, partial(flow.sync, due, now))
 
     def _serve_waiting(self, now: float) -> None:
         """Somebody waits for checkpoints: cut what holds them."""

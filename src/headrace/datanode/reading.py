@@ -9,7 +9,7 @@ holds nothing in memory. So no flowgraph waits for ever on what others hold, and
 at most one message a vchannel while an object store is away.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from headrace.datanode.consume.fan import Fan, Reader
 from headrace.datanode.effects import CloseReader, Fetch
@@ -19,6 +19,7 @@ from headrace.model.channel import PChannel, VChannel
 from headrace.model.position import Position
 
 SMALLEST_SHARE = 8  # a fetch never asks for less than this part of a small budget
+WAITING_SHARE = 3  # fetches of several messages keep at most this part of the budget as credit
 
 
 class Reading:
@@ -69,12 +70,14 @@ class Reading:
 
     # ---- fetches -----------------------------------------------------------------------------
 
-    def returned(self, reader_id: int, fetched_bytes: int) -> Reader | None:
-        """A fetch has ended: its credit comes back. None when its reader was closed before."""
+    def returned(self, reader_id: int, sizes: Sequence[int]) -> Reader | None:
+        """A fetch has ended with messages of these sizes: its credit comes back. None when its
+        reader was closed before."""
         reader = self._readers.get(reader_id)
         if reader is not None:
             self._shared.budget.give_back(reader.credit_bytes)
-            reader.read_all = fetched_bytes < reader.credit_bytes // 2
+            reader.read_all = sum(sizes) < reader.credit_bytes // 2
+            reader.message_bytes = max(sizes, default=0)
             reader.credit_bytes = 0
             self._changed[reader.pchannel] = None
         return reader
@@ -102,10 +105,16 @@ class Reading:
             del self._fans[fan.pchannel]
 
     def _fetch(self, reader: Reader) -> bool:
-        free = self._shared.budget.free_bytes
-        if free < self._least:
+        """Order a fetch if there is credit for a message. Who has read all there was may wait
+        long for the next one and keeps little credit; all together keep a part of the budget."""
+        budget = self._shared.budget
+        share = budget.hard_bytes // WAITING_SHARE
+        least = max(self._least, min(reader.message_bytes, share))
+        if budget.free_bytes < least:
             return False
-        self._order(reader, self._least if reader.read_all else min(self._most, free))
+        left = share - budget.credit_bytes
+        most = least if reader.read_all else max(least, min(self._most, budget.free_bytes, left))
+        self._order(reader, most)
         return True
 
     def _feed_oldest(self, starved: list[Reader]) -> None:

@@ -39,7 +39,8 @@ class Reader:
     continuity: Continuity
     position: Position | None = None  # of the last entry that was dealt out
     credit_bytes: int = 0
-    read_all: bool = False  # the last fetch brought less than it might have
+    read_all: bool = True  # the last fetch brought less than it might have
+    message_bytes: int = 0  # of the largest message that the last fetch brought
     members: dict[VChannel, None] = field(default_factory=dict)
 
     def serves(self, floor: Position) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from headrace.datanode.handoff import HeldMessage
 
+RELIEVED = 4  # memory is relieved to a quarter below the soft mark
+
 
 @dataclass(slots=True)
 class _Writing:
@@ -52,6 +54,11 @@ class Budget:
     def pressed(self) -> bool:
         """Above the soft mark, what is being written not counted."""
         return self.waiting_bytes > self.soft_bytes
+
+    @property
+    def relieved(self) -> bool:
+        """So far below the soft mark that pressure does not come back with the next message."""
+        return self.waiting_bytes * RELIEVED <= self.soft_bytes * (RELIEVED - 1)
 
     @property
     def may_store(self) -> bool:

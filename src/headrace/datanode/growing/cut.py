@@ -30,7 +30,9 @@ class Cutter:
     """Makes the sync packs of one flowgraph."""
 
     def __init__(self, watch: Watch, schema_of: Callable[[Version], Schema]) -> None:
-        self._watch = watch
+        self._collection_id = watch.collection_id
+        self._vchannel = watch.vchannel
+        self._epoch = watch.epoch
         self._schema_of = schema_of
         self._syncs = 0
         self._objects = 0
@@ -66,9 +68,9 @@ class Cutter:
             begun_s=now,
         )
         return SyncPack(
-            collection_id=self._watch.collection_id,
-            vchannel=self._watch.vchannel,
-            epoch=self._watch.epoch,
+            collection_id=self._collection_id,
+            vchannel=self._vchannel,
+            epoch=self._epoch,
             head=head,
             rows=rows,
             schemas=schemas,

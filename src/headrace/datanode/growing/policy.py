@@ -6,7 +6,7 @@
 Deletes go along with every sync: they are few, and the channel checkpoint waits for them as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from headrace.datanode.growing.buffers import Buffers
@@ -67,23 +67,30 @@ def everything(buffers: Buffers) -> Due:
     return Due(tuple(dict.fromkeys((*buffers.sealed, *rows))), bool(buffers.deletes))
 
 
-def largest(buffers: Buffers) -> tuple[int, SegmentId | None]:
-    """Bytes of the largest buffer and its segment (None = the deletes)."""
-    best: tuple[int, SegmentId | None] = (buffers.delete_bytes, None)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One buffer that could be cut to free memory. `segment_id` None: the deletes."""
+
+    segment_id: SegmentId | None
+    size_bytes: int
+    first: Timestamp  # of its oldest entry: old entries keep old messages in memory
+
+
+def held(buffers: Buffers) -> Iterator[Held]:
+    """All buffers with something in them."""
     for segment in buffers.segments.values():
-        if segment.size_bytes > best[0]:
-            best = segment.size_bytes, segment.id
-    return best
+        if segment.first is not None:
+            yield Held(segment.id, segment.size_bytes, segment.first.timestamp)
+    for position in buffers.first_deletes():
+        yield Held(None, buffers.delete_bytes, position.timestamp)
 
 
-def oldest(buffers: Buffers) -> tuple[Timestamp, SegmentId | None] | None:
-    """Timestamp of the oldest buffered entry and its segment (None = the deletes); None when there
-    is nothing. Old entries keep old messages in memory."""
-    found: list[tuple[Timestamp, SegmentId | None]] = [
-        (s.first.timestamp, s.id) for s in buffers.segments.values() if s.first
-    ]
-    found += [(p.timestamp, None) for p in buffers.first_deletes()]
-    return min(found, key=lambda f: f[0], default=None)
+def for_memory(buffers: Buffers, choice: Held) -> Due:
+    """Cut one buffer, if it still has something in it: deletes go along with every sync."""
+    if choice.segment_id is None:
+        return Due((), bool(buffers.deletes))
+    segment = buffers.segments.get(choice.segment_id)
+    return Due((choice.segment_id,)) if segment is not None and segment.chunks else Due()
 
 
 def _with_rows(segments: Iterable[Segment]) -> tuple[SegmentId, ...]:
