@@ -30,7 +30,6 @@ class Write:
 
     number: int
     kind: str
-    collection_id: int
     keys: tuple[int, ...]
     value: int
     outcome: Outcome = Outcome.UNSURE
@@ -49,27 +48,26 @@ class Book:
 
     def check(self, truths: dict[str, Truth]) -> None:
         """Compare with the whole log; `Violation` at the first write that does not fit."""
-        stands: Counter[tuple[int, int, int]] = Counter()  # (collection, key, value)
-        deleted: set[tuple[int, int]] = set()
-        dropped: set[int] = set()
+        # A name may be dropped and made anew under a client's feet: its repeat then writes into the
+        # new collection, so a row may stand once in each.
+        stands: dict[tuple[int, int], Counter[int]] = {}  # (key, value) -> by collection
+        deleted: set[int] = set()
         for truth in truths.values():
             for vchannel, channel in truth.channels.items():
                 collection_id = parse_vchannel(vchannel).collection_id
-                if channel.drop is not None:
-                    dropped.add(collection_id)
                 for row in channel.rows:
                     assert isinstance(row.key, int) and isinstance(row.value, int)
-                    stands[collection_id, row.key, row.value] += 1
-                deleted.update((collection_id, int(key)) for _, key in channel.deletes)
+                    stands.setdefault((row.key, row.value), Counter())[collection_id] += 1
+                deleted.update(int(key) for _, key in channel.deletes)
         for write in self.writes:
             if write.kind == "delete":
-                self._check_delete(write, deleted, dropped)
+                self._check_delete(write, deleted)
             else:
                 self._check_rows(write, stands)
 
-    def _check_rows(self, write: Write, stands: "Counter[tuple[int, int, int]]") -> None:
+    def _check_rows(self, write: Write, stands: "dict[tuple[int, int], Counter[int]]") -> None:
         for key in write.keys:
-            count = stands[write.collection_id, key, write.value]
+            count = max(stands.get((key, write.value), Counter({0: 0})).values())
             if count > 1:
                 raise Violation(f"RQ-1 row {key} of {write} stands {count} times in the log")
             if write.outcome is Outcome.ACKNOWLEDGED and count == 0:
@@ -77,8 +75,8 @@ class Book:
             if write.outcome is Outcome.NOTHING_STANDS and count:
                 raise Violation(f"RQ-1 {write} was answered UNAVAILABLE, but row {key} stands")
 
-    def _check_delete(self, write: Write, deleted: set[tuple[int, int]], dropped: set[int]) -> None:
-        if write.outcome is Outcome.ACKNOWLEDGED and write.collection_id not in dropped:
+    def _check_delete(self, write: Write, deleted: set[int]) -> None:
+        if write.outcome is Outcome.ACKNOWLEDGED:
             for key in write.keys:
-                if (write.collection_id, key) not in deleted:
+                if key not in deleted:
                     raise Violation(f"DL-2 delete of {key} in {write} was acknowledged, not there")

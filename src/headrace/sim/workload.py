@@ -144,7 +144,7 @@ class Workload:
         else:
             top = max(2, self._next_key)
             keys = tuple(sorted({chance.randrange(1, top) for _ in range(count)}))
-        write = Write(len(self.book.writes), kind, self._ids[name], keys, len(self.book.writes))
+        write = Write(len(self.book.writes), kind, keys, len(self.book.writes))
         self.book.writes.append(write)
         keyed = chance.random() < self._plan.keyed_chance
         await self._send(name, write, f"op-{write.number}" if keyed else "")
@@ -181,6 +181,7 @@ class Workload:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + give_up_s
         timestamp = 0
+        collection_id = self._ids.get(name, 0)
         while loop.time() < give_up:
             with contextlib.suppress(Lost, Aborted):  # asked again, for the same timestamp
                 if not timestamp:
@@ -193,7 +194,8 @@ class Workload:
                 if state.status.code:
                     return True
                 if state.flushed:
-                    self.book.flushes.append((self._ids.get(name, 0), timestamp))
+                    if collection_id and collection_id == self._ids.get(name):
+                        self.book.flushes.append((collection_id, timestamp))
                     return True
             await asyncio.sleep(0.3)
         return False
