@@ -108,7 +108,9 @@ def _to_move(held: Sequence[Placed], difference: int, split_difference: int) -> 
         groups.setdefault(c.pchannel, []).append(c)
     whole = {p: g for p, g in groups.items() if len(g) < difference and _all_movable(g)}
     if whole:
-        best = max(sorted(whole), key=lambda p: min(len(whole[p]), difference - len(whole[p])))
+        evens = {p: min(len(g), difference - len(g)) for p, g in whole.items()}
+        # Of those that even out the same, the smallest: as few moves as can be.
+        best = max(sorted(whole), key=lambda p: (evens[p], -len(whole[p])))
         return whole[best]
     if difference <= split_difference:
         return []

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from headrace.model.channel import VChannel
-from headrace.model.errors import HeadraceError
 from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerId
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import SaveBinlogPathsRequest, SaveCheckpointsRequest
@@ -16,7 +15,7 @@ from headrace.rpc.messages import SaveBinlogPathsRequest, SaveCheckpointsRequest
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer a call: a response, or an error that is raised at the caller."""
+    """Answer a call: a response, or an error that is raised at the caller. No event."""
 
     call: int
     response: Any
@@ -24,7 +23,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEpoch:
-    """Give a vchannel its next epoch, if its record is still of this revision."""
+    """-> EpochWritten | EpochNotWritten. The next epoch, if its record is still of `revision`."""
 
     vchannel: VChannel
     epoch: Epoch
@@ -35,7 +34,7 @@ class WriteEpoch:
 
 @dataclass(frozen=True, slots=True)
 class SendWatches:
-    """Read the watches of these epochs and send them."""
+    """-> WatchesAccepted | WatchesNotAccepted. Read the watches of these epochs and send them."""
 
     server_id: ServerId
     address: str
@@ -44,7 +43,7 @@ class SendWatches:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Have a node give a vchannel back."""
+    """-> ReleaseEnded. Have a node give a vchannel back."""
 
     server_id: ServerId
     address: str
@@ -55,7 +54,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class AskNode:
-    """Ask a node what it watches."""
+    """-> NodeAnswered | NodeNotReached. Ask a node what it watches."""
 
     server_id: ServerId
     address: str
@@ -63,7 +62,7 @@ class AskNode:
 
 @dataclass(frozen=True, slots=True)
 class SendHint:
-    """Tell a node which timestamps somebody waits for."""
+    """-> HintEnded. Tell a node which timestamps somebody waits for."""
 
     server_id: ServerId
     address: str
@@ -72,7 +71,7 @@ class SendHint:
 
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """Commit a report."""
+    """-> ReportCommitted | ReportRefused. Commit a report."""
 
     call: int
     report: SaveBinlogPathsRequest
@@ -80,7 +79,7 @@ class CommitReport:
 
 @dataclass(frozen=True, slots=True)
 class CommitMoves:
-    """Commit the checkpoints of idle vchannels."""
+    """-> MovesCommitted | MovesRefused. Commit the checkpoints of idle vchannels."""
 
     call: int
     request: SaveCheckpointsRequest
@@ -88,7 +87,7 @@ class CommitMoves:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceFlushed:
-    """Tell the watching node (if it has an address) and all proxies; best effort."""
+    """Tell the watching node (if it has an address) and all proxies; best effort. No event."""
 
     vchannel: VChannel
     segment_ids: tuple[SegmentId, ...]
@@ -97,14 +96,14 @@ class AnnounceFlushed:
 
 @dataclass(frozen=True, slots=True)
 class StoreList:
-    """Derive a collection's snapshot list at a revision from now on, and store it."""
+    """-> ListStored | ListNotStored. Derive a list at a revision from now on, and store it."""
 
     collection_id: CollectionId
 
 
 @dataclass(frozen=True, slots=True)
 class LookUpCollection:
-    """Find out whether meta has this collection."""
+    """-> CollectionLookedUp. Find out whether meta has this collection."""
 
     call: int
     collection_id: CollectionId
@@ -112,7 +111,7 @@ class LookUpCollection:
 
 @dataclass(frozen=True, slots=True)
 class DoChore:
-    """Do one round of a periodic chore; see `schedule`."""
+    """-> ChoreEnded. Do one round of a periodic chore; see `chores`."""
 
     chore: str
 
@@ -131,5 +130,3 @@ Effect: TypeAlias = (
     | LookUpCollection
     | DoChore
 )
-
-Refusal: TypeAlias = HeadraceError

@@ -20,7 +20,8 @@ from headrace.meta.api import Compacted, DeleteEvent, MetaStore, PutEvent, Watch
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, EpochRecord
 from headrace.model import codec
-from headrace.model.errors import Corrupt, Unavailable
+from headrace.model.channel import parse_vchannel
+from headrace.model.errors import Corrupt, Invalid, Unavailable
 from headrace.model.ids import Revision
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff, Pauses
@@ -117,12 +118,14 @@ class Follower:
     ) -> EpochSeen | CheckpointSeen | None:
         vchannel, _, kind = key.removeprefix(self._keys.channels_prefix).rpartition("/")
         try:
+            if kind in ("epoch", "checkpoint"):
+                parse_vchannel(vchannel)
             if kind == "epoch":
                 epoch = codec.decode(value, EpochRecord, key) if value is not None else None
                 return EpochSeen(vchannel, epoch, revision)
             if kind == "checkpoint":
                 record = codec.decode(value, CheckpointRecord, key) if value is not None else None
                 return CheckpointSeen(vchannel, record, revision)
-        except Corrupt as error:
+        except (Corrupt, Invalid) as error:
             self._log.error("a record of a vchannel is left out", key=key, reason=error.message)
         return None

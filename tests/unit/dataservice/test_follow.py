@@ -71,6 +71,8 @@ def test_what_is_not_ours_is_left_out() -> None:
         s.take()
         s.world.store.txn([], [Put(s.world.keys.epoch("p-0_7v0"), b"nonsense")])
         s.world.store.txn([], [Put(s.world.keys.deletes("p-0_7v0"), b"{}")])
+        epoch = codec.encode(EpochRecord(epoch=1, server_id=5))
+        s.world.store.txn([], [Put(s.world.keys.epoch("nonsense"), epoch)])
         await settle()
         assert s.take() == []
         task.cancel()
