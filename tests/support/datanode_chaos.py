@@ -323,6 +323,19 @@ class World:
                 self._step(node, ev.TimePassed())
         raise Violation(f"LIVE the checkpoint stays at {self.meta.checkpoint}")
 
+    def check_memory(self) -> None:
+        """Once all orders are carried out and all is reported nothing is held any more."""
+        for node in self.nodes:
+            node.running = True
+            while orders := [e for e in node.pending if not isinstance(e, fx.Fetch)]:
+                self._order(node, orders[0], calm=True)
+        node = self.watches[-1][0]
+        budget = node.machine.shared.budget
+        held = budget.message_bytes, budget.writing_bytes, budget.unreported_bytes
+        flows = node.machine.flows.values()
+        if held != (0, 0, 0) and all(f.ended or f.buffers.empty for f in flows):
+            raise Violation(f"memory is held for nothing: {held}")
+
     def _ended(self, node: Node) -> bool:
         flow = node.machine.flows.get(vchannel("a"))
         return flow is None or flow.ended
@@ -493,6 +506,7 @@ def run(seed: int) -> str:
         world.play(250)
         world.finish()
         world.check()
+        world.check_memory()
     except Violation as violation:
         return str(violation)
     return ""

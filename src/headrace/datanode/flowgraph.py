@@ -126,6 +126,10 @@ class Flowgraph:
         writing = any(s.stage is not Stage.STORED for s in self._order)
         return writing or not self._buffers.empty
 
+    def awaits(self, number: int) -> bool:
+        """Whether a sync is still wanted: a drop gives all up."""
+        return number in self._order
+
     # ---- entries -----------------------------------------------------------------------------
 
     def take(

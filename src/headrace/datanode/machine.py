@@ -265,8 +265,9 @@ class DataNodeMachine:
                 if flow.put_failed(event.number, event.stored, event.reason) == 1:
                     self._tell("put failed", flow, {"reason": event.reason}, trouble=True)
             case ev.PackRefused():
-                self.shared.budget.written((event.vchannel, event.epoch, event.number))
-                self._fail(flow, event.reason)
+                self._written(event.vchannel, event.epoch, event.number)
+                if flow.awaits(event.number):
+                    self._fail(flow, event.reason)
             case ev.ReportAnswered():
                 self._attempt(flow, partial(flow.answered, event.outcome))
                 if flow.vchannel in self._idle.awaited:

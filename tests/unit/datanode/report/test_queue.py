@@ -1,0 +1,102 @@
+"""One report at a time, in order, the same until it is answered."""
+
+import pytest
+
+from headrace.datanode.handoff import CheckpointProposal, SegmentPart, StoredPack, SyncHead
+from headrace.datanode.report.queue import Queue
+from headrace.datanode.report.requests import Reporter, split
+from headrace.model.position import Position
+
+
+def at(timestamp: int) -> Position:
+    return Position("p", timestamp // 100, timestamp)
+
+
+def queue(proposed: int = 500, most: int = 2) -> Queue:
+    reporter = Reporter(server_id=1, vchannel="p_1v0", epoch=3, collection_id=1)
+    return Queue(reporter, at(100), most, lambda _: CheckpointProposal(at(proposed)))
+
+
+def stored(count: int) -> StoredPack:
+    parts = tuple(
+        SegmentPart(
+            segment_id=i,
+            partition_id=1,
+            version=1,
+            number=i,
+            rows=1,
+            start=at(150),
+            extends=None,
+            flush=False,
+        )
+        for i in range(1, count + 1)
+    )
+    head = SyncHead(
+        number=7,
+        position=at(400),
+        segments=parts,
+        deletes=None,
+        first_rows=at(150),
+        first_deletes=None,
+        begun_s=0.0,
+    )
+    return StoredPack(head, {}, None)
+
+
+def test_whole_segments_a_request_and_the_checkpoint_in_the_last() -> None:
+    found = queue()
+    pack = stored(5)
+    found.begin(pack)
+    moves, segments = [], []
+    done = None
+    while found.sending is not None:
+        request = found.sending.request
+        moves.append((request.channel_extends.timestamp, request.channel_checkpoint.timestamp))
+        segments.append([s.segment_id for s in request.segments])
+        done = found.answered()
+    assert segments == [[1, 2], [3, 4], [5]]
+    assert moves == [(100, 100), (100, 100), (100, 500)]
+    assert done is pack
+    assert found.checkpoint == at(500)
+
+
+def test_a_repeat_is_the_same_although_more_could_be_said_by_now() -> None:
+    proposed = [300]
+    reporter = Reporter(server_id=1, vchannel="p_1v0", epoch=3, collection_id=1)
+    found = Queue(reporter, at(100), 2, lambda _: CheckpointProposal(at(proposed[0])))
+    found.begin(stored(1))
+    assert found.sending is not None
+    first = found.sending.request
+    proposed[0] = 900
+    found.failed("no answer")
+    assert found.sending.request is first
+    assert (found.sending.attempt, found.sending.trouble) == (1, "no answer")
+
+
+def test_a_checkpoint_that_would_move_back_is_our_mistake() -> None:
+    with pytest.raises(AssertionError, match="CP-1"):
+        queue(proposed=50).begin(stored(1))
+    with pytest.raises(AssertionError, match="CP-1"):
+        queue().moved(at(50))
+
+
+def test_what_is_on_its_way_is_awaited_and_the_rest_given_up() -> None:
+    found = queue()
+    found.begin(stored(5))
+    assert found.sending is not None
+    found.sending.sent = True
+    found.forget()
+    assert not found.idle
+    assert found.answered() is None
+    assert found.idle
+
+
+def test_what_was_never_sent_is_given_up_at_once() -> None:
+    found = queue()
+    found.begin(stored(5))
+    found.forget()
+    assert found.idle
+
+
+def test_a_sync_without_segments_is_one_request() -> None:
+    assert split((), 2) == [()]
