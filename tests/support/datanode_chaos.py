@@ -29,10 +29,10 @@ from headrace.rpc.messages import (
     WatchedSchema,
     WatchedSegment,
 )
-from support.datanode_script import PARTITION, SCHEMA, Player, encoded, vchannel
+from support.datanode_log import write_by_chance
+from support.datanode_script import SCHEMA, Player, encoded, vchannel
 
 DELTA = 0  # stands for a segment id where deletes are meant
-OTHER_PARTITION = 11
 Part = tuple[int, int]  # (timestamp of an entry, segment or DELTA)
 
 
@@ -89,46 +89,12 @@ class World:
         self.nodes: list[Node] = []
         self.watches: list[tuple[Node, Watch]] = []
         self.copies: list[SaveBinlogPathsRequest | SaveCheckpointsRequest] = []
-        self._write_log()
+        write_by_chance(self.player, self.chance)
         self.log = self.player.log
         self.parts = self._parts()
         self._assign()
 
     # ---- the log -----------------------------------------------------------------------------
-
-    def _write_log(self) -> None:
-        self.player.append("term")
-        open_segments: dict[int, int] = {}
-        last = 0
-        for _ in range(self.chance.randint(6, 14)):
-            texts = []
-            for _ in range(self.chance.randint(1, 3)):
-                what = self.chance.choice(("rows", "rows", "upsert", "delete", "seal", "tick"))
-                partition = self.chance.choice((PARTITION, PARTITION, OTHER_PARTITION))
-                if what in ("rows", "upsert"):
-                    opens = partition not in open_segments
-                    if opens:
-                        last += 1
-                        open_segments[partition] = last
-                    words = f"{what} a {open_segments[partition]} {self.chance.randint(1, 4)}"
-                    words += " 1" if what == "upsert" else ""
-                    texts.append(f"{words} p{partition}{' opens' if opens else ''}")
-                elif what == "seal" and open_segments:
-                    closed = self.chance.choice(sorted(open_segments))
-                    texts.append(f"seal a {open_segments.pop(closed)}")
-                else:
-                    texts.append("delete a 1" if what == "delete" else "tick")
-            self.player.append("; ".join(texts))
-            if self.chance.random() < 0.1:
-                self.player.append("term")
-                open_segments.clear()
-        ends = self.chance.random()
-        if ends < 0.2:
-            self.player.append("ddl a drop")
-        elif ends < 0.4:
-            self.player.append(f"ddl a drop-partition {OTHER_PARTITION}")
-            self.player.append("delete a 1")
-        self.player.append("term")
 
     def _entries(self) -> list[tuple[int, object]]:
         return [(e.timestamp, e) for g in self.player.log for e in g.group.entries]
