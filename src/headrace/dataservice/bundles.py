@@ -30,6 +30,9 @@ async def bundle_flushed(
 
     `Unavailable`, `NotLeading`.
     """
+    found = await meta.store.range(keys.segments_prefix(vchannel))
+    if len(found.items) < size:
+        return False
     try:
         image = await read_image(meta.store, keys, vchannel)
     except NotFound:

@@ -95,6 +95,8 @@ class Collector:
         free = [info.key for info in stored if deciding.may_go(info)]
         free += [info.key for info in bundles if self._bundle_may_go(info, deciding, images)]
         await self._objects.delete(free)
+        for key in free:
+            self._missed.pop(key, None)
         await self._forget(images, {info.key for info in stored})
         if not stored and not bundles:
             await self._clear(images, lists, now_ms)

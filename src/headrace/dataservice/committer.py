@@ -181,7 +181,7 @@ class Committer:
     def _keep(self, image: Image) -> None:
         known = self._images.get(image.vchannel)
         if known is None or known.revision <= image.revision:
-            self._images[image.vchannel] = image
+            self._images[image.vchannel] = image.slim()
             self._images.move_to_end(image.vchannel)
         while len(self._images) > _IMAGES_MOST:
             self._images.popitem(last=False)

@@ -6,7 +6,7 @@ is a new one. It may be kept only by who compares, in the next transaction, all 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from headrace.dataservice import rules
@@ -79,11 +79,26 @@ class Image:
             return SegmentState.DROPPED
         return record.state
 
+    def slim(self) -> "Image":
+        """Without what no commit looks at, which grows with the collection: the files in bundles
+        and the delta logs."""
+        bundles = {
+            key: replace(bundle, value=_without_files(bundle.value))
+            for key, bundle in self.bundles.items()
+        }
+        return replace(self, bundles=bundles, deltas={})
+
     def live_segments(self) -> Iterator[SegmentRecord]:
         """Those that are not dropped."""
         for record in self.all_segments():
             if self.state(record) is not SegmentState.DROPPED:
                 yield record
+
+
+def _without_files(bundle: BundleRecord) -> BundleRecord:
+    if all(not r.files for r in bundle.segments):
+        return bundle
+    return replace(bundle, segments=tuple(replace(r, files=()) for r in bundle.segments))
 
 
 def stored(item: KeyValue, kind: type[R]) -> Stored[R]:

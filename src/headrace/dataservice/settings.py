@@ -41,7 +41,7 @@ class DataServiceSettings:
     idle_list_interval_s: float = 600.0  # the same when only checkpoints have moved
     lists_at_once: int = 4  # lists in the making
     grace_s: float = 3600.0  # how long a list, and a file on it, outlives its successor
-    collect_interval_s: float = 60.0  # between two rounds of the collector
+    collect_interval_s: float = 300.0  # between two rounds of the collector
     trim_interval_s: float = 15.0  # between two trims of the log
     window_s: float = 660.0  # request ids are kept 10 minutes; one more for what is under way
     bundle_size: int = 100  # flushed segments of a vchannel in one key
