@@ -33,6 +33,7 @@ class EncodedFile:
     min_key: str
     max_key: str
     keys: pa.Array = field(repr=False)  # of all rows, in their order
+    view_bytes: int = 0  # of `size_bytes`: views of the rows that were given, kept alive by them
 
     def ref(self, key: str, epoch: Epoch, stats_key: str = "") -> FileRef:
         """What meta says of it once it is stored under `key`."""

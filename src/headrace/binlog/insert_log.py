@@ -7,6 +7,10 @@ Any Parquet reader reads these files without our code: vectors are `list<float>`
 Parquet, with Arrow's fixed-size list in the file's metadata (`ARROW:schema`). Vectors have neither
 dictionary nor statistics nor compression, which cost CPU and save nothing on random mantissas; all
 other columns are zstd. Chunks are written as they come, without joining them first.
+
+Where it can be, vectors are not copied: pages are made around them (`binlog.spliced_file`), so the
+parts of a file are views of the chunks. Else, and as the reference that tests compare it with,
+PyArrow writes the whole file.
 """
 
 from collections.abc import Sequence
@@ -17,7 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.binlog.columns import (
-    OWN_FIELDS,
     arrow_schema,
     file_schema,
     in_file,
@@ -25,6 +28,7 @@ from headrace.binlog.columns import (
     vector_names,
 )
 from headrace.binlog.encoded import EncodedFile, key_range
+from headrace.binlog.spliced_file import can_be_spliced, parts_of, view_bytes
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
 from headrace.model.ids import RowId
@@ -56,7 +60,12 @@ def encode(schema: Schema, chunks: Sequence[RowsChunk]) -> EncodedFile:
     table = pa.Table.from_arrays(
         [*(in_file(c) for c in rows.columns), *_own_columns(chunks)], schema=file_schema(schema)
     )
-    parts = _write(schema, table)
+    spliced = table.num_rows <= ROW_GROUP_ROWS and can_be_spliced(table)
+    parts: tuple[Body, ...] = (
+        parts_of(table, lambda part: write_by_arrow(schema, part))
+        if spliced
+        else (write_by_arrow(schema, table),)
+    )
     keys = rows.column(schema.key.name).combine_chunks()
     least, greatest = key_range(keys)
     return EncodedFile(
@@ -68,6 +77,7 @@ def encode(schema: Schema, chunks: Sequence[RowsChunk]) -> EncodedFile:
         min_key=least,
         max_key=greatest,
         keys=keys,
+        view_bytes=view_bytes(table) if spliced and not _are_small(chunks) else 0,
     )
 
 
@@ -92,9 +102,12 @@ def _joined(schema: Schema, chunks: Sequence[RowsChunk]) -> pa.Table:
         rows = pa.Table.from_batches([c.batch for c in chunks], arrow_schema(schema))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise Corrupt(f"rows do not have the columns of their segment: {error}") from error
-    if rows.num_rows < SMALL_CHUNK_ROWS * len(chunks):
-        return rows.combine_chunks()
-    return rows
+    return rows.combine_chunks() if _are_small(chunks) else rows
+
+
+def _are_small(chunks: Sequence[RowsChunk]) -> bool:
+    rows: int = sum(c.batch.num_rows for c in chunks)
+    return rows < SMALL_CHUNK_ROWS * len(chunks)
 
 
 def _own_columns(chunks: Sequence[RowsChunk]) -> tuple[pa.Array, pa.Array]:
@@ -107,21 +120,21 @@ def _own_columns(chunks: Sequence[RowsChunk]) -> tuple[pa.Array, pa.Array]:
     return pa.array(row_ids), pa.array(timestamps)
 
 
-def _write(schema: Schema, table: pa.Table) -> tuple[Body, ...]:
-    """The bytes of the file; the one place that makes Parquet of vectors."""
+def write_by_arrow(schema: Schema, table: pa.Table) -> Body:
+    """A whole file of all or some of the columns of `file_schema`, by PyArrow's writer."""
     sink = pa.BufferOutputStream()
     try:
-        with pq.ParquetWriter(sink, table.schema, **_writer_settings(schema)) as writer:
+        settings = _writer_settings(schema, table.schema.names)
+        with pq.ParquetWriter(sink, table.schema, **settings) as writer:
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     except pa.ArrowInvalid as error:  # a null where the schema allows none
         raise Corrupt(f"rows do not fit the schema of their segment: {error}") from error
-    return (memoryview(sink.getvalue()).cast("B"),)
+    return memoryview(sink.getvalue()).cast("B")
 
 
-def _writer_settings(schema: Schema) -> dict[str, object]:
-    vectors = vector_names(schema)
-    leaves = {name: f"{name}.list.element" for name in vectors}
-    others = [f.name for f in schema.fields if f.name not in leaves] + [f.name for f in OWN_FIELDS]
+def _writer_settings(schema: Schema, names: Sequence[str]) -> dict[str, object]:
+    leaves = {n: f"{n}.list.element" for n in vector_names(schema) if n in names}
+    others = [name for name in names if name not in leaves]
     compression = dict.fromkeys(others, "zstd") | dict.fromkeys(leaves.values(), "none")
     return {
         "version": "2.6",

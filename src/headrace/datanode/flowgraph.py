@@ -203,7 +203,7 @@ class Flowgraph:
             self._shared.budget.written(key)
             return
         sync = self._order.encoded(encoded)
-        self._shared.budget.encoded(key, sync.size_bytes)
+        self._shared.budget.encoded(key, sync.size_bytes, encoded.view_bytes)
         self._put(encoded.number)
         self.report()
 

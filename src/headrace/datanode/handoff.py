@@ -209,10 +209,12 @@ class SyncPack:
 
 @dataclass(frozen=True, slots=True)
 class EncodedObject:
-    """An object to be put, in parts to be written one after the other."""
+    """An object to be put, in parts to be written one after the other. `view_bytes`: how many of
+    its bytes are views of messages."""
 
     key: str
     parts: tuple[Body, ...] = field(repr=False)
+    view_bytes: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -233,6 +235,11 @@ class EncodedPack:
     def size_bytes(self) -> int:
         """Of all objects."""
         return sum(o.size_bytes for o in self.objects)
+
+    @property
+    def view_bytes(self) -> int:
+        """How many of them are views of messages."""
+        return sum(o.view_bytes for o in self.objects)
 
 
 # ---- persist -> report -------------------------------------------------------------------------

@@ -103,13 +103,18 @@ class Budget:
         self._writing[pack] = _Writing(messages, size_bytes)
         self.writing_bytes += size_bytes
 
-    def encoded(self, pack: Hashable, size_bytes: int) -> None:
-        """The files are made: the messages can go, the files have this size."""
+    def encoded(self, pack: Hashable, size_bytes: int, view_bytes: int) -> None:
+        """The files are made and have this size; so much of it are views of the messages, which
+        then stay until they are written, else they can go."""
         writing = self._writing[pack]
-        for message in writing.messages:
-            self._release(message)
-        self.writing_bytes += size_bytes - writing.size_bytes
-        self._writing[pack] = _Writing((), size_bytes)
+        messages = writing.messages
+        if not view_bytes:
+            for message in messages:
+                self._release(message)
+            messages = ()
+        own_bytes = size_bytes - view_bytes
+        self.writing_bytes += own_bytes - writing.size_bytes
+        self._writing[pack] = _Writing(messages, own_bytes)
 
     def written(self, pack: Hashable) -> None:
         """The sync holds no memory any more: stored, or given up."""

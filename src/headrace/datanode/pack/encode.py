@@ -70,7 +70,10 @@ def encode_segment(pack: SyncPack, part: SegmentPart) -> Piece:
     return Piece(
         part.segment_id,
         encoded.ref(key, pack.epoch, stats_key),
-        (EncodedObject(key, encoded.parts), EncodedObject(stats_key, tuple(stats))),
+        (
+            EncodedObject(key, encoded.parts, encoded.view_bytes),
+            EncodedObject(stats_key, tuple(stats)),
+        ),
     )
 
 

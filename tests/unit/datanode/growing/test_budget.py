@@ -15,11 +15,23 @@ def test_a_message_counts_whole_until_its_last_chunk_is_written() -> None:
     assert (budget.waiting_bytes, budget.used_bytes) == (300, 350)
     budget.cut("second", (message,), 20)
     assert (budget.waiting_bytes, budget.used_bytes) == (0, 370)
-    budget.encoded("first", 40)
+    budget.encoded("first", 40, 0)
     assert budget.used_bytes == 300 + 40 + 20
     budget.written("second")
     assert budget.used_bytes == 40
     budget.written("first")
+    assert budget.used_bytes == 0
+    budget.validate()
+
+
+def test_files_that_are_views_of_messages_keep_them_until_they_are_written() -> None:
+    budget, message = Budget(1000, 500, 100), HeldMessage(300)
+    budget.hold(message)
+    budget.cut("sync", (message,), 280)
+    budget.encoded("sync", 290, 250)
+    assert budget.used_bytes == 300 + 40
+    budget.validate()
+    budget.written("sync")
     assert budget.used_bytes == 0
     budget.validate()
 
