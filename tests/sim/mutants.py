@@ -8,37 +8,37 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from headrace.datanode import watches
+from headrace.datanode import shell, watches
 from headrace.dataservice import rules as service_rules
 from headrace.sequencer.rules import Rules
 
-Mutant = tuple[Any, str, Callable[..., Any]]  # where, which name, what stands there instead
+# where, which name, what stands there instead; all at once
+Mutant = tuple[tuple[Any, str, Callable[..., Any]], ...]
 
 MUTANTS: dict[str, Mutant] = {
     "reports compare the epoch": (
-        service_rules,
-        "epoch_agrees",
-        lambda record, epoch, server_id: not record.ended,
+        (service_rules, "epoch_agrees", lambda record, epoch, server_id: not record.ended),
     ),
     "files and checkpoint in one transaction": (
-        service_rules,
-        "one_transaction",
-        lambda files, checkpoints: (tuple(checkpoints), tuple(files)),
+        (
+            service_rules,
+            "one_transaction",
+            lambda files, checkpoints: (tuple(checkpoints), tuple(files)),
+        ),
     ),
-    "acknowledged when it stands": (Rules, "acknowledges_when_sent", lambda self: True),
-    "one append in flight": (Rules, "may_send", lambda self, in_flight: in_flight < 2),
-    "an epoch starts once": (watches, "may_start", lambda epoch, highest: True),
+    "acknowledged when it stands": ((Rules, "acknowledges_when_sent", lambda self: True),),
+    "one append in flight": ((Rules, "may_send", lambda self, in_flight: in_flight < 2),),
+    "an epoch starts once": (
+        (watches, "may_start", lambda epoch, highest: True),
+        (shell, "is_ours", lambda *args: True),  # else the taken object key shows it first
+    ),
     "the watch names flushed segments above the seek position": (
-        service_rules,
-        "names_above_seek",
-        lambda checkpoint, seek: False,
+        (service_rules, "names_above_seek", lambda checkpoint, seek: False),
     ),
-    "a new sequencer reads the window": (Rules, "reads_window", lambda self: False),
-    "what is recorded is appended first": (Rules, "appended_first", lambda self, recorded: ()),
+    "a new sequencer reads the window": ((Rules, "reads_window", lambda self: False),),
+    "what is recorded is appended first": ((Rules, "appended_first", lambda self, recorded: ()),),
     "the collector reads the epoch first": (
-        service_rules,
-        "collector_reads",
-        lambda epochs, references: (references, epochs),
+        (service_rules, "collector_reads", lambda epochs, references: (references, epochs)),
     ),
 }
 
@@ -46,10 +46,8 @@ MUTANTS: dict[str, Mutant] = {
 @contextlib.contextmanager
 def without(rule: str) -> Iterator[None]:
     """The production code with one rule left out."""
-    where, name, instead = MUTANTS[rule]
-    original = where.__dict__[name]
-    setattr(where, name, instead)
-    try:
+    with contextlib.ExitStack() as stack:
+        for where, name, instead in MUTANTS[rule]:
+            stack.callback(setattr, where, name, where.__dict__[name])
+            setattr(where, name, instead)
         yield
-    finally:
-        setattr(where, name, original)

@@ -64,6 +64,7 @@ class Cluster:
     keys: Keys = field(default_factory=Keys)
     processes: dict[str, Process] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
+    graves: list[Process] = field(default_factory=list)  # kept: the dead must not be collected
     broken: list[str] = field(default_factory=list)
     meta: MemoryMetaServer = field(init=False)
     log: MemoryLogServer = field(init=False)
@@ -88,6 +89,8 @@ class Cluster:
         """Start a process under a node name; its predecessor, if any, must be dead or ended."""
         old = self.processes.get(name)
         assert old is None or not old.runs, name
+        if old is not None:
+            self.graves.append(old)
         fate = Fate(name)
         context = context_of(fate)
         number = self.starts.get(name, 0) + 1

@@ -119,6 +119,12 @@ class Truth:
                     )
                 self.parts[entry.part_id] = message_id
                 channel = self.channels.setdefault(entry.vchannel, Channel())
+                present = max(channel.versions, default=0)
+                if entry.version != present:
+                    raise Violation(
+                        f"SC-1 {entry.vchannel}: message {message_id} has rows of version "
+                        f"{entry.version}, the present one is {present}"
+                    )
                 if channel.drop is None:
                     channel.rows.extend(_rows_of(entry))
                     if entry.deletes:

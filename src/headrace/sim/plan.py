@@ -26,7 +26,17 @@ def sim_settings() -> RoleSettings:
             list_interval_s=2.0,
             cool_down_s=5.0,
         ),
-        data_node=DataNodeSettings(),
+        data_node=DataNodeSettings(
+            sync_bytes=2500,
+            sync_age_s=3.0,
+            step_s=0.25,
+            report_segments_most=1,
+            report_timeout_s=4.0,
+            fetch_bytes_least=1000,
+            fetch_bytes_most=4000,
+            budget_bytes=40_000,
+            idle_report_s=5.0,
+        ),
         proxy=ProxySettings(deadline_s_max=20.0),
         sequencer=SequencerSettings(
             segment_bytes_max=4000,

@@ -106,8 +106,10 @@ class Workload:
                 await self._write(name, "upsert")
             elif act < 0.90:
                 await self._write(name, "delete")
-            elif act < 0.97:
+            elif act < 0.95:
                 await self.flush(name)
+            elif act < 0.98:
+                await self._rename(name)
             else:
                 await self._drop(name)
 
@@ -119,13 +121,11 @@ class Workload:
         )
         try:
             await self.call("CreateCollection", request)
-            answer = await self.call(
-                "DescribeCollection", pb.DescribeCollectionRequest(collection_name=name)
-            )
         except (Lost, Aborted):
             return
-        if answer.status.code == 0 and answer.collectionID:
-            self._ids[name] = answer.collectionID
+        collection_id = await self._described(name)
+        if collection_id:
+            self._ids[name] = collection_id
 
     async def _drop(self, name: str) -> None:
         self._ids.pop(name, None)
@@ -134,6 +134,21 @@ class Workload:
             await self.call("DropCollection", request)
         except (Lost, Aborted):
             return
+
+    async def _rename(self, name: str) -> None:
+        """To another name and back: two DDL, each of which raises the version."""
+        self._generation += 1
+        other = f"x{self._generation}"
+        collection_id = self._ids.pop(name, 0)
+        try:
+            for old, new in ((name, other), (other, name)):
+                request = pb.RenameCollectionRequest(oldName=old, newName=new)
+                answer = await self.call("RenameCollection", request)
+                if answer.code:
+                    return
+        except (Lost, Aborted):
+            return
+        self._ids.setdefault(name, collection_id)
 
     async def _write(self, name: str, kind: str) -> None:
         chance = self._random
@@ -181,7 +196,7 @@ class Workload:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + give_up_s
         timestamp = 0
-        collection_id = self._ids.get(name, 0)
+        collection_id = await self._described(name)
         while loop.time() < give_up:
             with contextlib.suppress(Lost, Aborted):  # asked again, for the same timestamp
                 if not timestamp:
@@ -194,11 +209,20 @@ class Workload:
                 if state.status.code:
                     return True
                 if state.flushed:
-                    if collection_id and collection_id == self._ids.get(name):
+                    if collection_id and collection_id == await self._described(name):
                         self.book.flushes.append((collection_id, timestamp))
                     return True
             await asyncio.sleep(0.3)
         return False
+
+    async def _described(self, name: str) -> int:
+        """The id behind a name just now, 0 when there is none or nobody says."""
+        request = pb.DescribeCollectionRequest(collection_name=name)
+        try:
+            answer = await self.call("DescribeCollection", request)
+        except (Lost, Aborted):
+            return 0
+        return int(answer.collectionID) if answer.status.code == 0 else 0
 
     @property
     def names(self) -> list[str]:
