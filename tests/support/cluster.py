@@ -33,6 +33,7 @@ from headrace.meta.records import Role, SessionState
 T = TypeVar("T")
 
 PATIENCE_S = 40.0
+CONNECT_S = 3.0  # then it tries with a new connection, which does not wait first
 NODES = (
     "master-service-1",
     "data-service-1",
@@ -74,7 +75,7 @@ def wait_until(
 def quiet_client(uri: str) -> MilvusClient:
     """An ordinary client that does not print every trouble which it raises as well."""
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-    return MilvusClient(uri)
+    return MilvusClient(uri, timeout=CONNECT_S)
 
 
 class Cluster:

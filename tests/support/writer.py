@@ -22,7 +22,8 @@ from support.cluster import wait_until
 
 DIM = 8
 TEXT_BYTES = 500
-GIVE_UP_S = 60.0
+GIVE_UP_S = 90.0
+AGAIN_S = 0.1
 CALL_S = 10.0
 
 
@@ -100,6 +101,7 @@ class Writer:
         self._pool = ThreadPoolExecutor(threads)
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        self._failed = threading.Event()  # never set: a failure is followed by a pause
         self._next = 0
         self._work: list[Future[None]] = []
 
@@ -115,11 +117,17 @@ class Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ending.set()
-        self._pool.shutdown()
         if error is None:
-            for work in self._work:
-                work.result()
+            self.end()
+        else:
+            self._ending.set()
+
+    def end(self) -> None:
+        """Write nothing new; return when all that was sent is acknowledged."""
+        self._ending.set()
+        for work in self._work:
+            work.result()
+        self._pool.shutdown()
 
     def wait_for(self, rows: int, within_s: float = 30.0) -> float:
         """Seconds until so many more rows are acknowledged."""
@@ -136,30 +144,38 @@ class Writer:
         return time.monotonic() - began
 
     def _write(self, proxy: int) -> None:
-        client = self.cluster.client(proxy)
+        client: MilvusClient | None = None
         while not self._ending.is_set():
             with self._lock:
                 numbers = range(self._next, self._next + self._batch)
                 self._next = numbers.stop
-            self._insert(client, numbers)
+            client = self._insert(client, proxy, numbers)
             with self._lock:
                 self.acknowledged.update(numbers)
             self._ending.wait(self._pause_s)
-        client.close()
+        if client is not None:
+            client.close()
 
-    def _insert(self, client: MilvusClient, numbers: range) -> None:
+    def _insert(self, client: MilvusClient | None, proxy: int, numbers: range) -> MilvusClient:
+        """The client that got it through: a new connection after each failure, since one that was
+        refused waits longer and longer by itself."""
         rows = rows_of(numbers)
         key = f"headrace:{self.collection}-{numbers.start}"
         deadline = time.monotonic() + GIVE_UP_S
         while True:
             try:
+                client = client or self.cluster.client(proxy)
                 client.insert(self.collection, rows, timeout=CALL_S, client_request_id=key)
             except (MilvusException, grpc.RpcError) as error:
                 self.errors.append(str(error))
                 if time.monotonic() > deadline:
                     raise
+                if client is not None:
+                    client.close()
+                client = None
+                self._failed.wait(AGAIN_S)
             else:
-                return
+                return client
 
     # ---- the comparison ----------------------------------------------------------------------
 
@@ -174,21 +190,22 @@ class Writer:
         client = self.cluster.client(proxy)
         client.flush(self.collection, timeout=60)
         client.close()
-        table = self.cluster.read(self.collection)
+        return self.compare(sure)
+
+    def compare(self, sure: set[int] | None = None) -> pa.Table:
+        """Fails unless the rows of `sure` (all that are acknowledged) are stored, none twice, none
+        altered, and none beside those that were sent."""
         with self._lock:
-            possible = range(self._next) if not self._ending.is_set() else self.acknowledged
-            compare(table, sure, set(possible))
+            sure = set(self.acknowledged) if sure is None else sure
+        table = self.cluster.read(self.collection)
+        ids = table["id"].to_pylist()
+        stored = set(ids)
+        lost = sorted(sure - stored)
+        assert not lost, f"{len(lost)} acknowledged rows are lost, e.g. {lost[:5]}"
+        assert len(ids) == len(stored), f"{len(ids) - len(stored)} rows are stored twice"
+        with self._lock:
+            sent = self.acknowledged if self._ending.is_set() else set(range(self._next))
+            extra = sorted(stored - sent)
+        assert not extra, f"{len(extra)} rows were never acknowledged, e.g. {extra[:5]}"
+        assert altered(table) == []
         return table
-
-
-def compare(table: pa.Table, sure: set[int], possible: set[int]) -> None:
-    """Fails unless the rows of `sure` are there, none twice, none altered, and none beside
-    `possible`."""
-    ids = table["id"].to_pylist()
-    stored = set(ids)
-    lost = sorted(sure - stored)
-    assert not lost, f"{len(lost)} acknowledged rows are lost, e.g. {lost[:5]}"
-    assert len(ids) == len(stored), f"{len(ids) - len(stored)} rows are stored twice"
-    extra = sorted(stored - possible)
-    assert not extra, f"{len(extra)} rows were never acknowledged, e.g. {extra[:5]}"
-    assert altered(table) == []

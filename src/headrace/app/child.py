@@ -7,7 +7,6 @@ watches its parent id).
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -21,12 +20,6 @@ BACKOFF_MOST_S = 15.0
 STEADY_S = 10.0  # a child that lived so long starts with the shortest backoff again
 
 
-def die_with_parent(number: int = signal.SIGTERM) -> None:
-    """Ask the kernel to signal this process when its parent dies (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-
-
 # Runs between us and the child's program: asks the kernel for the signal, then becomes the program.
 # Not done in `preexec_fn`: that forks a process with threads (gRPC's), which crashed in the child.
 _LAUNCHER = """\
@@ -38,7 +31,7 @@ os.execvp(sys.argv[4], sys.argv[4:])
 """
 
 
-def dying_with_parent(command: Sequence[str], number: int = signal.SIGTERM) -> Sequence[str]:
+def dying_with_parent(command: Sequence[str], number: int) -> Sequence[str]:
     """The command that runs `command`, which gets this signal when our process dies (Linux; else
     the command as it is). It has one process id from the start."""
     if sys.platform != "linux":
@@ -57,6 +50,7 @@ class ChildSpec:
     environment: Mapping[str, str]
     restart: bool = True
     holds: tuple[int, ...] = ()  # open files that it keeps open as long as it lives
+    orphaned: int = signal.SIGTERM  # what it gets when its parent dies
 
 
 class Child:
@@ -87,7 +81,7 @@ class Child:
         self.starts += 1
         with self.spec.log_path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *dying_with_parent(self.spec.command),
+                *dying_with_parent(self.spec.command, self.spec.orphaned),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from headrace.app.child import die_with_parent
 from headrace.app.crash import crash_points_from
 from headrace.app.edges import Edges, open_edges
 from headrace.app.imports import leave_out
@@ -37,8 +36,6 @@ PARENT_CHECK_S = 2.0
 def serve(role: Role, settings: Settings) -> int:
     """Run a role until SIGTERM or SIGINT; the exit status."""
     leave_out()
-    if os.environ.get("HEADRACE_CHILD"):
-        die_with_parent()
     name = settings.process.node_name or f"{role.value}-1"
     directory = Path(settings.process.log_dir) if settings.process.log_dir else None
     logger = make_logger(name, directory=directory, level=settings.process.log_level)

@@ -75,9 +75,9 @@ class Standalone:
     async def start(self) -> None:
         """Start everything; return when the front doors answer. `Invalid` says what is wrong."""
         load(self.options.config, self.options.settings)  # wrong settings end here, not in children
-        ports = self._front_door_ports()
         self._lock = await self._claim()
         try:
+            ports = self._front_door_ports()  # after the claim: orphans have left theirs
             if not self.options.object_store:
                 (self.directory / "store").mkdir(exist_ok=True)
             await self._start_servers()
@@ -195,6 +195,8 @@ class Standalone:
                 },
                 restart=restart,
                 holds=self._holds,
+                # The servers end with us: a clean stop could store nothing, only take its time.
+                orphaned=signal.SIGKILL,
             ),
             self._say,
         )
