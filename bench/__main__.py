@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import ingest, machine, takeover
+from bench import ingest, takeover
 from bench.figures import Figure, Say, file_system_of, print_table
 
 INGEST = "ingest"
@@ -24,7 +24,6 @@ NAMES = (INGEST, DATA_NODE, PROXY)
 RUNS, QUICK_RUNS = 3, 1
 REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
 TAKEOVERS, QUICK_TAKEOVERS = 10, 2
-WARM_BYTES, QUICK_WARM_BYTES = 4_000_000_000, 1_000_000_000
 
 
 def main() -> int:
@@ -45,11 +44,8 @@ def main() -> int:
     if load > cores / 2:
         say("the machine is busy with other things: figures will be worse than it can do")
     with tempfile.TemporaryDirectory(prefix="headrace-bench-", dir=here) as name:
-        directory = Path(name)
-        say("warming memory and page cache")
-        machine.warm(directory, QUICK_WARM_BYTES if options.quick else WARM_BYTES)
         wanted = options.only or NAMES
-        figures = asyncio.run(measured(directory / "cluster", wanted, options.quick, say))
+        figures = asyncio.run(measured(Path(name) / "cluster", wanted, options.quick, say))
     return print_table(figures, f"{file_system}, {cores} cores")
 
 

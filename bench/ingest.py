@@ -33,6 +33,7 @@ from headrace.runtime.host import real_host
 DISTINCT = 16  # encoded requests; sent again and again
 WARMING = 8  # requests before anything is measured
 POLL_S = 0.01
+WARM_FACTOR = 4  # warm pages for the log's files, segment files, memory of processes
 SUCCESSOR = "data-node-2"
 
 
@@ -97,6 +98,14 @@ def _told(values: list[float]) -> str:
 
 async def _run(directory: Path, data: list[bytes], requests: int, samples: Samples) -> None:
     size = body_bytes(ROWS) * requests
+
+    async def warm() -> machine.WarmPages:
+        return await asyncio.to_thread(machine.WarmPages, WARM_FACTOR * size)
+
+    async def floor() -> float:
+        (await warm()).release()
+        return await asyncio.to_thread(machine.write_and_sync, directory.parent, size)
+
     sent = repeated(data, requests)
     async with cluster(directory, data_nodes=1, restart_data_nodes=False) as standalone:
         client = Client(standalone.front_doors[0])
@@ -104,6 +113,7 @@ async def _run(directory: Path, data: list[bytes], requests: int, samples: Sampl
         await client.insert_all(repeated(data, WARMING))
         await client.flushed(await client.begin_flush())
 
+        (await warm()).release()
         meter = machine.Meter(pids(standalone) | {"client": os.getpid()})
         samples.inserts.append(size / MB / await client.insert_all(sent))
         samples.insert_cost = meter.per_gb(size)
@@ -111,22 +121,24 @@ async def _run(directory: Path, data: list[bytes], requests: int, samples: Sampl
         samples.peaks.append(machine.peak_mb(standalone.pid_of("data-node-1")))
 
         standalone.kill("data-node-1")
+        (await warm()).release()
         meter = machine.Meter(pids(standalone, without="data-node-1") | {"client": os.getpid()})
         samples.alone.append(size / MB / await client.insert_all(sent))
         samples.alone_cost = meter.per_gb(size)
         timestamp = await client.begin_flush()
 
-        floor = await asyncio.to_thread(machine.write_and_sync, directory.parent, size)
+        before = await floor()
+        pages = await warm()
         await standalone.start_role(Role.DATA_NODE, SUCCESSOR)
         await _watching(standalone)
+        pages.release()
         meter = machine.Meter(pids(standalone, without="data-node-1"))
         began = time.perf_counter()
         await client.flushed(timestamp)
         samples.replays.append(size / MB / (time.perf_counter() - began))
         samples.replay_cost = meter.per_gb(size)
         samples.peaks.append(machine.peak_mb(standalone.pid_of(SUCCESSOR)))
-        again = await asyncio.to_thread(machine.write_and_sync, directory.parent, size)
-        samples.floors.append((floor + again) / 2)
+        samples.floors.append((before + await floor()) / 2)
         await client.close()
 
 
