@@ -249,15 +249,16 @@ class Flowgraph:
             )
 
     def _begin_report(self) -> None:
+        # First, for it may stand: whatever extends the checkpoint below it would meet a Conflict.
+        if self._left_out is not None:
+            self._queue.move(CheckpointProposal(self._left_out))
+            return
         if self._dropped is not None:
             self._queue.move(CheckpointProposal(self._dropped, dropped=True))
             return
         stored = self._order.next()
         if stored is not None:
             self._queue.begin(stored)
-            return
-        if self._left_out is not None:
-            self._queue.move(CheckpointProposal(self._left_out))
             return
         at_rest = self.phase is Phase.DRAINING and self._buffers.empty and not len(self._order)
         if self._drops or at_rest:
