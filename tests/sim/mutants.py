@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from headrace.datanode import shell, watches
+from headrace.datanode.watches import Verdict
 from headrace.dataservice import rules as service_rules
 from headrace.sequencer.rules import Rules
 
@@ -29,7 +30,7 @@ MUTANTS: dict[str, Mutant] = {
     "acknowledged when it stands": ((Rules, "acknowledges_when_sent", lambda self: True),),
     "one append in flight": ((Rules, "may_send", lambda self, in_flight: in_flight < 2),),
     "an epoch starts once": (
-        (watches, "may_start", lambda epoch, highest: True),
+        (watches.Watches, "judge", lambda self, vchannel, epoch, running: Verdict.STARTS),
         (shell, "is_ours", lambda *args: True),  # else the taken object key shows it first
     ),
     "the watch names flushed segments above the seek position": (

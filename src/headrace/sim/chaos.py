@@ -22,6 +22,26 @@ class ChaosPlan:
     down_s_max: float = 8.0  # until a killed process is started anew
 
 
+class PointKills:
+    """Kills at the named places of the code, which moments drawn from time seldom hit."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._cluster = cluster
+        self._name = name
+
+    def reach(self, name: str) -> None:
+        """See `runtime.crashpoints.CrashPoints`."""
+        cluster = self._cluster
+        if cluster.point_kills_left <= 0 or not cluster.weather.happens(
+            cluster.weather.chances.killed_at_point
+        ):
+            return
+        cluster.point_kills_left -= 1
+        cluster.trace.note(self._name, "reached", point=name)
+        cluster.kill(self._name)
+        raise asyncio.CancelledError  # what stands behind the point is not run
+
+
 class Chaos:
     """Acts until stopped; then everything runs again."""
 

@@ -24,7 +24,7 @@ from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError
 from headrace.objects.memory import MemoryObjects, MemoryServer
 from headrace.rpc.memory import Call, MemoryNetwork
-from headrace.runtime.crashpoints import NoCrashPoints
+from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.role import RoleProcess
 from headrace.runtime.telemetry import Telemetry
 from headrace.sim.faults import LogFaults, MetaFaults, ObjectFaults, RpcFaults, Weather
@@ -66,6 +66,8 @@ class Cluster:
     starts: dict[str, int] = field(default_factory=dict)
     graves: list[Process] = field(default_factory=list)  # kept: the dead must not be collected
     broken: list[str] = field(default_factory=list)
+    crash_points: Callable[["Cluster", str], CrashPoints] = lambda cluster, name: NoCrashPoints()
+    point_kills_left: int = 0
     meta: MemoryMetaServer = field(init=False)
     log: MemoryLogServer = field(init=False)
     objects: MemoryServer = field(init=False)
@@ -117,7 +119,7 @@ class Cluster:
                 keys=self.keys,
                 node_name=name,
                 edges=edges,
-                crash=NoCrashPoints(),
+                crash=self.crash_points(self, name),
             )
             process.instance = instance
             await instance.run()

@@ -39,6 +39,7 @@ class Chances:
     rpc_lost_answer: float = 0.01
     rpc_doubled: float = 0.02
     slow: float = 0.05  # a delay is drawn from `slow_s` instead of `quick_s`
+    killed_at_point: float = 0.02  # at each named place of the code that is reached
     quick_s: float = 0.004
     slow_s: float = 1.5
 
@@ -56,6 +57,7 @@ CALM = Chances(
     rpc_lost_answer=0,
     rpc_doubled=0,
     slow=0,
+    killed_at_point=0,
 )
 
 

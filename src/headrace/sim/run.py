@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from headrace.meta.records import Role
 from headrace.sim.book import Book
-from headrace.sim.chaos import Chaos, ChaosPlan
+from headrace.sim.chaos import Chaos, ChaosPlan, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster
 from headrace.sim.faults import Chances, Weather
@@ -39,6 +39,7 @@ class Plan:
     calm_s: float = 180.0
     proxies: int = 2
     data_nodes: int = 2
+    point_kills: int = 3  # at most, at named places of the code
     chances: Chances = field(default_factory=Chances)
     chaos: ChaosPlan = field(default_factory=ChaosPlan)
     workload: WorkloadPlan = field(default_factory=WorkloadPlan)
@@ -101,7 +102,12 @@ class _Course:
     async def run(self) -> None:
         plan = self.plan
         cluster = Cluster(
-            chance=self.chance, weather=self.weather, settings=sim_settings(), trace=self.trace
+            chance=self.chance,
+            weather=self.weather,
+            settings=sim_settings(),
+            trace=self.trace,
+            crash_points=PointKills,
+            point_kills_left=plan.point_kills,
         )
         checkers = Checkers(
             cluster.keys,

@@ -100,15 +100,15 @@ class Workload:
                 await self._create(name)
                 continue
             act = chance.random()
-            if act < 0.70:
+            if act < 0.66:
                 await self._write(name, "insert")
-            elif act < 0.80:
+            elif act < 0.76:
                 await self._write(name, "upsert")
-            elif act < 0.90:
+            elif act < 0.86:
                 await self._write(name, "delete")
-            elif act < 0.95:
+            elif act < 0.91:
                 await self.flush(name)
-            elif act < 0.98:
+            elif act < 0.97:
                 await self._rename(name)
             else:
                 await self._drop(name)
