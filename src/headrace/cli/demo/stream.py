@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ class Stream:
         if start >= GATE * self.rows:
             self.killed.wait(GATE_S)
         rows = self._rows_of(numbers, 0)
-        _repeat(lambda key: client.insert(self.collection, rows, **key), f"insert-{start}")
+        _repeat(partial(client.insert, self.collection, rows), f"insert-{start}")
         with self._lock:
             self.ledger.wrote(numbers, 0)
             self.sent += len(numbers)
@@ -106,18 +107,13 @@ class Stream:
     def _delete(self, client: Any, numbers: NDArray[np.int64]) -> None:
         for part in np.array_split(numbers, max(1, len(numbers) // BATCH_ROWS)):
             ids = part.tolist()
-            _repeat(
-                lambda key, ids=ids: client.delete(self.collection, ids=ids, **key), f"d-{ids[0]}"
-            )
+            _repeat(partial(client.delete, self.collection, ids=ids), f"d-{ids[0]}")
             self.ledger.deleted(part)
 
     def _upsert(self, client: Any, numbers: NDArray[np.int64]) -> None:
         for part in np.array_split(numbers, max(1, len(numbers) // BATCH_ROWS)):
             rows = self._rows_of(part, 1)
-            _repeat(
-                lambda key, rows=rows: client.upsert(self.collection, rows, **key),
-                f"upsert-{part[0]}",
-            )
+            _repeat(partial(client.upsert, self.collection, rows), f"upsert-{part[0]}")
             self.ledger.wrote(part, 1)
 
     def _rows_of(self, numbers: NDArray[np.int64], edition: int) -> list[dict[str, Any]]:
@@ -143,13 +139,13 @@ def _bytes_of(rows: list[dict[str, Any]]) -> int:
     return texts + len(rows) * (8 + 4 * DIM)
 
 
-def _repeat(send: Callable[[dict[str, str]], Any], key: str) -> None:
+def _repeat(send: Callable[..., Any], key: str) -> None:
     """Send with an idempotency key, again after an error that may pass: nothing is doubled."""
     from pymilvus import MilvusException
 
     for attempt in range(TRIES):
         try:
-            send({"client_request_id": f"headrace:demo-{key}"})
+            send(client_request_id=f"headrace:demo-{key}")
         except MilvusException as error:
             if attempt + 1 == TRIES or error.code in (100, 1100):
                 raise
