@@ -64,10 +64,11 @@ class Module:
 
 
 def files(*suffixes: str) -> Iterator[Path]:
-    """All files of the repo with one of these suffixes, none = every file; sorted."""
+    """All files of the repo with one of these suffixes, none = every file; sorted. What clusters
+    that were started here left behind is not of the repo."""
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
-        foreign = _FOREIGN.intersection(parts) or parts[0].startswith("headrace-data")
+        foreign = _FOREIGN.intersection(parts) or parts[0].startswith("headrace-")
         if path.is_file() and not foreign and (not suffixes or path.suffix in suffixes):
             yield path
 
