@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from pymilvus import MilvusClient
-from support.cluster import Cluster, wait_until
+from support.cluster import Cluster
+from support.waiting import wait_until
 from support.writer import Writer, create
 
 SOME = 600

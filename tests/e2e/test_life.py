@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.cluster import wait_until
 from support.command import Standalone, run
+from support.waiting import wait_until
 from support.writer import Writer, create, rows_of
 
 import headrace.reader

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from pymilvus import MilvusClient
-from support.cluster import wait_until
 from support.command import Standalone, run
+from support.waiting import wait_until
 from support.writer import Writer, create, rows_of
 
 FIRST_ROW_S = 10.0  # from the start of the command to the first row acknowledged

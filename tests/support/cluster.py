@@ -13,8 +13,7 @@ import logging
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,10 +28,10 @@ from headrace.app.observe import Seen, look
 from headrace.app.settings import EtcdSettings
 from headrace.app.standalone import Options, Standalone
 from headrace.meta.records import Role, SessionState
+from support.waiting import wait_until
 
 T = TypeVar("T")
 
-PATIENCE_S = 40.0
 CONNECT_S = 3.0  # then it tries with a new connection, which does not wait first
 NODES = (
     "master-service-1",
@@ -58,18 +57,6 @@ def _running_loop() -> asyncio.AbstractEventLoop:
         _loop = asyncio.new_event_loop()
         threading.Thread(target=_loop.run_forever, name="clusters", daemon=True).start()
     return _loop
-
-
-def wait_until(
-    condition: Callable[[], T], what: str, within_s: float = PATIENCE_S, pause_s: float = 0.05
-) -> T:
-    """The first value of `condition` that is true; fails naming `what` after `within_s`."""
-    pause = threading.Event()
-    deadline = time.monotonic() + within_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
-        pause.wait(pause_s)
-    return found
 
 
 def quiet_client(uri: str) -> MilvusClient:

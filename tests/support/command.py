@@ -22,7 +22,8 @@ import headrace.reader
 from headrace.app import clusterfile
 from headrace.app.clusterfile import ClusterFile
 from headrace.app.nats_server import free_port
-from support.cluster import quiet_client, wait_until
+from support.cluster import quiet_client
+from support.waiting import wait_until
 
 HEADRACE = (sys.executable, "-m", "headrace.cli.main")
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pymilvus import DataType, MilvusClient, MilvusException
 
-from support.cluster import wait_until
+from support.waiting import wait_until
 
 DIM = 8
 TEXT_BYTES = 500

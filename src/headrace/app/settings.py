@@ -13,12 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import (
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from headrace.datanode.settings import DataNodeSettings
@@ -30,6 +36,8 @@ from headrace.model.errors import Invalid
 from headrace.objects.s3 import S3Access
 from headrace.proxy.settings import ProxySettings
 from headrace.sequencer.settings import SequencerSettings
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +84,19 @@ class ProcessSettings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0  # 0: any free port
     log_dir: str = ""  # empty: to standard error
-    log_level: str = "info"
+    log_level: str = "info"  # debug, info, warning or error
+
+    def __post_init__(self) -> None:
+        """`Invalid` names the value that cannot be."""
+        if self.log_level not in LOG_LEVELS:
+            raise Invalid(
+                f"log_level is {self.log_level!r}, not one of {', '.join(LOG_LEVELS)}",
+                field="log_level",
+            )
+        for name in ("bind_port", "metrics_port"):
+            port = getattr(self, name)
+            if not 0 <= port < 1 << 16:
+                raise Invalid(f"{name} is {port}, not between 0 and 65535", field=name)
 
 
 class Settings(BaseSettings):
@@ -96,6 +116,21 @@ class Settings(BaseSettings):
     data_node: DataNodeSettings = DataNodeSettings()
     proxy: ProxySettings = ProxySettings()
     sequencer: SequencerSettings = SequencerSettings()
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _name_the_group(
+        cls, value: Any, make: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        """A role's settings know their own names only."""
+        try:
+            return make(value)
+        except Invalid as error:
+            name = error.field.removeprefix(f"{info.field_name}.")
+            raise Invalid(
+                f"setting {info.field_name}.{name}: {error.message}",
+                field=f"{info.field_name}.{name}",
+            ) from error
 
     @classmethod
     def settings_customise_sources(
@@ -131,18 +166,7 @@ def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
     """The settings of this process; `flags` are `a.b=value`. `Invalid` names what is wrong."""
     named = os.environ.get("HEADRACE_CONFIG")
     path = config or (Path(named) if named else None)
-    values: dict[str, Any] = {}
-    for flag in flags:
-        name, equals, text = flag.partition("=")
-        if not equals:
-            raise Invalid(
-                f"--set takes NAME=VALUE such as data_node.budget_bytes=1000, not {flag!r}"
-            )
-        place = values
-        *groups, last = name.strip().split(".")
-        for group in groups:
-            place = place.setdefault(group, {})
-        place[last] = _list(flag, text) if text.startswith("[") else text
+    values = _values(flags)
     chosen = type("Settings", (Settings,), {"config_file": path, "__doc__": Settings.__doc__})
     try:
         settings: Settings = chosen(**values)
@@ -154,4 +178,23 @@ def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
             "`headrace config show` prints all settings",
             field=where,
         ) from error
+    except SettingsError as error:
+        raise Invalid(
+            f"a setting in the environment is not JSON where it must be: {error}; a single one is "
+            "spelt HEADRACE_GROUP__NAME"
+        ) from error
     return settings
+
+
+def _values(flags: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for flag in flags:
+        name, equals, text = flag.partition("=")
+        group, point, last = name.strip().partition(".")
+        if not equals or not point or not group or not last or "." in last:
+            raise Invalid(
+                f"--set takes GROUP.NAME=VALUE such as data_node.budget_bytes=1000, not {flag!r}"
+            )
+        found = _list(flag, text) if text.startswith("[") else text
+        values.setdefault(group, {})[last] = found
+    return values

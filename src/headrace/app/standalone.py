@@ -123,6 +123,8 @@ class Standalone:
         if first == 0:
             return [free_port() for _ in range(count)]
         ports = list(range(first, first + count))
+        if ports[-1] >= 1 << 16:
+            raise Invalid(f"{count} proxies from port {first} on need ports above 65535")
         for port in ports:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -64,7 +64,9 @@ def standalone(
     data_dir: Annotated[
         Path, typer.Option("--data-dir", help="Where everything is kept.")
     ] = DEFAULT_DATA_DIR,
-    port: Annotated[int, typer.Option(help="Of the first proxy's front door.")] = 19530,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the first proxy's front door; 0: any free.")
+    ] = 19530,
     data_nodes: Annotated[int, typer.Option(min=1, help="How many.")] = 2,
     proxies: Annotated[int, typer.Option(min=1, help="How many; they take the next ports.")] = 1,
     object_store: Annotated[
