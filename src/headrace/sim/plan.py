@@ -1,8 +1,16 @@
-"""Settings of a simulated cluster: small sizes and short times, so that much happens in a minute.
+"""The plan of a run: settings of the cluster, what goes wrong how often, what clients do.
 
-**Owns** the values. **Does not own** their meaning (the roles' settings). Ratios are kept where a
-rule rests on them: the window is longer than a client's deadline, a lease is shorter than a freeze.
+**Owns** the values, and how a seed chooses among them. **Does not own** their meaning (the roles'
+settings, `sim.faults`, `sim.chaos`, `sim.workload`). Sizes are small and times short, so that much
+happens in a minute; ratios are kept where a rule rests on them: the window is longer than a
+client's deadline, a lease is shorter than a freeze.
+
+Each seed draws its own mix, since what hides one fault shows another: a node that may hold little
+unreported stores many segments in one report; clients that rename a lot meet schema changes.
 """
+
+import random
+from dataclasses import dataclass, field
 
 from headrace.app.wiring import RoleSettings
 from headrace.datanode.settings import DataNodeSettings
@@ -10,10 +18,65 @@ from headrace.dataservice.settings import DataServiceSettings
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.proxy.settings import ProxySettings
 from headrace.sequencer.settings import SequencerSettings
+from headrace.sim.chaos import ChaosPlan
+from headrace.sim.faults import Chances
+from headrace.sim.workload import WorkloadPlan
+
+_MIX = 0x5EED  # the mix is drawn apart from the run, so that a new knob leaves old runs alone
 
 
-def sim_settings() -> RoleSettings:
-    """Two pchannels, segments of some kilobytes, syncs every few seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The course of one run; times in virtual seconds."""
+
+    rough_s: float = 40.0
+    calm_s: float = 180.0
+    proxies: int = 2
+    data_nodes: int = 2
+    point_kills: int = 3  # at most, at named places of the code
+    chances: Chances = field(default_factory=Chances)
+    chaos: ChaosPlan = field(default_factory=ChaosPlan)
+    workload: WorkloadPlan = field(default_factory=WorkloadPlan)
+    settings: RoleSettings = field(default_factory=lambda: sim_settings(DataNodeSettings()))
+
+
+def plan_of(seed: int) -> Plan:
+    """The mix of a seed."""
+    draw = random.Random(seed ^ _MIX)
+    trouble = draw.choice((1, 1, 4))
+    return Plan(
+        point_kills=draw.choice((2, 4, 8)),
+        chances=Chances(
+            killed_at_point=draw.choice((0.02, 0.02, 0.1)),
+            put_failed=0.02 * trouble,
+            put_lost_answer=0.02 * trouble,
+            slow=0.05 * trouble,
+        ),
+        chaos=ChaosPlan(freeze_chance=draw.choice((0.2, 0.4, 0.6))),
+        workload=WorkloadPlan(
+            collections=draw.choice((1, 2, 3)),
+            shards=draw.choice((1, 2, 2)),
+            ddl_share=draw.choice((0.03, 0.08, 0.25)),
+        ),
+        settings=sim_settings(
+            DataNodeSettings(
+                sync_bytes=2500,
+                sync_age_s=3.0,
+                step_s=0.25,
+                report_segments_most=draw.choice((1, 1, 100)),
+                report_timeout_s=4.0,
+                fetch_bytes_least=1000,
+                fetch_bytes_most=draw.choice((4000, 200_000)),
+                budget_bytes=draw.choice((40_000, 1_000_000)),
+                unreported_bytes_most=draw.choice((1500, 1_000_000)),
+                idle_report_s=5.0,
+            )
+        ),
+    )
+
+
+def sim_settings(data_node: DataNodeSettings) -> RoleSettings:
+    """Two pchannels, segments of some kilobytes, lists every two seconds."""
     return RoleSettings(
         master_service=MasterServiceSettings(pchannels=2, tombstone_sweep_s=10.0),
         data_service=DataServiceSettings(
@@ -26,17 +89,7 @@ def sim_settings() -> RoleSettings:
             list_interval_s=2.0,
             cool_down_s=5.0,
         ),
-        data_node=DataNodeSettings(
-            sync_bytes=2500,
-            sync_age_s=3.0,
-            step_s=0.25,
-            report_segments_most=1,
-            report_timeout_s=4.0,
-            fetch_bytes_least=1000,
-            fetch_bytes_most=4000,
-            budget_bytes=40_000,
-            idle_report_s=5.0,
-        ),
+        data_node=data_node,
         proxy=ProxySettings(deadline_s_max=20.0),
         sequencer=SequencerSettings(
             segment_bytes_max=4000,

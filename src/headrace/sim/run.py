@@ -14,35 +14,21 @@ import random
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from headrace.meta.records import Role
 from headrace.sim.book import Book
-from headrace.sim.chaos import Chaos, ChaosPlan, PointKills
+from headrace.sim.chaos import Chaos, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster
-from headrace.sim.faults import Chances, Weather
+from headrace.sim.faults import Weather
 from headrace.sim.loop import Deadlock, VirtualLoop
 from headrace.sim.oracle import Violation
-from headrace.sim.plan import sim_settings
+from headrace.sim.plan import Plan, plan_of
 from headrace.sim.trace import Trace
-from headrace.sim.workload import Workload, WorkloadPlan
+from headrace.sim.workload import Workload
 
 LOOK_S = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The course of one run; times in virtual seconds."""
-
-    rough_s: float = 40.0
-    calm_s: float = 180.0
-    proxies: int = 2
-    data_nodes: int = 2
-    point_kills: int = 3  # at most, at named places of the code
-    chances: Chances = field(default_factory=Chances)
-    chaos: ChaosPlan = field(default_factory=ChaosPlan)
-    workload: WorkloadPlan = field(default_factory=WorkloadPlan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +51,7 @@ def run_seed(
     seed: int, plan: Plan | None = None, echo: Callable[[str], None] | None = None
 ) -> Result:
     """Run one seed to its end."""
-    plan = plan or Plan()
+    plan = plan or plan_of(seed)
     loop = VirtualLoop()
     trace = Trace(echo)
     course = _Course(seed, plan, trace)
@@ -104,7 +90,7 @@ class _Course:
         cluster = Cluster(
             chance=self.chance,
             weather=self.weather,
-            settings=sim_settings(),
+            settings=plan.settings,
             trace=self.trace,
             crash_points=PointKills,
             point_kills_left=plan.point_kills,

@@ -43,6 +43,7 @@ class WorkloadPlan:
     rows_max: int = 12
     keys: int = 400  # of a collection: small enough that upserts and deletes meet rows
     keyed_chance: float = 0.7
+    ddl_share: float = 0.08  # of operations; renames and drops
 
 
 class Workload:
@@ -99,19 +100,18 @@ class Workload:
             if name not in self._ids:
                 await self._create(name)
                 continue
+            if chance.random() < self._plan.ddl_share:
+                await (self._drop(name) if chance.random() < 0.3 else self._rename(name))
+                continue
             act = chance.random()
-            if act < 0.66:
+            if act < 0.72:
                 await self._write(name, "insert")
-            elif act < 0.76:
+            elif act < 0.83:
                 await self._write(name, "upsert")
-            elif act < 0.86:
+            elif act < 0.94:
                 await self._write(name, "delete")
-            elif act < 0.91:
-                await self.flush(name)
-            elif act < 0.97:
-                await self._rename(name)
             else:
-                await self._drop(name)
+                await self.flush(name)
 
     async def _create(self, name: str) -> None:
         request = pb.CreateCollectionRequest(
