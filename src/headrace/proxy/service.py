@@ -30,6 +30,7 @@ from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import Telemetry
 
 STOP_S = 2.0  # how long a clean end waits for the meta store
+ABOUT_PCHANNELS = ("", "channels")  # topics of a status to which the sequencers belong
 
 
 class Door(Protocol):
@@ -189,10 +190,9 @@ class Proxy:
 
     async def _status(self, request: StatusRequest) -> StatusResponse:
         record = self._session.record if self._session else None
-        details: dict[str, Any] = {
-            "public_address": self.public_address,
-            "pchannels": self._sequencers.status(),
-        }
+        details: dict[str, Any] = {"public_address": self.public_address}
+        if request.topic in ABOUT_PCHANNELS:
+            details["pchannels"] = self._sequencers.status()
         return StatusResponse(
             role=Role.PROXY,
             node_name=self._node_name,

@@ -224,6 +224,12 @@ async def test_a_proxy_says_how_it_is_and_gives_its_session_back() -> None:
         )
         assert status.state == "healthy"
         assert len(decode(status.details, dict)["pchannels"]) == PCHANNELS
+        status = await cluster.clock.run(
+            cluster.network.peers("test").call(
+                proxy.address, m.StatusRequest("segments"), timeout_s=1
+            )
+        )
+        assert "pchannels" not in decode(status.details, dict)
         flushed = m.SegmentFlushedRequest(vchannel="v", segment_ids=(1,))
         peers = cluster.network.peers("test")
         assert await peers.call(proxy.address, flushed, timeout_s=1) == m.Done()
