@@ -6,7 +6,8 @@
 Any Parquet reader reads these files without our code: vectors are `list<float>` in the schema of
 Parquet, with Arrow's fixed-size list in the file's metadata (`ARROW:schema`). Vectors have neither
 dictionary nor statistics nor compression, which cost CPU and save nothing on random mantissas; all
-other columns are zstd. Chunks are written as they come, without joining them first.
+other columns are zstd (`binlog.leaves` has the table). Chunks are written as they come, without
+joining them first.
 
 Where it can be, vectors are not copied: pages are made around them (`binlog.spliced_file`), so the
 parts of a file are views of the chunks. Else, and as the reference that tests compare it with,
@@ -25,9 +26,10 @@ from headrace.binlog.columns import (
     file_schema,
     in_file,
     in_memory,
-    vector_names,
+    stored_kind,
 )
 from headrace.binlog.encoded import EncodedFile, key_range
+from headrace.binlog.leaves import leaves_of
 from headrace.binlog.spliced_file import can_be_spliced, parts_of, view_bytes
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
@@ -58,7 +60,11 @@ def encode(schema: Schema, chunks: Sequence[RowsChunk]) -> EncodedFile:
     assert chunks, "a file of no rows is never written"
     rows = _joined(schema, chunks)
     table = pa.Table.from_arrays(
-        [*(in_file(c) for c in rows.columns), *_own_columns(chunks)], schema=file_schema(schema)
+        [
+            *(in_file(c, f.type) for c, f in zip(rows.columns, schema.fields, strict=True)),
+            *_own_columns(chunks),
+        ],
+        schema=file_schema(schema),
     )
     spliced = table.num_rows <= ROW_GROUP_ROWS and can_be_spliced(table)
     parts: tuple[Body, ...] = (
@@ -77,7 +83,7 @@ def encode(schema: Schema, chunks: Sequence[RowsChunk]) -> EncodedFile:
         min_key=least,
         max_key=greatest,
         keys=keys,
-        view_bytes=view_bytes(table) if spliced and not _are_small(chunks) else 0,
+        view_bytes=view_bytes(rows) if spliced and not _are_small(chunks) else 0,
     )
 
 
@@ -87,7 +93,9 @@ def read(data: Body | pa.Buffer) -> pa.Table:
         table = pq.read_table(pa.BufferReader(pa.py_buffer(data)))
     except (pa.ArrowInvalid, OSError) as error:
         raise Corrupt(f"no insert log: {error}") from error
-    columns = [in_memory(c) for c in table.columns]
+    columns = [
+        in_memory(c, stored_kind(f)) for f, c in zip(table.schema, table.columns, strict=True)
+    ]
     fields = [f.with_type(c.type) for f, c in zip(table.schema, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
@@ -133,16 +141,14 @@ def write_by_arrow(schema: Schema, table: pa.Table) -> Body:
 
 
 def _writer_settings(schema: Schema, names: Sequence[str]) -> dict[str, object]:
-    leaves = {n: f"{n}.list.element" for n in vector_names(schema) if n in names}
-    others = [name for name in names if name not in leaves]
-    compression = dict.fromkeys(others, "zstd") | dict.fromkeys(leaves.values(), "none")
+    leaves = leaves_of(schema, names)
     return {
         "version": "2.6",
         "data_page_version": "1.0",  # fastparquet does not read lists in pages of version 2
-        "compression": compression,
-        "use_dictionary": [n for n in others if n != ROW_ID_COLUMN],
+        "compression": {leaf.path: leaf.compression for leaf in leaves},
+        "use_dictionary": [leaf.path for leaf in leaves if leaf.dictionary],
         "column_encoding": {ROW_ID_COLUMN: "DELTA_BINARY_PACKED"},
-        "write_statistics": others,
+        "write_statistics": [leaf.path for leaf in leaves if leaf.statistics],
         "data_page_size": PAGE_BYTES,
         "write_batch_size": WRITE_BATCH_VALUES,
         "store_schema": True,

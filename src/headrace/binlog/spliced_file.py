@@ -13,6 +13,7 @@ disk, and needs the memory twice.
 
 import struct
 from collections.abc import Callable
+from itertools import islice
 
 import pyarrow as pa
 
@@ -53,10 +54,10 @@ def parts_of(table: pa.Table, write: Write) -> tuple[Body, ...]:
     parts: list[Body] = [written[:place]]
     size_bytes = compact.number_of(group[_GROUP_BYTES])
     compressed_bytes = compact.number_of(group[_GROUP_COMPRESSED_BYTES])
-    columns = []
+    columns: list[compact.Value] = []
     for number, column_field in enumerate(table.schema):
         if number not in vectors:
-            columns.append(next(theirs))
+            columns += islice(theirs, _leaf_count(column_field.type))
             continue
         chunk = vector_pages.make(vectors[number], nullable=column_field.nullable)
         columns.append(chunk.described(column_field.name, place))
@@ -93,6 +94,13 @@ def view_bytes(table: pa.Table) -> int:
 def _is_vector(column: pa.ChunkedArray) -> bool:
     kind = column.type
     return bool(pa.types.is_fixed_size_list(kind)) and bool(pa.types.is_float32(kind.value_type))
+
+
+def _leaf_count(kind: pa.DataType) -> int:
+    """How many column chunks a column of that type has in Parquet."""
+    if pa.types.is_struct(kind):
+        return sum(_leaf_count(member.type) for member in kind)
+    return 1
 
 
 def _only_row_group(file: memoryview) -> dict[int, compact.Value]:

@@ -20,7 +20,8 @@ from rich.text import Text
 
 import headrace.reader
 from headrace.app import clusterfile
-from headrace.binlog.columns import in_file, vector_names
+from headrace.binlog.columns import file_schema, in_file
+from headrace.binlog.leaves import leaves_of
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import physical_ms
 from headrace.objects.s3 import S3Access
@@ -143,17 +144,18 @@ def _print_lines(snapshot: Snapshot, limit: int | None, stream: IO[bytes]) -> No
 
 def _write_parquet(snapshot: Snapshot, limit: int | None, path: Path) -> None:
     names = snapshot.schema.names
-    vectors = set(vector_names(snapshot.fields))
-    empty = [in_file(pa.array([], f.type)) for f in snapshot.schema]
-    schema = pa.schema([f.with_type(c.type) for f, c in zip(snapshot.schema, empty, strict=True)])
-    plain = [n for n in names if n not in vectors]
-    compression: dict[str, str] = dict.fromkeys(plain, "zstd")
-    compression |= {f"{n}.list.element": "none" for n in sorted(vectors)}
+    schema = pa.schema([file_schema(snapshot.fields).field(n) for n in names])
+    kinds = [f.type for f in snapshot.fields.fields]
+    leaves = leaves_of(snapshot.fields, names)
     with pq.ParquetWriter(
-        path, schema, use_dictionary=plain, write_statistics=plain, compression=compression
+        path,
+        schema,
+        use_dictionary=[leaf.path for leaf in leaves if leaf.dictionary],
+        write_statistics=[leaf.path for leaf in leaves if leaf.statistics],
+        compression={leaf.path: leaf.compression for leaf in leaves},
     ) as writer:
         for batch in snapshot.to_batches(limit=limit):
-            columns = [in_file(c) for c in batch.columns]
+            columns = [in_file(c, k) for c, k in zip(batch.columns, kinds, strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
@@ -171,7 +173,10 @@ def _print_table(snapshot: Snapshot, limit: int, stream: IO[bytes]) -> None:
         table.add_column(Text(column), overflow="fold")
     shown = 0
     for batch in snapshot.to_batches(limit=limit):
-        columns = [_cells(c) for c in batch.columns]
+        columns = [
+            _cells(in_file(c, f.type))
+            for c, f in zip(batch.columns, snapshot.fields.fields, strict=True)
+        ]
         shown += batch.num_rows
         for row in zip(*columns, strict=True):
             table.add_row(*(Text(cell) for cell in row))

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from headrace.binlog.columns import OWN_FIELDS, arrow_field, in_memory
 from headrace.model.errors import Corrupt
-from headrace.model.schema import TIMESTAMP_COLUMN, Field, Schema
+from headrace.model.schema import TIMESTAMP_COLUMN, DataType, Field, Schema
 from headrace.model.segment import FileRef
 from headrace.model.timestamp import Timestamp
 from headrace.reader.deletes import Deletes
@@ -108,9 +108,9 @@ class FileRows:
         return None if mask.all() else mask
 
     def _column(self, rows: pa.RecordBatch, name: str, source: str | None) -> pa.Array:
-        if source is not None:
-            return in_memory(rows.column(source))
         wanted = self.schema.field(name)
+        if source is not None:
+            return in_memory(rows.column(source), DataType.NONE if wanted is None else wanted.type)
         assert wanted is not None, name
         return filled(wanted, rows.num_rows)
 

@@ -3,6 +3,9 @@
 **Owns** how a value is spelt: vectors as lists, JSON as what it says, the dynamic column's members
 beside the fields. **Does not own** which rows there are.
 
+Numbers of 16-bit vectors are printed by their values, a binary vector as its packed bytes, a sparse
+vector as an object of index and value.
+
 A float32 is printed as the double of the same value (0.1 as 0.10000000149011612), which is what
 pymilvus returns; so a line compares equal to its row. NaN and infinity, which JSON lacks, are null.
 """
@@ -14,6 +17,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from headrace.binlog.columns import in_file
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Schema
 
@@ -24,7 +28,7 @@ def lines(batch: pa.RecordBatch, schema: Schema) -> Iterator[bytes]:
     """One line a row, its newline included, in the batch's order; columns in the batch's order,
     then the dynamic members. `Corrupt` when a JSON column does not hold JSON."""
     named = [n for n in batch.schema.names if n != DYNAMIC_FIELD]
-    columns = [_values(batch.column(n), _is_json(schema, n)) for n in named]
+    columns = [_values(batch.column(n), _kind(schema, n)) for n in named]
     dynamic = (
         batch.column(DYNAMIC_FIELD).to_pylist() if DYNAMIC_FIELD in batch.schema.names else None
     )
@@ -35,26 +39,40 @@ def lines(batch: pa.RecordBatch, schema: Schema) -> Iterator[bytes]:
         yield orjson.dumps(row, option=_OPTIONS) + b"\n"
 
 
-def _values(column: pa.Array, is_json: bool) -> Callable[[int], Any]:
+def _values(column: pa.Array, kind: DataType) -> Callable[[int], Any]:
     """Row number -> what is printed."""
     if pa.types.is_fixed_size_list(column.type):
-        width = column.type.list_size
-        flat = column.flatten().to_numpy(zero_copy_only=False)
-        matrix = flat.astype(np.float64).reshape(-1, width)
-        if not column.null_count:
-            return lambda number: matrix[number]
-        valid = column.is_valid().to_numpy(zero_copy_only=False)
-        places = np.cumsum(valid) - 1
-        return lambda number: matrix[places[number]] if valid[number] else None
+        return _vectors(in_file(column, kind))
     values = column.to_pylist()
-    if is_json:
+    if kind == DataType.JSON:
         return lambda number: None if values[number] is None else orjson.Fragment(values[number])
+    if kind == DataType.SPARSE_FLOAT_VECTOR:
+        return lambda number: _sparse(values[number])
     return lambda number: values[number]
 
 
-def _is_json(schema: Schema, name: str) -> bool:
+def _vectors(column: pa.FixedSizeListArray) -> Callable[[int], Any]:
+    width = column.type.list_size
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    floats = pa.types.is_floating(column.type.value_type)
+    matrix = (flat.astype(np.float64) if floats else flat).reshape(-1, width)
+    if not column.null_count:
+        return lambda number: matrix[number]
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    places = np.cumsum(valid) - 1
+    return lambda number: matrix[places[number]] if valid[number] else None
+
+
+def _sparse(value: dict[str, list[Any]] | None) -> dict[str, float] | None:
+    if value is None:
+        return None
+    pairs = zip(value["indices"], value["values"], strict=True)
+    return {str(index): number for index, number in pairs}
+
+
+def _kind(schema: Schema, name: str) -> DataType:
     field = schema.field(name)
-    return field is not None and field.type == DataType.JSON
+    return DataType.NONE if field is None else field.type
 
 
 def _members(text: str) -> dict[str, Any]:

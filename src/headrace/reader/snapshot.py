@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,23 +141,27 @@ class Snapshot:
         """How many rows there are."""
         return sum(file.count() for file in self.files)
 
-    def vectors(self, name: str) -> npt.NDArray[np.float32]:
-        """A float vector column as (rows, dim), in the order of `to_batches`.
+    def vectors(self, name: str) -> npt.NDArray[Any]:
+        """A vector column as (rows, dim), in the order of `to_batches`.
 
         A view of what was read when that is one batch, else each batch is copied once to its
-        place. `Invalid`: no such column, or it holds nulls.
+        place. Numbers are float32, float16 or int8; the bits as uint16 of a bfloat16, which numpy
+        lacks; the packed bytes of a binary vector, so dim / 8 of them. `Invalid`: no such column,
+        or it is sparse, or holds nulls.
         """
         known = self.fields.field(name)
-        if known is None or not pa.types.is_fixed_size_list(arrow_type(known)):
-            raise Invalid(f"{name!r} is no float vector column", field=name)
+        kind = None if known is None or not known.type.is_vector else arrow_type(known)
+        if kind is None or not pa.types.is_fixed_size_list(kind):
+            raise Invalid(f"{name!r} is no column of dense vectors", field=name)
         batches = self.to_batches([name])
         first = next(batches, None)
+        number, width = kind.value_type.to_pandas_dtype(), kind.list_size
         if first is None:
-            return np.zeros((0, known.dim), dtype=np.float32)
+            return np.zeros((0, width), number)
         second = next(batches, None)
         if second is None:
             return _matrix(first.column(0), name)
-        whole = np.empty((sum(f.ref.rows for f in self.files), known.dim), dtype=np.float32)
+        whole = np.empty((sum(f.ref.rows for f in self.files), width), number)
         end = 0
         for batch in (first, second, *batches):
             whole[end : end + batch.num_rows] = _matrix(batch.column(0), name)
@@ -168,7 +172,7 @@ class Snapshot:
         """A PyArrow dataset over the files that shows the rows of this snapshot only.
 
         Lazy but for the deletes: the row ids that they hide are found first. Columns are those of
-        the files, `_row_id` and `_timestamp` included, vectors as fixed-size lists of floats.
+        the files, `_row_id` and `_timestamp` included; 16-bit floats are floats of 32 bits there.
         """
         import pyarrow.dataset as pads  # it imports pandas, 0.2 s and 50 MB, for this call only
 
@@ -217,11 +221,11 @@ class Snapshot:
         return pa.schema([column_field(self.fields, name) for name in names])
 
 
-def _matrix(column: pa.FixedSizeListArray, name: str) -> npt.NDArray[np.float32]:
+def _matrix(column: pa.FixedSizeListArray, name: str) -> npt.NDArray[Any]:
     if column.null_count:
         raise Invalid(f"{name!r} holds {column.null_count} nulls: read it as Arrow", field=name)
     flat = column.flatten().to_numpy(zero_copy_only=True)
-    matrix: npt.NDArray[np.float32] = flat.reshape(len(column), column.type.list_size)
+    matrix: npt.NDArray[Any] = flat.reshape(len(column), column.type.list_size)
     return matrix
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.rows import vectors_array
 
 from headrace.binlog import body, delta_log, insert_log, stats_log
 from headrace.binlog.columns import arrow_schema, arrow_type
@@ -27,12 +26,23 @@ KEYS = st.one_of(
     st.lists(st.lists(values, max_size=4), min_size=1, max_size=4)
     for values in (st.integers(-(2**63), 2**63 - 1), TEXT)
 )
-BITS = st.integers(0, 2**32 - 1)
+VECTORS = {  # the numpy type of the numbers, and how many a dim has
+    DataType.FLOAT_VECTOR: (np.dtype(np.float32), 1.0),
+    DataType.FLOAT16_VECTOR: (np.dtype(np.float16), 1.0),
+    DataType.BFLOAT16_VECTOR: (np.dtype(np.uint16), 1.0),
+    DataType.INT8_VECTOR: (np.dtype(np.int8), 1.0),
+    DataType.BINARY_VECTOR: (np.dtype(np.uint8), 1 / 8),
+}
+KINDS = [*VALUES, *VECTORS, DataType.SPARSE_FLOAT_VECTOR, DataType.ARRAY]
+SPARSE = st.dictionaries(st.integers(0, 2**32 - 2), st.floats(width=32), max_size=4)
+
+
+ELEMENTS = [kind for kind in VALUES if kind != DataType.JSON]
 
 
 @st.composite
 def schemas(draw) -> Schema:
-    kinds = draw(st.lists(st.sampled_from([*VALUES, DataType.FLOAT_VECTOR]), max_size=5))
+    kinds = draw(st.lists(st.sampled_from(KINDS), max_size=5))
     key = draw(st.sampled_from([DataType.INT64, DataType.VARCHAR]))
     fields = [Field(id=100, name="id", type=key, primary=True)]
     for n, kind in enumerate(kinds):
@@ -41,7 +51,10 @@ def schemas(draw) -> Schema:
                 id=101 + n,
                 name=f"column {n}",
                 type=kind,
-                dim=draw(st.integers(1, 5)) if kind == DataType.FLOAT_VECTOR else 0,
+                dim=draw(st.integers(1, 5)) * 8 if kind in VECTORS else 0,
+                element_type=draw(st.sampled_from(ELEMENTS))
+                if kind == DataType.ARRAY
+                else DataType.NONE,
                 nullable=draw(st.booleans()),
             )
         )
@@ -50,14 +63,28 @@ def schemas(draw) -> Schema:
 
 def column(draw, field: Field, rows: int) -> pa.Array:
     mask = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)), dtype=bool)
-    if field.type == DataType.FLOAT_VECTOR:
-        size = rows * field.dim
-        bits = np.array(draw(st.lists(BITS, min_size=size, max_size=size)), dtype=np.uint32)
-        values = bits.view(np.float32).reshape(rows, field.dim)
-        return vectors_array(values, mask if field.nullable else None)
-    values = draw(st.lists(VALUES[field.type], min_size=rows, max_size=rows))
     nulls = mask if field.nullable else None
-    return pa.array(values, arrow_type(field), mask=nulls)
+    if field.type in VECTORS:
+        number, share = VECTORS[field.type]
+        width = int(field.dim * share)
+        size = rows * width * number.itemsize
+        raw = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), number)
+        return pa.FixedSizeListArray.from_arrays(
+            pa.array(raw), width, mask=None if nulls is None else pa.array(nulls)
+        )
+    values = [draw(value_of(field)) for _ in range(rows)]
+    return pa.array(
+        [v if nulls is None or not n else None for v, n in zip(values, mask, strict=True)],
+        arrow_type(field),
+    )
+
+
+def value_of(field: Field) -> st.SearchStrategy[object]:
+    if field.type == DataType.ARRAY:
+        return st.lists(VALUES[field.element_type], max_size=4)
+    if field.type == DataType.SPARSE_FLOAT_VECTOR:
+        return SPARSE.map(lambda s: {"indices": sorted(s), "values": [s[i] for i in sorted(s)]})
+    return VALUES[field.type]
 
 
 @st.composite
@@ -72,10 +99,13 @@ def bits(array: pa.Array | pa.ChunkedArray) -> list[object]:
     """Values in a form in which NaNs are compared by their bits."""
     if isinstance(array, pa.ChunkedArray):
         return [value for chunk in array.chunks for value in bits(chunk)]
-    if pa.types.is_fixed_size_list(array.type):
-        return [None if v is None else v.values.to_numpy().tobytes() for v in values_of(array)]
+    if pa.types.is_list(array.type) or pa.types.is_fixed_size_list(array.type):
+        return [None if v is None else bits(v.values) for v in values_of(array)]
+    if pa.types.is_struct(array.type):
+        return list(zip(*(bits(part) for part in array.flatten()), strict=True))
     if pa.types.is_floating(array.type):
-        return [None if v is None else np.array(v).tobytes() for v in array.to_pylist()]
+        raw = array.to_numpy(zero_copy_only=False)
+        return [None if v is None else raw[n].tobytes() for n, v in enumerate(values_of(array))]
     return array.to_pylist()
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from support.every_type import every_type
 from support.rows import SMALL, small_batch, vectors_array
 
 from headrace.model.errors import Corrupt
@@ -74,3 +75,33 @@ def test_a_field_wins_over_a_dynamic_member_of_its_name():
 def test_a_dynamic_column_without_an_object_is_corrupt(text):
     with pytest.raises(Corrupt, match="dynamic column"):
         list(lines(pa.record_batch({"$meta": [text]}), SMALL))
+
+
+def test_vectors_of_every_type_are_printed_by_their_values():
+    schema = every_type()
+    kept = schema.fields[0], *(f for f in schema.fields if f.type.is_vector)
+    halves = np.array([[1.5, -0.25]], np.float16)
+    batch = pa.record_batch(
+        {
+            "FLOAT16_VECTOR": pa.FixedSizeListArray.from_arrays(pa.array(halves[0]), 2),
+            "BFLOAT16_VECTOR": pa.array([[0x3F80, 0xC020]], pa.list_(pa.uint16(), 2)),
+            "INT8_VECTOR": pa.array([[-128, 127]], pa.list_(pa.int8(), 2)),
+            "BINARY_VECTOR": pa.array([[0, 255]], pa.list_(pa.uint8(), 2)),
+            "SPARSE_FLOAT_VECTOR": pa.array([{"indices": [3, 90], "values": [0.5, 2]}]),
+        }
+    )
+    assert rows(batch, Schema(fields=kept)) == [
+        {
+            "FLOAT16_VECTOR": [1.5, -0.25],
+            "BFLOAT16_VECTOR": [1.0, -2.5],
+            "INT8_VECTOR": [-128, 127],
+            "BINARY_VECTOR": [0, 255],
+            "SPARSE_FLOAT_VECTOR": {"3": 0.5, "90": 2.0},
+        }
+    ]
+
+
+def test_an_array_is_a_list_with_its_nulls():
+    schema = every_type()
+    batch = pa.record_batch({"ARRAY_VARCHAR": [["a", "b"], [], None]})
+    assert [r["ARRAY_VARCHAR"] for r in rows(batch, schema)] == [["a", "b"], [], None]
