@@ -67,7 +67,7 @@ class Standalone:
         self.begin()
         wait_until(
             lambda: self.has_said("ready: ") or self.status is not None,
-            f"ready; it said {self.said}",
+            lambda: f"ready; it said {self.said}",
             within_s,
         )
         assert self.status is None, self.said

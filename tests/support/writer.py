@@ -134,7 +134,7 @@ class Writer:
         goal, began = len(self.acknowledged) + rows, time.monotonic()
         wait_until(
             lambda: len(self.acknowledged) >= goal or any(w.done() for w in self._work),
-            f"{rows} more rows are acknowledged; last trouble: {self.errors[-1:]}",
+            lambda: f"{rows} more rows are acknowledged; last trouble: {self.errors[-1:]}",
             within_s,
             0.01,
         )
