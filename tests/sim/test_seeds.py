@@ -13,7 +13,7 @@ def test_500_seeds_break_no_invariant():
         for name in totals:
             totals[name] += getattr(result, name)
     # A run in which nothing goes wrong, or nothing is written, would show nothing.
-    assert totals["acknowledged"] > 20 * SEEDS
+    assert totals["acknowledged"] > 12 * SEEDS
     assert totals["kills"] > SEEDS and totals["freezes"] > SEEDS
 
 

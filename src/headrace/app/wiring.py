@@ -52,9 +52,11 @@ def make_role(
     edges: Edges,
     crash: CrashPoints,
     door: Callable[[Methods], Door] | None = None,
+    validate: bool = False,
 ) -> RoleProcess:
     """One role on these edges. `door` is the server in which a proxy's clients reach its methods;
-    without one they are called in the process."""
+    without one they are called in the process. `validate`: machines assert their invariants after
+    every step."""
     common: dict[str, Any] = {
         "host": host,
         "telemetry": telemetry,
@@ -65,6 +67,7 @@ def make_role(
         "peers": edges.peers,
         "server": edges.server,
         "crash": crash,
+        "validate": validate,
     }
     match role:
         case Role.MASTER_SERVICE:
@@ -74,18 +77,14 @@ def make_role(
         case Role.DATA_NODE:
             return DataNode(settings=settings.data_node, objects=edges.objects, **common)
         case Role.PROXY:
-            return _make_proxy(settings, edges, crash, host, telemetry, keys, node_name, door)
+            return _make_proxy(settings, edges, common, door)
     assert_never(role)
 
 
 def _make_proxy(
     settings: RoleSettings | Settings,
     edges: Edges,
-    crash: CrashPoints,
-    host: Host,
-    telemetry: Telemetry,
-    keys: Keys,
-    node_name: str,
+    common: dict[str, Any],
     door: Callable[[Methods], Door] | None,
 ) -> Proxy:
     """The proxy and, in the same process, the sequencers of the pchannels it is wished for."""
@@ -93,27 +92,23 @@ def _make_proxy(
     def sequencers(proxy: Proxy) -> Sequencers:
         return Sequencers(
             settings=settings.sequencer,
-            host=host,
-            telemetry=telemetry,
-            keys=keys,
+            host=common["host"],
+            telemetry=common["telemetry"],
+            keys=common["keys"],
             meta=edges.meta,
             log=edges.log,
             peers=edges.peers,
             server_id=lambda: proxy.server_id,
             address=lambda: proxy.address,
             master_address=lambda: proxy.master_address,
-            crash=crash,
+            crash=common["crash"],
+            validate=common["validate"],
         )
 
+    of_sequencers = ("log", "crash", "validate")
     return Proxy(
         settings=settings.proxy,
-        host=host,
-        telemetry=telemetry,
-        keys=keys,
-        node_name=node_name,
-        meta=edges.meta,
-        peers=edges.peers,
-        server=edges.server,
         sequencers=sequencers,
         door=door,
+        **{name: value for name, value in common.items() if name not in of_sequencers},
     )

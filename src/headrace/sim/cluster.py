@@ -120,6 +120,7 @@ class Cluster:
                 node_name=name,
                 edges=edges,
                 crash=self.crash_points(self, name),
+                validate=True,
             )
             process.instance = instance
             await instance.run()

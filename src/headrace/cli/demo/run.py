@@ -15,6 +15,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from headrace.app.s3_server import S3Server
 from headrace.app.standalone import Options, Standalone, temporary_directory
 from headrace.cli.demo.corpus import Corpus, python_version
 from headrace.cli.demo.report import Report
@@ -23,6 +24,7 @@ from headrace.cli.demo.verify import compare
 from headrace.cli.demo.watch import Watcher
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError
+from headrace.objects.s3 import S3Access
 from headrace.reader import open as open_snapshot
 from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
 
@@ -80,20 +82,42 @@ class Demo:
         self.say = say
         self.report = Report(rows=rows, data_dir=str(directory))
         self.programs: dict[str, str] = {}
-        self.cluster = Standalone(
-            Options(
-                data_dir=directory,
-                port=0,
-                data_nodes=2,
-                object_store=object_store,
-                settings=(f"data_node.sync_bytes={SYNC_BYTES}",),
-                restart_data_nodes=False,
-            ),
-            say,
+        # Beside the cluster's directory: it runs on when the cluster has ended, for the reader.
+        beside = directory.with_name(directory.name + "-s3")
+        self.s3 = S3Server(beside) if object_store == "s3" else None
+        self.access: S3Access | None = None
+        self.cluster = self._cluster(object_store)
+
+    def _cluster(self, object_store: str, *settings: str) -> Standalone:
+        options = Options(
+            data_dir=self.directory,
+            port=0,
+            data_nodes=2,
+            object_store=object_store,
+            settings=(f"data_node.sync_bytes={SYNC_BYTES}", *settings),
+            restart_data_nodes=False,
         )
+        return Standalone(options, self.say)
 
     async def run(self) -> Report:
         """The whole course; the cluster is stopped at the end, its directory stays."""
+        if self.s3 is None:
+            return await self._run()
+        self.say("an S3 server (SeaweedFS) starts")
+        await self.s3.start()
+        try:
+            self.access = self.s3.access()
+            self.cluster = self._cluster(
+                self.s3.uri,
+                f"objects.endpoint={self.access.endpoint}",
+                f"objects.access_key_id={self.access.access_key_id}",
+                f"objects.secret_access_key={self.access.secret_access_key}",
+            )
+            return await self._run()
+        finally:
+            await self.s3.stop()
+
+    async def _run(self) -> Report:
         self.say(f"a cluster starts in {self.directory}")
         await self.cluster.start()
         try:
@@ -167,7 +191,7 @@ class Demo:
         self.say("data-node-3 starts")
 
     def _verify(self) -> None:
-        snapshot = open_snapshot(self.cluster.store_uri, COLLECTION)
+        snapshot = open_snapshot(self.cluster.store_uri, COLLECTION, access=self.access)
         store = self.report.store = self.cluster.store_uri
         self.programs = {
             "read_with_duckdb.sql": duckdb_sql(snapshot, store),
