@@ -1,27 +1,32 @@
 """One column of a request: the values that a client sent, as an Arrow array, checked.
 
 **Owns** the table of types: where the protocol keeps the values of each, and how they are checked.
-**Does not own** nulls, defaults and which columns there must be (`rows_check`).
+**Does not own** vectors (`vector_columns`), nulls, defaults and which columns there must be
+(`rows_check`).
 
-Nothing here loops over rows on the way that ordinary requests take: numbers become numpy arrays at
-once, texts one Arrow array, JSON is checked line by line in one call. A row is only looked for when
-something is wrong with one.
+Nothing here loops over rows on the way that ordinary requests take, but over those of an array,
+which are a message each: numbers become numpy arrays at once, texts one Arrow array, JSON is
+checked line by line in one call. A row is only looked for when something is wrong with one.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Field
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message
+from headrace.proxy.vector_columns import read_bytes, read_floats, read_sparse
 
+# From the place of a value among all to the number of its row.
+RowOf: TypeAlias = Callable[[int], int]
+ReadScalars: TypeAlias = Callable[[Field, Any, RowOf], pa.Array]
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUES = msgspec.json.Decoder(msgspec.Raw)
 
@@ -62,78 +67,98 @@ def _refuse_type(field: Field, got: str) -> None:
     raise Refusal.COLUMN_TYPE(at=field.name, name=field.name, wanted=field.type.name, got=got)
 
 
-def _read_bools(field: Field, values: Any) -> pa.Array:
+def _same(place: int) -> int:
+    return place
+
+
+def _read_bools(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
     return pa.array(np.asarray(values, dtype=np.bool_))
 
 
-def _read_integers(kind: "np.dtype[Any]") -> Callable[[Field, Any], pa.Array]:
+def _read_integers(kind: "np.dtype[Any]") -> ReadScalars:
     limits = np.iinfo(kind)
 
-    def read(field: Field, values: Any) -> pa.Array:
+    def read(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
         numbers = np.asarray(values)
         if len(numbers) == 0:
             return pa.array(np.zeros(0, kind))
         if numbers.min() < limits.min or numbers.max() > limits.max:
-            row = int(np.flatnonzero((numbers < limits.min) | (numbers > limits.max))[0])
-            got = int(numbers[row])
+            place = int(np.flatnonzero((numbers < limits.min) | (numbers > limits.max))[0])
             raise Refusal.OUT_OF_RANGE(
-                at=field.name, name=field.name, row=row, got=got, type=field.type.name
+                at=field.name,
+                name=field.name,
+                row=row_of(place),
+                got=int(numbers[place]),
+                type=field.type.name,
             )
         return pa.array(numbers.astype(kind, copy=False))
 
     return read
 
 
-def _read_floats(kind: "np.dtype[Any]") -> Callable[[Field, Any], pa.Array]:
-    def read(field: Field, values: Any) -> pa.Array:
+def _read_floats(kind: "np.dtype[Any]") -> ReadScalars:
+    def read(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
         numbers = np.asarray(values, dtype=kind)
-        _check_finite(field, numbers, 1)
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            row = row_of(int(np.argmin(finite)))
+            raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row)
         return pa.array(numbers)
 
     return read
 
 
-def _check_finite(field: Field, numbers: npt.NDArray[Any], per_row: int) -> None:
-    finite = np.isfinite(numbers)
-    if not finite.all():
-        row = int(np.argmin(finite)) // per_row
-        raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row)
-
-
-def _read_vectors(field: Field, group: Message, rows: int) -> pa.Array:
-    numbers = np.asarray(group.float_vector.data, dtype=np.float32)
-    if group.dim != field.dim and (len(numbers) or group.dim):
-        raise Refusal.WRONG_DIM(at=field.name, name=field.name, wanted=field.dim, got=group.dim)
-    if len(numbers) != rows * field.dim:
-        raise Refusal.VECTOR_LENGTH(
-            at=field.name,
-            name=field.name,
-            got=len(numbers),
-            rows=rows,
-            dim=field.dim,
-            wanted=rows * field.dim,
-        )
-    _check_finite(field, numbers, field.dim)
-    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), field.dim)
-
-
-def _read_texts(field: Field, values: Any) -> pa.Array:
+def _read_texts(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
     # The protobuf parser has checked the UTF-8 already.
     texts = pa.array(values[:], pa.string())
     sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False)
     if len(sizes) and sizes.max() > field.max_length:
-        row = int(np.argmax(sizes > field.max_length))
+        place = int(np.argmax(sizes > field.max_length))
         raise Refusal.TOO_LONG(
             at=field.name,
             name=field.name,
-            row=row,
-            got=int(sizes[row]),
+            row=row_of(place),
+            got=int(sizes[place]),
             most=field.max_length,
         )
     return texts
 
 
-def _read_json(field: Field, values: Any) -> pa.Array:
+def _read_arrays(field: Field, group: Message, rows: int) -> pa.Array:
+    """Arrays: the elements of all rows are read as one column of the elements' type."""
+    array = group.array_data
+    member, read = _SCALARS[field.element_type]
+    if array.element_type not in (0, int(field.element_type)):
+        _refuse_elements(field, _type_of(array.element_type))
+    parts = []
+    for part in array.data:
+        found = part.WhichOneof("data")
+        if found not in (None, member):
+            _refuse_elements(field, found)
+        parts.append(getattr(part, member).data)
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+    if len(lengths) and lengths.max() > field.max_capacity:
+        row = int(np.argmax(lengths > field.max_capacity))
+        raise Refusal.TOO_MANY(
+            at=field.name, name=field.name, row=row, got=int(lengths[row]), most=field.max_capacity
+        )
+    ends = np.cumsum(lengths)
+    element = replace(field, type=field.element_type)
+    values = read(
+        element,
+        list(chain.from_iterable(parts)),
+        lambda place: int(np.searchsorted(ends, place, side="right")),
+    )
+    offsets = pa.array(np.concatenate(([0], ends)).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def _refuse_elements(field: Field, got: str) -> None:
+    wanted = f"an array of {field.element_type.name}"
+    raise Refusal.COLUMN_TYPE(at=field.name, name=field.name, wanted=wanted, got=f"of {got}")
+
+
+def _read_json(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
     rows: list[bytes] = values[:]
     _check_json(field, rows, _VALUES)
     return _json_texts(field, rows)
@@ -196,22 +221,31 @@ def read_dynamic(field: Field, data: Message, fixed: frozenset[str]) -> pa.Array
     return _json_texts(field, rows)
 
 
-def _scalar(member: str, read: Callable[[Field, Any], pa.Array]) -> Column:
+def _scalar(member: str, read: ReadScalars) -> Column:
     def read_group(field: Field, group: Message, rows: int) -> pa.Array:
-        return read(field, getattr(group, member).data)
+        return read(field, getattr(group, member).data, _same)
 
     return Column("scalars", member, read_group)
 
 
+_SCALARS: Mapping[DataType, tuple[str, ReadScalars]] = {
+    DataType.BOOL: ("bool_data", _read_bools),
+    DataType.INT8: ("int_data", _read_integers(np.dtype(np.int8))),
+    DataType.INT16: ("int_data", _read_integers(np.dtype(np.int16))),
+    DataType.INT32: ("int_data", _read_integers(np.dtype(np.int32))),
+    DataType.INT64: ("long_data", _read_integers(np.dtype(np.int64))),
+    DataType.FLOAT: ("float_data", _read_floats(np.dtype(np.float32))),
+    DataType.DOUBLE: ("double_data", _read_floats(np.dtype(np.float64))),
+    DataType.VARCHAR: ("string_data", _read_texts),
+    DataType.JSON: ("json_data", _read_json),
+}
 COLUMNS: Mapping[DataType, Column] = {
-    DataType.BOOL: _scalar("bool_data", _read_bools),
-    DataType.INT8: _scalar("int_data", _read_integers(np.dtype(np.int8))),
-    DataType.INT16: _scalar("int_data", _read_integers(np.dtype(np.int16))),
-    DataType.INT32: _scalar("int_data", _read_integers(np.dtype(np.int32))),
-    DataType.INT64: _scalar("long_data", _read_integers(np.dtype(np.int64))),
-    DataType.FLOAT: _scalar("float_data", _read_floats(np.dtype(np.float32))),
-    DataType.DOUBLE: _scalar("double_data", _read_floats(np.dtype(np.float64))),
-    DataType.VARCHAR: _scalar("string_data", _read_texts),
-    DataType.JSON: _scalar("json_data", _read_json),
-    DataType.FLOAT_VECTOR: Column("vectors", "float_vector", _read_vectors),
+    **{kind: _scalar(member, read) for kind, (member, read) in _SCALARS.items()},
+    DataType.ARRAY: Column("scalars", "array_data", _read_arrays),
+    DataType.BINARY_VECTOR: Column("vectors", "binary_vector", read_bytes),
+    DataType.FLOAT_VECTOR: Column("vectors", "float_vector", read_floats),
+    DataType.FLOAT16_VECTOR: Column("vectors", "float16_vector", read_bytes),
+    DataType.BFLOAT16_VECTOR: Column("vectors", "bfloat16_vector", read_bytes),
+    DataType.SPARSE_FLOAT_VECTOR: Column("vectors", "sparse_float_vector", read_sparse),
+    DataType.INT8_VECTOR: Column("vectors", "int8_vector", read_bytes),
 }

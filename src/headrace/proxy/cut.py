@@ -24,6 +24,7 @@ from headrace.proxy.rows_check import CheckedRows
 Places: TypeAlias = npt.NDArray[np.int64]
 
 
+_OFFSET_BYTES = 4  # that Arrow keeps for each text and list
 MADE_KEY_BYTES = 24  # of an automatic key, the longest as a text
 
 
@@ -55,15 +56,39 @@ def sizes_of(columns: Sequence[pa.Array]) -> Sizes:
     fixed = 0
     own: Places | None = None
     for column in columns:
-        if pa.types.is_string(column.type):
-            fixed += 4
-            lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
-            own = lengths.astype(np.int64) if own is None else own + lengths
-        elif pa.types.is_fixed_size_list(column.type):
-            fixed += column.type.list_size * column.type.value_type.bit_width // 8
+        kind = column.type
+        if pa.types.is_fixed_size_list(kind):
+            fixed += kind.list_size * kind.value_type.bit_width // 8
+        elif pa.types.is_string(kind) or pa.types.is_list(kind) or pa.types.is_struct(kind):
+            fixed += _OFFSET_BYTES * max(1, kind.num_fields if pa.types.is_struct(kind) else 1)
+            lengths = _lengths(column)
+            own = lengths if own is None else own + lengths
         else:
-            fixed += max(1, column.type.bit_width // 8)
+            fixed += max(1, kind.bit_width // 8)
     return Sizes(fixed, own)
+
+
+def _lengths(column: pa.Array) -> Places:
+    """Bytes of every row of texts, of lists, or of structs of lists; nulls have none."""
+    if pa.types.is_struct(column.type):
+        total: Places = np.sum([_lengths(part) for part in column.flatten()], axis=0)
+        return total
+    if pa.types.is_string(column.type):
+        return _of_rows(pc.binary_length(column))
+    counts = _of_rows(pc.list_value_length(column))
+    element = column.type.value_type
+    if not pa.types.is_string(element):
+        numbers: Places = counts * max(1, element.bit_width // 8)
+        return numbers
+    before = np.concatenate(([0], np.cumsum(_of_rows(pc.binary_length(column.flatten())))))
+    ends = np.cumsum(counts)
+    texts: Places = before[ends] - before[ends - counts] + counts * _OFFSET_BYTES
+    return texts
+
+
+def _of_rows(lengths: pa.Array) -> Places:
+    numbers: Places = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
 
 
 def row_sizes(rows: CheckedRows, upsert: bool) -> Sizes:

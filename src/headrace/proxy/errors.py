@@ -95,10 +95,16 @@ class Refusal(Enum):
         1100, "field {name!r} has auto_id, which only the primary key may have"
     )
     VECTOR_COUNT = Sentence(
-        1100, "the schema has {got} vector fields ({names}); exactly one is served yet"
+        1100, "the schema has {got} vector fields ({names}): it must have 1 to {most}"
     )
     DIM_BAD = Sentence(
-        1100, "field {name!r}: dim is {got!r}: it must be between {least} and {most}"
+        1100, "field {name!r}: dim is {got!r}: it must be between {least} and {most}{words}"
+    )
+    ELEMENT_TYPE = Sentence(
+        1100, "field {name!r} is an array of {got}, which is not served; served are {served}"
+    )
+    CAPACITY_BAD = Sentence(
+        1100, "field {name!r}: max_capacity is {got!r}: it must be between 1 and {most}"
     )
     MAX_LENGTH_BAD = Sentence(
         1100, "field {name!r}: max_length is {got!r}: it must be between 1 and {most}"
@@ -127,6 +133,18 @@ class Refusal(Enum):
         1100, "field {name!r} has {got} numbers, but {rows} vectors of dim {dim} have {wanted}"
     )
     NOT_FINITE = Sentence(1100, "field {name!r}, row {row}: NaN and infinity can not be stored")
+    SPARSE_LENGTH = Sentence(
+        1100, "field {name!r}, row {row}: {got} bytes are no pairs of index and value of 8 bytes"
+    )
+    SPARSE_INDEX = Sentence(
+        1100, "field {name!r}, row {row}: the index {got} is above 4294967294, the highest"
+    )
+    SPARSE_ORDER = Sentence(
+        1100, "field {name!r}, row {row}: the indices of a sparse vector must rise"
+    )
+    TOO_MANY = Sentence(
+        1100, "field {name!r}, row {row}: {got} elements are above its max_capacity of {most}"
+    )
     TOO_LONG = Sentence(
         1100, "field {name!r}, row {row}: {got} bytes are above its max_length of {most}"
     )

@@ -29,6 +29,9 @@ from headrace.proxy.served_fields import refuse_unserved
 NAME_LENGTH_MAX = 255
 VARCHAR_BYTES_MAX = 65_535
 DIM_MAX = 32_768
+BITS_MAX = DIM_MAX * 8  # of a binary vector
+CAPACITY_MAX = 4096
+VECTORS_MAX = 10
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -46,6 +49,7 @@ class TypeRule:
 
 INTEGERS = ("int_data", "long_data")
 FLOATS = ("float_data", "double_data")
+_DENSE = TypeRule(nullable=False, parameters=frozenset({"dim"}))
 FLOAT_MAX = 3.4028234663852886e38  # the largest finite 32-bit float
 
 SERVED_TYPES: Mapping[DataType, TypeRule] = {
@@ -58,8 +62,17 @@ SERVED_TYPES: Mapping[DataType, TypeRule] = {
     DataType.DOUBLE: TypeRule(FLOATS[::-1]),
     DataType.VARCHAR: TypeRule(("string_data",), key=True, parameters=frozenset({"max_length"})),
     DataType.JSON: TypeRule(),
-    DataType.FLOAT_VECTOR: TypeRule(nullable=False, parameters=frozenset({"dim"})),
+    DataType.ARRAY: TypeRule(parameters=frozenset({"max_capacity"})),
+    DataType.BINARY_VECTOR: _DENSE,
+    DataType.FLOAT_VECTOR: _DENSE,
+    DataType.FLOAT16_VECTOR: _DENSE,
+    DataType.BFLOAT16_VECTOR: _DENSE,
+    DataType.SPARSE_FLOAT_VECTOR: TypeRule(nullable=False),
+    DataType.INT8_VECTOR: _DENSE,
 }
+ELEMENT_TYPES = tuple(
+    t for t in SERVED_TYPES if not t.is_vector and t not in (DataType.JSON, DataType.ARRAY)
+)
 
 
 def check_name(what: str, name: str, *, at: str = "") -> None:
@@ -103,9 +116,9 @@ def _check_together(fields: list[Field]) -> None:
     if len(keys) != 1:
         raise Refusal.KEY_COUNT(at="is_primary_key", got=len(keys))
     vectors = [f.name for f in fields if f.type.is_vector]
-    if len(vectors) != 1:
+    if not 1 <= len(vectors) <= VECTORS_MAX:
         names = ", ".join(vectors) or "none"
-        raise Refusal.VECTOR_COUNT(at="fields", got=len(vectors), names=names)
+        raise Refusal.VECTOR_COUNT(at="fields", got=len(vectors), names=names, most=VECTORS_MAX)
 
 
 def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
@@ -122,8 +135,7 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
             at=name, name=name, type=type_name(item.data_type), served=served
         )
     kind = DataType(item.data_type)
-    if item.element_type:
-        raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="given an element_type")
+    element = _check_element(item, kind)
     if item.nullable and not rule.nullable:
         raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="nullable")
     default = _check_default(item, kind, rule)
@@ -131,7 +143,7 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
         _check_key(item, kind, rule, default)
     elif automatic:
         raise Refusal.AUTO_ID_FIELD(at=name, name=name)
-    parameters = _check_parameters(item, kind, rule)
+    parameters = _check_parameters(item, kind, parameters_of(kind, element))
     if isinstance(default, str) and len(default.encode()) > parameters["max_length"]:
         raise Refusal.DEFAULT_BAD(at=name, name=name, got=default, reason="above its max_length")
     return Field(
@@ -143,6 +155,8 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
         nullable=item.nullable,
         max_length=parameters.get("max_length", 0),
         dim=parameters.get("dim", 0),
+        element_type=element,
+        max_capacity=parameters.get("max_capacity", 0),
         default=default,
         has_default=default is not None,
         description=item.description,
@@ -159,25 +173,51 @@ def _check_key(item: Message, kind: DataType, rule: TypeRule, default: Scalar) -
         raise Refusal.KEY_PLAIN(at=name, name=name, what="given a default")
 
 
-def _check_parameters(item: Message, kind: DataType, rule: TypeRule) -> dict[str, int]:
+def _check_element(item: Message, kind: DataType) -> DataType:
+    """The type of an array's elements, NONE of all else."""
+    name, code = item.name, item.element_type
+    if kind is not DataType.ARRAY:
+        if code:
+            what = "given an element_type"
+            raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what=what)
+        return DataType.NONE
+    if code not in ELEMENT_TYPES:
+        served = ", ".join(t.name for t in ELEMENT_TYPES)
+        raise Refusal.ELEMENT_TYPE(at=name, name=name, got=type_name(code), served=served)
+    return DataType(code)
+
+
+def parameters_of(kind: DataType, element: DataType) -> frozenset[str]:
+    """The type parameters that a field of a type must have, an array those of its elements, too."""
+    own = SERVED_TYPES[kind].parameters
+    return own if element is DataType.NONE else own | SERVED_TYPES[element].parameters
+
+
+def _check_parameters(item: Message, kind: DataType, wanted: frozenset[str]) -> dict[str, int]:
     name = item.name
     given: dict[str, str] = {}
     for pair in item.type_params:
-        if pair.key not in rule.parameters:
+        if pair.key not in wanted:
             known = any(pair.key in other.parameters for other in SERVED_TYPES.values())
             refusal = Refusal.PARAMETER_ON_TYPE if known else Refusal.PARAMETER_NOT_SERVED
             raise refusal(at=name, name=name, key=pair.key, type=kind.name)
         given[pair.key] = pair.value
-    numbers: dict[str, int] = {}
-    for key in sorted(rule.parameters):
-        text = given.get(key, "")
-        number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
-        if key == "dim" and not 1 <= number <= DIM_MAX:
-            raise Refusal.DIM_BAD(at=name, name=name, got=text, least=1, most=DIM_MAX)
-        if key == "max_length" and not 1 <= number <= VARCHAR_BYTES_MAX:
-            raise Refusal.MAX_LENGTH_BAD(at=name, name=name, got=text, most=VARCHAR_BYTES_MAX)
-        numbers[key] = number
-    return numbers
+    return {key: _check_number(name, key, given.get(key, ""), kind) for key in sorted(wanted)}
+
+
+def _check_number(name: str, key: str, text: str, kind: DataType) -> int:
+    number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    if key == "max_length" and not 1 <= number <= VARCHAR_BYTES_MAX:
+        raise Refusal.MAX_LENGTH_BAD(at=name, name=name, got=text, most=VARCHAR_BYTES_MAX)
+    if key == "max_capacity" and not 1 <= number <= CAPACITY_MAX:
+        raise Refusal.CAPACITY_BAD(at=name, name=name, got=text, most=CAPACITY_MAX)
+    if key == "dim":
+        binary = kind is DataType.BINARY_VECTOR
+        least, most = (8, BITS_MAX) if binary else (1, DIM_MAX)
+        if not least <= number <= most or (binary and number % 8):
+            words = ", a multiple of 8" if binary else ""
+            raise Refusal.DIM_BAD(at=name, name=name, got=text, least=least, most=most, words=words)
+    return number
 
 
 def _check_default(item: Message, kind: DataType, rule: TypeRule) -> Scalar:
@@ -226,7 +266,9 @@ def schema_message(name: str, schema: Schema) -> Message:
             autoID=field.auto_id,
             nullable=field.nullable,
         )
-        for key in sorted(SERVED_TYPES[field.type].parameters):
+        if field.element_type is not DataType.NONE:
+            item.element_type = int(field.element_type)
+        for key in sorted(parameters_of(field.type, field.element_type)):
             item.type_params.add(key=key, value=str(getattr(field, key)))
         if field.has_default:
             setattr(item.default_value, SERVED_TYPES[field.type].defaults[0], field.default)

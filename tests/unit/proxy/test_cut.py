@@ -82,3 +82,17 @@ def test_rows_that_follow_each_other_are_a_view() -> None:
     assert taken.to_pylist() == list(range(10, 20))
     assert taken.buffers()[1].address == column.buffers()[1].address
     assert take(column, np.array([1, 3, 4])).to_pylist() == [1, 3, 4]
+
+
+def test_lists_are_measured_by_their_elements_and_texts() -> None:
+    sparse = pa.array(
+        [{"indices": [1, 2], "values": [0.5, 1]}, {"indices": [], "values": []}],
+        pa.struct([("indices", pa.list_(pa.uint32())), ("values", pa.list_(pa.float32()))]),
+    )
+    sizes = sizes_of([sparse])
+    assert sizes.of(np.arange(2)).tolist() == [8 + 16, 8]
+    numbers = pa.array([[1, 2, 3], None, []], pa.list_(pa.int16()))
+    assert sizes_of([numbers]).of(np.arange(3)).tolist() == [10, 4, 4]
+    texts = pa.array([["ab", "c"], None, [], [""]], pa.list_(pa.string()))
+    assert sizes_of([texts]).of(np.arange(4)).tolist() == [4 + 8 + 3, 4, 4, 4 + 4]
+    assert sizes_of([texts.slice(0, 3).take(pa.array([2, 0]))]).of(np.arange(2)).tolist() == [4, 15]

@@ -9,6 +9,7 @@ from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field
 from headrace.proxy.milvus import Message, schema_pb
 from headrace.proxy.schema_check import (
+    ELEMENT_TYPES,
     SERVED_TYPES,
     check_name,
     check_schema,
@@ -111,7 +112,42 @@ def test_a_text_default_is_measured_in_bytes() -> None:
 @pytest.mark.parametrize(
     ("field", "words"),
     [
-        ({"name": "v2", "data_type": "FloatVector", "parameters": {"dim": 4}}, "exactly one"),
+        ({"name": "b", "data_type": "BinaryVector", "parameters": {"dim": 12}}, "multiple of 8"),
+        ({"name": "b", "data_type": "BinaryVector", "parameters": {"dim": 262152}}, "262144"),
+        ({"name": "h", "data_type": "Float16Vector", "parameters": {"dim": 32769}}, "32768"),
+        ({"name": "s", "data_type": "SparseFloatVector", "parameters": {"dim": 4}}, "'dim'"),
+        ({"name": "s", "data_type": "SparseFloatVector", "nullable": True}, "nullable"),
+        ({"name": "a", "data_type": "Array"}, "array of NONE"),
+        ({"name": "a", "data_type": "Array", "element_type": 23}, "array of JSON"),
+        ({"name": "a", "data_type": "Array", "element_type": 101}, "array of FLOAT_VECTOR"),
+        ({"name": "a", "data_type": "Array", "element_type": 5}, "max_capacity"),
+        (
+            {
+                "name": "a",
+                "data_type": "Array",
+                "element_type": 5,
+                "parameters": {"max_capacity": 4097},
+            },
+            "4096",
+        ),
+        (
+            {
+                "name": "a",
+                "data_type": "Array",
+                "element_type": 21,
+                "parameters": {"max_capacity": 4},
+            },
+            "max_length",
+        ),
+        (
+            {
+                "name": "a",
+                "data_type": "Array",
+                "element_type": 5,
+                "parameters": {"max_capacity": 4, "max_length": 4},
+            },
+            "max_length",
+        ),
         ({"name": "x", "data_type": "Int64", "is_primary_key": True}, "2 primary keys"),
         ({"name": "x", "data_type": "Int64", "autoID": True}, "auto_id"),
         ({"name": "x", "data_type": "Int8", "nullable": True, "is_partition_key": True}, "partit"),
@@ -242,3 +278,44 @@ def test_names_are_those_of_milvus() -> None:
     for name in ("1a", "a-b", "a.b", "ä", "a\n", "A" * 256):
         with pytest.raises(Invalid):
             check_name("collection name", name)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"data_type": "BinaryVector", "parameters": {"dim": 262_144}},
+        {"data_type": "Float16Vector", "parameters": {"dim": 3}},
+        {"data_type": "BFloat16Vector", "parameters": {"dim": 3}},
+        {"data_type": "Int8Vector", "parameters": {"dim": 3}},
+        {"data_type": "SparseFloatVector"},
+        *(
+            {
+                "data_type": "Array",
+                "element_type": int(element),
+                "nullable": True,
+                "parameters": {"max_capacity": 9}
+                | ({"max_length": 7} if element is DataType.VARCHAR else {}),
+            }
+            for element in ELEMENT_TYPES
+        ),
+    ],
+)
+def test_vectors_and_arrays_are_kept_and_answered_with_their_parameters(
+    field: dict[str, Any],
+) -> None:
+    schema = check(with_field(name="x", **field))
+    message = schema_message("c", schema)
+    assert check(message) == schema
+    made = message.fields[2]
+    given = field.get("parameters", {})
+    assert {p.key: p.value for p in made.type_params} == {k: str(v) for k, v in given.items()}
+    assert made.element_type == field.get("element_type", 0)
+
+
+def test_there_are_1_to_10_vector_fields() -> None:
+    message = simple_schema()
+    for n in range(9):
+        message.fields.add(name=f"s{n}", data_type=int(DataType.SPARSE_FLOAT_VECTOR))
+    assert len(check(message).fields) == 11
+    message.fields.add(name="one_more", data_type=int(DataType.SPARSE_FLOAT_VECTOR))
+    assert "11 vector fields" in refused(message)

@@ -1,0 +1,120 @@
+"""Vectors of a request as Arrow arrays: of floats, of bytes, and sparse ones.
+
+**Owns** their layouts in the protocol and the checks of their numbers. **Does not own** which
+column is read by what (`columns`).
+
+Clients send vectors of bytes as one run for all rows, so the Arrow array is a view of the request.
+A 16-bit float is not finite when all bits of its exponent are set, which is looked up without
+making a number of it. A sparse vector is pairs of an index (uint32) and a value (float32), little
+endian, the indices rising: the order in which Milvus stores them, and in which clients send them.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headrace.binlog.columns import SPARSE_VECTOR, arrow_type
+from headrace.model.schema import DataType, Field
+from headrace.proxy.errors import Refusal
+from headrace.proxy.milvus import Message
+
+_EXPONENTS = {DataType.FLOAT16_VECTOR: 0x7C00, DataType.BFLOAT16_VECTOR: 0x7F80}
+_PAIR_BYTES = 8
+_INDEX_MAX = 2**32 - 2  # Milvus keeps the last index for itself
+
+
+def read_floats(field: Field, group: Message, rows: int) -> pa.Array:
+    """Vectors of 32-bit floats; `Invalid` naming the first row with one that is not finite."""
+    numbers = np.asarray(group.float_vector.data, dtype=np.float32)
+    _check_length(field, group, len(numbers), rows, field.dim)
+    _check_finite(field, np.isfinite(numbers), field.dim)
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), field.dim)
+
+
+def read_bytes(field: Field, group: Message, rows: int) -> pa.Array:
+    """Vectors that travel as one run of bytes: binary, 16-bit floats, int8."""
+    raw: bytes = getattr(group, group.WhichOneof("data") or "binary_vector")
+    kind = arrow_type(field)
+    number_bytes = kind.value_type.bit_width // 8
+    row_bytes = kind.list_size * number_bytes
+    per_number = field.dim // kind.list_size  # of a binary vector 8 in a byte
+    numbers = len(raw) // number_bytes * per_number
+    if len(raw) % number_bytes:
+        numbers += 1
+    _check_length(field, group, numbers, rows, field.dim)
+    exponent = _EXPONENTS.get(field.type)
+    if exponent is not None:
+        bits = np.frombuffer(raw, np.uint16)
+        _check_finite(field, (bits & exponent) != exponent, field.dim)
+    values = pa.Array.from_buffers(
+        kind.value_type, len(raw) // number_bytes, [None, pa.py_buffer(raw)]
+    )
+    found = pa.FixedSizeListArray.from_arrays(values, kind.list_size)
+    assert len(found) * row_bytes == len(raw)
+    return found
+
+
+def read_sparse(field: Field, group: Message, rows: int) -> pa.Array:
+    """Sparse vectors; one without any pair is a vector, too."""
+    contents: list[bytes] = group.sparse_float_vector.contents[:]
+    lengths = np.fromiter(map(len, contents), np.int64, len(contents))
+    broken = lengths % _PAIR_BYTES != 0
+    if broken.any():
+        row = int(np.argmax(broken))
+        raise Refusal.SPARSE_LENGTH(at=field.name, name=field.name, row=row, got=int(lengths[row]))
+    pairs = np.frombuffer(b"".join(contents), np.dtype([("index", "<u4"), ("value", "<f4")]))
+    ends = np.cumsum(lengths // _PAIR_BYTES)
+    indices, values = pairs["index"].copy(), pairs["value"].copy()
+    _check_pairs(field, indices, values, ends)
+    offsets = pa.array(np.concatenate(([0], ends)).astype(np.int32))
+    lists = [
+        pa.ListArray.from_arrays(offsets, pa.array(indices)),
+        pa.ListArray.from_arrays(offsets, pa.array(values)),
+    ]
+    return pa.StructArray.from_arrays(lists, fields=list(SPARSE_VECTOR))
+
+
+def _check_pairs(
+    field: Field,
+    indices: npt.NDArray[np.uint32],
+    values: npt.NDArray[np.float32],
+    ends: npt.NDArray[np.int64],
+) -> None:
+    def row_of(pair: int) -> int:
+        return int(np.searchsorted(ends, pair, side="right"))
+
+    if len(indices) == 0:
+        return
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row_of(int(np.argmin(finite))))
+    large = indices > _INDEX_MAX
+    if large.any():
+        pair = int(np.argmax(large))
+        raise Refusal.SPARSE_INDEX(
+            at=field.name, name=field.name, row=row_of(pair), got=int(indices[pair])
+        )
+    falls = np.zeros(len(indices), np.bool_)
+    falls[1:] = indices[1:] <= indices[:-1]
+    falls[ends[ends < len(indices)]] = False  # the first of a row follows none
+    if falls.any():
+        raise Refusal.SPARSE_ORDER(
+            at=field.name, name=field.name, row=row_of(int(np.argmax(falls)))
+        )
+
+
+def _check_length(field: Field, group: Message, got: int, rows: int, dim: int) -> None:
+    if group.dim != dim and (got or group.dim):
+        raise Refusal.WRONG_DIM(at=field.name, name=field.name, wanted=dim, got=group.dim)
+    if got != rows * dim:
+        raise Refusal.VECTOR_LENGTH(
+            at=field.name, name=field.name, got=got, rows=rows, dim=dim, wanted=rows * dim
+        )
+
+
+def _check_finite(field: Field, finite: npt.NDArray[Any], per_row: int) -> None:
+    if not finite.all():
+        row = int(np.argmin(finite)) // per_row
+        raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row)
