@@ -1,0 +1,65 @@
+"""The demo, small: it exits 0, says what happened, and leaves files that need no process."""
+
+import json
+import re
+import subprocess
+import sys
+
+ROWS = 12_000
+FIGURES = {
+    "acknowledged",
+    "expected",
+    "stored",
+    "lost",
+    "duplicated",
+    "kills",
+    "takeover_s",
+    "insert_mb_s",
+    "flush_s",
+    "segments",
+    "bytes",
+}
+STORY = (
+    r"a cluster starts in",
+    r"ready",
+    r"distinct docstrings of Python 3",
+    r"collection docstrings has 2 shards",
+    r"data-node-\d watches \S+ \(epoch 1\)",
+    r"data-node-\d is killed \(SIGKILL\) after [\d,]+ rows, with [\d.]+ MB that are not stored",
+    r"data-node-\d watches \S+ \(epoch 2\)",
+    r"data-node-\d has taken over \S+ after [\d.]+ s",
+    r"data-node-3 starts",
+    r"flushed in",
+    r"all processes have ended; the files are read back",
+    r"rows acknowledged \(insert and upsert\)",
+    r"read_with_duckdb\.sql",
+    r"verified: every row exactly once",
+)
+
+
+def test_the_demo_verifies_every_row_and_tells_its_story(tmp_path):
+    directory = tmp_path / "demo"
+    command = [sys.executable, "-m", "headrace.cli.main", "demo", "--json", "--rows", str(ROWS)]
+    done = subprocess.run(
+        [*command, "--data-dir", str(directory)], capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    figures = json.loads(done.stdout)  # one object and nothing else
+    assert set(figures) >= FIGURES
+    assert (figures["lost"], figures["duplicated"], figures["altered"]) == (0, 0, 0)
+    assert figures["kills"] >= 1
+    assert figures["stored"] == figures["expected"] < figures["acknowledged"]
+    place = 0
+    for line in STORY:
+        found = re.compile(line).search(done.stderr, place)
+        assert found, f"{line!r} is not said after {done.stderr[place - 80 : place]!r}"
+        place = found.start()
+    killed = re.search(r"after ([\d,]+) rows, with ([\d.]+) MB", done.stderr)
+    assert killed is not None
+    assert int(killed[1].replace(",", "")) < ROWS * 2 / 3
+    assert float(killed[2]) > 0
+    assert (directory / "store" / "snapshots").is_dir()
+    script = subprocess.run(
+        [sys.executable, str(directory / "read_with_polars.py")], capture_output=True, text=True
+    )
+    assert script.stdout.split()[0] == str(figures["stored"]), script.stderr
