@@ -23,6 +23,7 @@ from headrace.model import codec
 from headrace.model.errors import Invalid, Unavailable
 
 DIRECTORY_VERSION = "1"
+DEFAULT_DIRECTORY = Path("headrace-data")  # of every command that is given none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

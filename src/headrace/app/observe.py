@@ -44,7 +44,7 @@ def etcd_settings(data_dir: Path | None, etcd: str | None) -> EtcdSettings:
     """Where the cluster's etcd is; `Invalid` says how to name it."""
     if etcd:
         return EtcdSettings(endpoints=tuple(etcd.split(",")))
-    directory = data_dir or Path("headrace-data")
+    directory = data_dir or clusterfile.DEFAULT_DIRECTORY
     content = clusterfile.read(directory)
     if not clusterfile.is_alive(directory):
         raise Invalid(

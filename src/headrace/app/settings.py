@@ -173,9 +173,11 @@ def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        wrong = f"{first['msg']} (it is {first.get('input')!r})"
+        if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+            wrong = "there is none of that name"
         raise Invalid(
-            f"setting {where}: {first['msg']} (it is {first.get('input')!r}); "
-            "`headrace config show` prints all settings",
+            f"setting {where}: {wrong}; `headrace config show` prints all settings",
             field=where,
         ) from error
     except SettingsError as error:

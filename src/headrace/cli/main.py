@@ -37,7 +37,10 @@ Set = Annotated[
     typer.Option("--set", help="One setting, e.g. data_node.budget_bytes=1000.", metavar="A.B=C"),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="The directory of a standalone cluster.")
+    Path | None,
+    typer.Option(
+        "--data-dir", help=f"The directory of a standalone cluster; else {DEFAULT_DATA_DIR}."
+    ),
 ]
 Etcd = Annotated[str | None, typer.Option("--etcd", help="host:port of the cluster's etcd.")]
 
@@ -112,7 +115,9 @@ def serve(
 @app.command()
 def demo(
     rows: Annotated[int, typer.Option(min=1000, help="How many rows to stream in.")] = 100_000,
-    data_dir: DataDir = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where everything is kept; else a new one.")
+    ] = None,
     object_store: Annotated[
         str, typer.Option(help="s3 starts an S3 server from its wheel; else local disk.")
     ] = "",

@@ -23,7 +23,7 @@ from headrace.app import clusterfile
 from headrace.binlog.columns import file_schema, in_file
 from headrace.binlog.leaves import leaves_of
 from headrace.model.errors import Invalid
-from headrace.model.timestamp import physical_ms
+from headrace.model.timestamp import iso_time, physical_ms
 from headrace.objects.s3 import S3Access
 from headrace.reader import jsonl
 from headrace.reader.snapshot import Snapshot
@@ -55,9 +55,10 @@ def scan(
 ) -> None:
     """Print the rows of a collection, or write them below the directory `out`.
 
-    The store is named by its URI or by a standalone cluster's data directory; how to reach a bucket
-    is taken from the settings (`HEADRACE_OBJECTS__ENDPOINT` and the like). `table` shows 20 rows
-    unless `limit` says otherwise; `parquet` needs `out` and writes `NAME.parquet`, `jsonl` writes
+    The store is named by its URI or by a standalone cluster's data directory, which is
+    `headrace-data` when neither is given; how to reach a bucket is taken from the settings
+    (`HEADRACE_OBJECTS__ENDPOINT` and the like). `table` shows 20 rows unless `limit` says
+    otherwise; `parquet` needs `out` and writes `NAME.parquet`, `jsonl` writes
     `NAME.jsonl` there; files are never overwritten. `Invalid` says which option is wrong.
     """
     form = _format(format)
@@ -104,12 +105,11 @@ def parse_time(text: str | None) -> int | datetime.datetime | None:
 
 
 def _store(data_dir: Path | None, store: str | None) -> str:
-    if (data_dir is None) == (store is None):
-        raise Invalid("name the store by one of --data-dir and --store", field="store")
-    if store is not None:
-        return store
-    assert data_dir is not None
-    return clusterfile.read(data_dir).store
+    if store is None:
+        return clusterfile.read(data_dir or clusterfile.DEFAULT_DIRECTORY).store
+    if data_dir is not None:
+        raise Invalid("name the store by --data-dir or by --store, not by both", field="store")
+    return store
 
 
 def _access(uri: str) -> S3Access | None:
@@ -180,14 +180,17 @@ def _print_table(snapshot: Snapshot, limit: int, stream: IO[bytes]) -> None:
         shown += batch.num_rows
         for row in zip(*columns, strict=True):
             table.add_row(*(Text(cell) for cell in row))
-    moment = datetime.datetime.fromtimestamp(
-        physical_ms(snapshot.timestamp) / 1000, datetime.UTC
-    ).isoformat(timespec="milliseconds")
     console = Console(width=None if sys.stdout.isatty() else 160)
     with console.capture() as captured:
         console.print(table)
-        console.print(Text(f"{shown:,} of {snapshot.count():,} rows at {moment}"))
+        console.print(Text(_below(snapshot, shown)))
     stream.write(captured.get().encode())
+
+
+def _below(snapshot: Snapshot, shown: int) -> str:
+    if physical_ms(snapshot.timestamp) == 0:  # the list that a collection begins with
+        return "nothing is stored yet: flush it, or wait until its rows are stored by age"
+    return f"{shown:,} of {snapshot.count():,} rows at {iso_time(snapshot.timestamp)}"
 
 
 def _cells(column: pa.Array) -> Sequence[str]:

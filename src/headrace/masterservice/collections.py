@@ -9,7 +9,7 @@ replace` makes the next one, so that what stands and what is wanted can be compa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from headrace.masterservice.events import CreateAsked
 from headrace.meta.records import (
@@ -23,7 +23,7 @@ from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid
 from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
 from headrace.model.position import Position
-from headrace.model.schema import Schema
+from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import Timestamp
 
 STATE_LINE = (
@@ -202,8 +202,17 @@ def _schema_difference(standing: Schema, asked: Schema) -> str:
     for name, field in there.items():
         if name not in wanted:
             return f"it has a field {name!r}"
-        if field != wanted[name]:
-            return f"its field {name!r} is another"
+        if replace(field, id=wanted[name].id) != wanted[name]:  # the id is the place in the order
+            return _field_difference(field, wanted[name])
     if standing.description != asked.description:
         return "its description is another"
     return "its fields have another order"
+
+
+def _field_difference(standing: Field, asked: Field) -> str:
+    names = [item.name for item in fields(Field) if item.name != "id"]
+    name = next(n for n in names if getattr(standing, n) != getattr(asked, n))
+    there, wanted = getattr(standing, name), getattr(asked, name)
+    if isinstance(there, DataType):
+        there, wanted = there.name, wanted.name
+    return f"its field {standing.name!r} has {name} {there}, not {wanted}"

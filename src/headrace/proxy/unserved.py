@@ -37,8 +37,9 @@ INSTEAD: Mapping[str, str] = {
         ),
         _ONE_SCHEMA: (
             "AlterCollection AlterCollectionField AddCollectionFunction AlterCollectionFunction "
-            "DropCollectionFunction AddCollectionField AddCollectionStructField TruncateCollection"
+            "DropCollectionFunction AddCollectionField AddCollectionStructField"
         ),
+        "drop the collection and create it anew": "TruncateCollection",
         "describe the collections one by one": "BatchDescribeCollection",
         "drop the index and create it anew": "AlterIndex",
         _NAMESPACES: (

@@ -26,7 +26,7 @@ from headrace.binlog.snapshot_list import (
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.segment import SegmentState
-from headrace.model.timestamp import Timestamp
+from headrace.model.timestamp import Timestamp, iso_time
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -87,8 +87,9 @@ def find_snapshot(
     )
     if at is not None and at > found.listed.timestamp:
         raise Unavailable(
-            f"the files of {found.listed.name!r} are complete up to {found.listed.timestamp}, "
-            f"not up to {at}: flush it, or wait some seconds"
+            f"the files of {found.listed.name!r} are complete up to {found.listed.timestamp} "
+            f"({iso_time(found.listed.timestamp)}), not up to {at}: "
+            "flush it, or wait some seconds"
         )
     return found
 

@@ -58,6 +58,20 @@ def test_the_store_is_named_by_its_uri_or_path_too(data_dir):
         assert shown(store=store, format=Format.COUNT) == "3\n"
 
 
+def test_the_store_is_that_of_the_default_directory_unless_one_is_named(data_dir, monkeypatch):
+    monkeypatch.chdir(data_dir.parent)
+    with pytest.raises(Invalid, match="headrace-data holds no cluster"):
+        shown()
+    (data_dir.parent / "headrace-data").symlink_to(data_dir)
+    assert shown(format=Format.COUNT) == "3\n"
+
+
+def test_a_table_of_a_collection_without_files_says_that_nothing_is_stored_yet(tmp_path):
+    bucket = disk_bucket(tmp_path, SMALL)
+    bucket.publish()
+    assert "nothing is stored yet: flush it" in shown(store=str(tmp_path))
+
+
 def test_a_time_shows_what_was_there_then(data_dir):
     for at in ("1970-01-01T00:00:01Z", str(compose(1000))):
         assert shown(data_dir=data_dir, format=Format.COUNT, at=at) == "3\n"
@@ -94,8 +108,7 @@ def test_rows_are_written_as_parquet_and_as_lines_and_nothing_is_overwritten(dat
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, "one of --data-dir and --store"),
-        ({"data_dir": "x", "store": "y"}, "one of --data-dir and --store"),
+        ({"data_dir": "x", "store": "y"}, "by --data-dir or by --store, not by both"),
         ({"store": "x", "limit": -1}, "not negative"),
         ({"store": "x", "format": "csv"}, "formats are table, jsonl, parquet, count"),
         ({"data_dir": Path("/nothing")}, "/nothing holds no cluster"),

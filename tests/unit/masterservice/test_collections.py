@@ -71,8 +71,16 @@ def test_what_cannot_be_made_is_refused_by_field(changes: dict[str, Any], field:
         ({"partitions": 4}, "1 partitions, not 4"),
         ({"schema": Schema(fields=(KEY, VECTOR, TENANT))}, "no field 'tenant'"),
         ({"schema": Schema(fields=(KEY,))}, "a field 'vector'"),
-        ({"schema": Schema(fields=(KEY, replace(VECTOR, dim=9)))}, "'vector' is another"),
+        ({"schema": Schema(fields=(KEY, replace(VECTOR, dim=9)))}, "'vector' has dim 8, not 9"),
+        (
+            {"schema": Schema(fields=(KEY, replace(VECTOR, type=DataType.VARCHAR)))},
+            "'vector' has type FLOAT_VECTOR, not VARCHAR",
+        ),
         ({"schema": Schema(fields=(VECTOR, KEY))}, "another order"),
+        (
+            {"schema": Schema(fields=(replace(VECTOR, id=100), replace(KEY, id=101)))},
+            "another order",
+        ),
         ({"schema": Schema(fields=(KEY, VECTOR), description="x")}, "description"),
     ],
 )

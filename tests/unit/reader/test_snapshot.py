@@ -95,7 +95,9 @@ def test_a_time_that_is_not_complete_yet_is_unavailable():
     bucket = memory_bucket(SMALL)
     bucket.rows(20, (5, small_batch([1])))
     bucket.publish()
-    with pytest.raises(Unavailable, match="complete up to 5, not up to 6"):
+    with pytest.raises(
+        Unavailable, match=r"complete up to 5 \(1970-01-01T00:00:00.*\), not up to 6"
+    ):
         headrace.reader.open(bucket.files, "docs", at=6)
 
 
