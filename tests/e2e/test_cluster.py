@@ -63,7 +63,7 @@ def test_a_proxy_forwards_rows_to_the_sequencer_in_the_other(
         writer.wait_for(SOME)
     assert writer.errors == []
     writer.flush_and_compare(3 - there)
-    client.drop_collection("forwarded")
+    cluster.drop("forwarded")
 
 
 def test_rows_are_refused_while_the_disk_has_too_little_room_and_taken_afterwards(
@@ -85,7 +85,7 @@ def test_rows_are_refused_while_the_disk_has_too_little_room_and_taken_afterward
     client.flush("crowded")
     stored = sorted(cluster.read("crowded")["id"].to_pylist())
     assert [n for n in stored if n < 1000] == [*range(10), *range(20, 30)]
-    client.drop_collection("crowded")
+    cluster.drop("crowded")
 
 
 def refusal(client: MilvusClient, collection: str) -> bool:
@@ -114,7 +114,7 @@ def test_a_data_node_that_joins_gets_vchannels_while_rows_stream(
         )
         writer.wait_for(SOME)
     writer.flush_and_compare()
-    client.drop_collection("balanced")
+    cluster.drop("balanced")
 
 
 def test_the_other_proxy_takes_rows_five_seconds_after_a_kill(
@@ -131,4 +131,4 @@ def test_the_other_proxy_takes_rows_five_seconds_after_a_kill(
         writer.wait_for(SOME)
     assert took < TAKE_OVER_S
     writer.flush_and_compare(3 - there)
-    client.drop_collection("taken_over")
+    cluster.drop("taken_over")

@@ -41,7 +41,7 @@ def test_rows_outlive_a_data_node(cluster: Cluster, client: MilvusClient, point:
         writer.wait_for(SOME)
     writer.flush_and_compare()
     assert cluster.lines(node, "ended (signal 9); restarting it")
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_rows_outlive_a_sequencer(cluster: Cluster, client: MilvusClient, point:
             pass
         writer.wait_for(SOME)
     writer.flush_and_compare()
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 def test_rows_outlive_a_sequencer_that_has_just_begun_its_term(
@@ -75,7 +75,7 @@ def test_rows_outlive_a_sequencer_that_has_just_begun_its_term(
             cluster.kill(first)
         writer.wait_for(SOME)
     writer.flush_and_compare()
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 def _sequencer(cluster: Cluster, client: MilvusClient, collection: str) -> str:
@@ -98,7 +98,7 @@ def test_rows_outlive_a_data_service(cluster: Cluster, client: MilvusClient, poi
             pass
         writer.wait_for(SOME)
     writer.flush_and_compare()
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 def test_a_flush_is_done_only_when_its_list_is_stored(
@@ -110,7 +110,7 @@ def test_a_flush_is_done_only_when_its_list_is_stored(
         writer.wait_for(SOME)
     with cluster.dying("data-service-1", "dataservice.list.derived"):
         writer.flush_and_compare()
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 @pytest.mark.parametrize("point", ["masterservice.ddl.recorded", "masterservice.ddl.noted"])
@@ -137,7 +137,7 @@ def test_a_ddl_outlives_its_master_service(
     client.insert(writer.collection, rows_of(range(5)))
     writer.acknowledged = set(range(5))
     writer.flush_and_compare()
-    client.drop_collection(writer.collection)
+    cluster.drop(writer.collection)
 
 
 def test_two_clients_that_create_during_a_death_get_one_collection(
@@ -152,4 +152,4 @@ def test_two_clients_that_create_during_a_death_get_one_collection(
     with Writer(cluster, name, proxies=(1, 2)) as writer:
         writer.wait_for(SOME)
     writer.flush_and_compare()
-    client.drop_collection(name)
+    cluster.drop(name)

@@ -49,7 +49,7 @@ def test_rows_outlive_a_data_node_between_two_transactions_of_a_sync(
             writer.wait_for(2 * SOME)
         writer.wait_for(SOME)
     writer.flush_and_compare()
-    client.drop_collection("between")
+    cluster.drop("between")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_data_node_that_wakes_after_its_successor_has_committed_changes_nothin
     after = writer.flush_and_compare()
     assert set(before["id"].to_pylist()) <= set(after["id"].to_pylist())
     assert cluster.pid(node) == pid, "it goes on as the same process"
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 def _others(cluster: Cluster, client: MilvusClient, collection: str, node: str) -> bool:
@@ -105,7 +105,7 @@ def test_a_sequencer_that_wakes_after_its_successor_has_appended_adds_nothing(
         wait_until(lambda: cluster.is_healthy(node), f"{node} is back")
         writer.wait_for(SOME)
     writer.flush_and_compare(3 - number)
-    client.drop_collection(name)
+    cluster.drop(name)
 
 
 def test_a_client_of_a_frozen_proxy_gets_its_rows_in_exactly_once(
@@ -122,4 +122,4 @@ def test_a_client_of_a_frozen_proxy_gets_its_rows_in_exactly_once(
             writer.wait_for(SOME)
         writer.wait_for(SOME)
     writer.flush_and_compare(2)
-    client.drop_collection(name)
+    cluster.drop(name)

@@ -130,6 +130,13 @@ class Cluster:
         """What the files say, by the reader."""
         return headrace.reader.open(self.standalone.store_uri, collection).to_table()
 
+    def drop(self, collection: str) -> None:
+        """Once the cluster is whole again, so that the next test finds it so."""
+        self.wait_until_whole()
+        client = self.client()
+        client.drop_collection(collection)
+        client.close()
+
     # ---- what it says of itself --------------------------------------------------------------
 
     def look(self, topic: str = "", role: Role | None = None) -> list[Seen]:
