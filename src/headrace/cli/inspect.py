@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from headrace.app.observe import Seen, etcd_settings, look
 
@@ -23,6 +25,19 @@ def console_for_tables() -> Console:
     return (
         console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL, highlight=False)
     )
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print it as a table where it fits; else a line or two for each row, with nothing cut off."""
+    unbounded = console.options.update(max_width=10_000)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(Text(str(table.title)), style="bold")
+    columns = [(str(column.header), list(column.cells)) for column in table.columns]
+    for row in range(table.row_count):
+        said = [f"{name}: {cells[row]}" for name, cells in columns if cells[row]]
+        console.print(Padding(Text("  ".join(said), overflow="fold"), (0, 0, 0, 2)))
 
 
 def processes(seen: Sequence[Seen]) -> Table:
@@ -78,10 +93,10 @@ def show(topic: str, *, data_dir: Path | None, etcd: str | None) -> int:
     seen = asyncio.run(look(etcd_settings(data_dir, etcd), topic))
     console = console_for_tables()
     if topic in ("", "nodes"):
-        console.print(processes(seen))
+        print_table(console, processes(seen))
     tables = tables_of(seen, topic)
     for table in tables:
-        console.print(table)
+        print_table(console, table)
     if topic not in ("", "nodes") and not tables:
         silent = [f"{s.session.node_name}: {s.trouble}" for s in seen if s.trouble]
         console.print("\n".join(silent) or f"no {topic}")

@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from headrace.app.observe import etcd_settings, look
-from headrace.cli.inspect import console_for_tables, processes, tables_of
+from headrace.cli.inspect import console_for_tables, print_table, processes, tables_of
 from headrace.meta.records import Role
 
 
@@ -16,7 +16,7 @@ def show_status(*, data_dir: Path | None, etcd: str | None) -> int:
     where = etcd_settings(data_dir, etcd)
     seen = asyncio.run(look(where))
     console = console_for_tables()
-    console.print(processes(seen))
+    print_table(console, processes(seen))
     for table in tables_of(asyncio.run(look(where, "channels", Role.DATA_SERVICE)), "channels"):
-        console.print(table)
+        print_table(console, table)
     return 1 if any(one.trouble for one in seen) else 0
