@@ -31,8 +31,9 @@ STORY = (
     r"data-node-3 starts",
     r"flushed in",
     r"all processes have ended; the files are read back",
+    r"read them without Headrace: \S+read_with_duckdb\.sql",
     r"rows acknowledged \(insert and upsert\)",
-    r"read_with_duckdb\.sql",
+    r"programs: read_with_duckdb\.sql",
     r"verified: every row exactly once",
 )
 

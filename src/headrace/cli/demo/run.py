@@ -51,13 +51,15 @@ def run_demo(*, rows: int, data_dir: Path | None, object_store: str, json: bool)
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error.message}\n")
         return 1
-    report.table(console)
-    console.print(f"files: {report.store}\nlogs:  {directory / 'logs'}\n")
     for name, program in demo.programs.items():
         path = directory / name
         path.write_text(program + "\n")
         console.print(f"[bold]read them without Headrace: {path}[/bold]")
         console.print(program + "\n", markup=False, soft_wrap=True)
+    report.table(console)
+    programs = ", ".join(demo.programs)
+    console.print(f"files:    {report.store}\nprograms: {programs} in {directory}")
+    console.print(f"logs:     {directory / 'logs'}")
     if json:
         sys.stdout.write(orjson.dumps(report.as_dict()).decode() + "\n")
     verdict = "verified: every row exactly once" if report.exit_status == 0 else "NOT verified"
@@ -132,6 +134,7 @@ class Demo:
         return self.report
 
     async def _stream_and_kill(self) -> None:
+        self.say("docstrings are collected, their embeddings made")
         corpus = await asyncio.to_thread(Corpus)
         self.say(f"{len(corpus.texts):,} distinct docstrings of {python_version()}")
         self.corpus = corpus
