@@ -7,7 +7,7 @@ them. **Does not own** faults beyond those that a test sets here.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.message_factory import GetMessageClass
@@ -185,6 +185,7 @@ class ProxyWorld:
             {
                 m.CreateCollectionRequest: self._create,
                 m.DropCollectionRequest: self._drop,
+                m.PartitionRequest: self._partition,
                 m.RenameCollectionRequest: self._rename,
                 m.RememberRequest: self._remember,
                 m.AllocTimestampRequest: self._timestamp,
@@ -313,10 +314,28 @@ class ProxyWorld:
                 return m.Done()
         raise NotFound(f"collection {request.name!r} does not exist", code=100)
 
+    async def _partition(self, request: m.PartitionRequest) -> m.Done:
+        self.orders.append(request)
+        for record in self.collections():
+            if record.name != request.collection or record.state is not CollectionState.CREATED:
+                continue
+            standing = [p for p in record.partitions if p.name == request.partition]
+            living = [p for p in standing if not p.dropped]
+            if request.drop == bool(living):
+                self._ids += 1
+                made = PartitionRecord(
+                    id=self._ids, name=request.partition, created=self.timestamp()
+                )
+                kept = tuple(
+                    replace(p, dropped=p.dropped or p in living) for p in record.partitions
+                )
+                added = () if request.drop else (made,)
+                await self.change(record, partitions=(*kept, *added))
+            return m.Done()
+        raise NotFound(f"collection {request.collection!r} does not exist", code=100)
+
     async def change(self, record: CollectionRecord, *more: Put | Delete, **changes: Any) -> None:
         """A DDL: the next version with these changes, known to the sequencers at once."""
-        from dataclasses import replace
-
         version = record.version + 1
         self.sequencer.present[record.id] = version
         await self.put(replace(record, version=version, noted=version, **changes), *more)

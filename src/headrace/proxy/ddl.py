@@ -1,4 +1,4 @@
-"""CreateCollection, DropCollection and RenameCollection.
+"""CreateCollection, DropCollection, RenameCollection, CreatePartition and DropPartition.
 
 **Owns** the checks of their requests. **Does not own** what they do: the master service records a
 DDL and has it appended to every vchannel before it answers.
@@ -7,6 +7,7 @@ DDL and has it appended to every vchannel before it answers.
 from headrace.meta.records import Role
 from headrace.model.codec import encode
 from headrace.model.errors import NotFound
+from headrace.model.ids import DEFAULT_PARTITION
 from headrace.proxy.catalog import Catalog, check_database
 from headrace.proxy.errors import Refusal, success
 from headrace.proxy.leaders import Leaders
@@ -17,12 +18,13 @@ from headrace.proxy.waiting import Call
 from headrace.rpc.messages import (
     CreateCollectionRequest,
     DropCollectionRequest,
+    PartitionRequest,
     RenameCollectionRequest,
 )
 
 
 class Ddl:
-    """The methods that change which collections there are."""
+    """The methods that change which collections and partitions there are."""
 
     def __init__(self, catalog: Catalog, leaders: Leaders, settings: ProxySettings) -> None:
         self._catalog = catalog
@@ -75,4 +77,26 @@ class Ddl:
             after = await self._catalog.read_id(before.id)
             if after.name != request.newName:
                 raise
+        return success()
+
+    async def create_partition(self, request: Message, call: Call) -> Message:
+        """Milvus's CreatePartition: done as well when it is there."""
+        check_name("partition name", request.partition_name, at="partition_name")
+        await self._catalog.read(request.collection_name)
+        order = PartitionRequest(
+            collection=request.collection_name, partition=request.partition_name
+        )
+        await self._leaders.call(Role.MASTER_SERVICE, order, call)
+        return success()
+
+    async def drop_partition(self, request: Message, call: Call) -> Message:
+        """Milvus's DropPartition: of what is absent it is done as well. Its rows go with it."""
+        check_name("partition name", request.partition_name, at="partition_name")
+        if request.partition_name == DEFAULT_PARTITION:
+            raise Refusal.PARTITION_KEPT(at="partition_name", name=DEFAULT_PARTITION)
+        await self._catalog.read(request.collection_name)
+        order = PartitionRequest(
+            collection=request.collection_name, partition=request.partition_name, drop=True
+        )
+        await self._leaders.call(Role.MASTER_SERVICE, order, call)
         return success()

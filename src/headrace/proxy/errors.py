@@ -55,6 +55,14 @@ class Refusal(Enum):
     PARTITION_NOT_FOUND = Sentence(
         200, "collection {collection!r} has no partition {name!r}", absent=True
     )
+    PARTITION_KEPT = Sentence(
+        1100, "partition {name!r} can not be dropped: every collection has it"
+    )
+    DELETE_IN_PARTITION = Sentence(
+        1100,
+        "a delete in partition {name!r} of several is not served yet: leave partition_name out, "
+        "and the keys go from all of them",
+    )
     INDEX_NOT_FOUND = Sentence(700, "collection {collection!r} has no index {name!r}", absent=True)
     INDEX_DIFFERS = Sentence(
         702, "field {name!r} of collection {collection!r} has another index: drop it first"

@@ -125,8 +125,13 @@ async def plan_rows(
 def plan_delete(
     record: CollectionRecord, partition: str, keys: pa.Array, entry_bytes_max: int
 ) -> Plan:
-    """The plan of a delete of these keys, each named once; without a partition, in all of them."""
+    """The plan of a delete of these keys, each named once; without a partition, in all of them.
+
+    `Invalid` in one partition of several: files of deletes do not say of which they are.
+    """
     partition_id = partition_of(record, partition) if partition else ALL_PARTITIONS
+    if partition and sum(not p.dropped for p in record.partitions) > 1:
+        raise Refusal.DELETE_IN_PARTITION(at="partition_name", name=partition)
     shards = len(record.vchannels)
     shard_of_key = shards_of(hash_keys(keys), shards)
     parts = cut(shard_of_key, sizes_of([keys]), shards, int(FILLED * entry_bytes_max))

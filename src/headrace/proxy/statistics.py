@@ -1,8 +1,9 @@
 """How many rows and which segments a collection has, as meta counts them.
 
-**Owns** the answers to GetCollectionStatistics and GetPersistentSegmentInfo. **Does not own** the
-counting (the data service). Rows that were deleted or replaced are counted until they are folded
-away, as in Milvus; rows that are only in the log are not counted before they are in a file.
+**Owns** the answers to GetCollectionStatistics, GetPartitionStatistics and
+GetPersistentSegmentInfo. **Does not own** the counting (the data service). Rows that were deleted
+or replaced are counted until they are folded away, as in Milvus; rows that are only in the log are
+not counted before they are in a file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from headrace.proxy.catalog import Catalog
 from headrace.proxy.errors import success
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, common_pb, pb
+from headrace.proxy.plan import partition_of
 from headrace.proxy.waiting import Call
 from headrace.rpc.messages import SegmentInfo, SegmentsRequest, SegmentsResponse
 
@@ -41,6 +43,16 @@ class Statistics:
         record = await self._catalog.read(request.collection_name)
         answer = pb.GetCollectionStatisticsResponse(status=success())
         answer.stats.add(key="row_count", value=str(await self.rows(record.id, call)))
+        return answer
+
+    async def get_partition_statistics(self, request: Message, call: Call) -> Message:
+        """Milvus's GetPartitionStatistics: `row_count`."""
+        record = await self._catalog.read(request.collection_name)
+        partition_id = partition_of(record, request.partition_name)
+        segments = await self._segments(record.id, call)
+        rows = sum(s.rows for s in segments if s.partition_id == partition_id)
+        answer = pb.GetPartitionStatisticsResponse(status=success())
+        answer.stats.add(key="row_count", value=str(rows))
         return answer
 
     async def get_persistent_segment_info(self, request: Message, call: Call) -> Message:

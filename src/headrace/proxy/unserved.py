@@ -13,7 +13,6 @@ WITHOUT_STATUS = frozenset(
 )
 
 _READER = "read rows with headrace.reader or `headrace scan`"
-_PARTITIONS = "keep rows of the partition in a collection of their own"
 _ONE_SCHEMA = "create another collection with the schema that you want, and insert into it"
 _NAMESPACES = "use one collection a namespace"
 _ONE_DATABASE = "use the database 'default'"
@@ -32,9 +31,6 @@ INSTEAD: Mapping[str, str] = {
     method: instead
     for instead, methods in {
         _READER: "Search HybridSearch Query CalcDistance",
-        _PARTITIONS: (
-            "CreatePartition DropPartition LoadPartitions ReleasePartitions GetPartitionStatistics"
-        ),
         _ONE_SCHEMA: (
             "AlterCollection AlterCollectionField AddCollectionFunction AlterCollectionFunction "
             "DropCollectionFunction AddCollectionField AddCollectionStructField"
@@ -56,7 +52,8 @@ INSTEAD: Mapping[str, str] = {
             "ListUsersWithTag CreateRowPolicy DropRowPolicy ListRowPolicies"
         ),
         _NO_QUERY_NODES: (
-            "GetQuerySegmentInfo GetReplicas LoadBalance CreateResourceGroup DropResourceGroup "
+            "LoadPartitions ReleasePartitions GetQuerySegmentInfo GetReplicas LoadBalance "
+            "CreateResourceGroup DropResourceGroup "
             "UpdateResourceGroups TransferNode TransferReplica ListResourceGroups "
             "DescribeResourceGroup Prewarm DescribePrewarmTask ListIndexedSegment "
             "DescribeSegmentIndexData"

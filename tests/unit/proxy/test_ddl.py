@@ -138,3 +138,54 @@ async def test_without_a_master_service_nothing_was_begun() -> None:
         with pytest.raises(Aborted) as caught:
             await world.clock.run(world.call("CreateCollection", create_request(), timeout_s=5.0))
         assert caught.value.transport is Transport.UNAVAILABLE
+
+
+async def partitions(world: ProxyWorld) -> list[str]:
+    asked = pb.ShowPartitionsRequest(collection_name="c")
+    return list((await world.call("ShowPartitions", asked)).partition_names)
+
+
+async def test_partitions_are_made_and_dropped_and_both_again_are_done() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        values = {"collection_name": "c", "partition_name": "p"}
+        for _ in range(2):
+            assert (
+                await world.call("CreatePartition", pb.CreatePartitionRequest(**values))
+            ).code == 0
+            assert await partitions(world) == ["_default", "p"]
+        for _ in range(2):
+            assert (await world.call("DropPartition", pb.DropPartitionRequest(**values))).code == 0
+            assert await partitions(world) == ["_default"]
+
+
+@pytest.mark.parametrize("method", ["CreatePartition", "DropPartition"])
+@pytest.mark.parametrize(
+    ("values", "code", "words"),
+    [
+        ({"partition_name": ""}, 1101, "partition name is missing"),
+        ({"partition_name": "a b"}, 1100, "no valid name"),
+        ({"collection_name": "x"}, 100, "'x' does not exist"),
+        ({"collection_name": ""}, 100, "does not exist"),
+        ({"db_name": "other"}, 800, "database 'other'"),
+    ],
+)
+async def test_a_partition_that_makes_no_sense_is_refused(
+    method: str, values: dict[str, str], code: int, words: str
+) -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        kind = getattr(pb, f"{method}Request")
+        request = kind(**({"collection_name": "c", "partition_name": "p"} | values))
+        status = await world.call(method, request)
+        assert status.code == code
+        assert words in status.reason
+        assert world.orders[1:] == []
+
+
+async def test_the_default_partition_is_kept() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        request = pb.DropPartitionRequest(collection_name="c", partition_name="_default")
+        status = await world.call("DropPartition", request)
+        assert (status.code, "every collection has it" in status.reason) == (1100, True)

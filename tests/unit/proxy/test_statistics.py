@@ -32,3 +32,20 @@ async def test_segments_are_listed_with_state_and_channel() -> None:
         request.collectionName = "x"
         answer = await world.call("GetPersistentSegmentInfo", request)
         assert answer.status.code == 100
+
+
+async def test_the_row_count_of_a_partition_is_that_of_its_segments() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        made = pb.CreatePartitionRequest(collection_name="c", partition_name="p")
+        assert (await world.call("CreatePartition", made)).code == 0
+        await world.call("Insert", insert_request("c", [1, 2, 3]))
+        request = insert_request("c", [4, 5])
+        request.partition_name = "p"
+        await world.call("Insert", request)
+        for name, rows in (("_default", "3"), ("p", "2"), ("", "3")):
+            asked = pb.GetPartitionStatisticsRequest(collection_name="c", partition_name=name)
+            answer = await world.call("GetPartitionStatistics", asked)
+            assert [(s.key, s.value) for s in answer.stats] == [("row_count", rows)]
+        asked.partition_name = "x"
+        assert (await world.call("GetPartitionStatistics", asked)).status.code == 200
