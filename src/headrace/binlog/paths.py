@@ -81,6 +81,12 @@ def bundle_key(collection_id: CollectionId, vchannel: VChannel, name: str) -> st
     return f"bundles/{collection_id}/{vchannel}/{name}.json"
 
 
+def bundle_vchannel(key: str) -> VChannel:
+    """The vchannel of a bundle's key, "" when it is none."""
+    parts = key.split("/")
+    return parts[2] if len(parts) == 4 and parts[0] == "bundles" else ""
+
+
 def bundles_prefix(collection_id: CollectionId) -> str:
     """All bundles of a collection."""
     return f"bundles/{collection_id}/"

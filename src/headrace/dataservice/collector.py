@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.binlog import paths
-from headrace.binlog.paths import parse_revision
+from headrace.binlog.paths import bundle_vchannel, parse_revision
 from headrace.dataservice import rules
 from headrace.dataservice.drops import leave_pchannel
 from headrace.dataservice.garbage import (
@@ -101,7 +101,10 @@ class Collector:
         if not stored and not bundles:
             await self._clear(images, lists, now_ms)
         highest = parse_revision(lists[-1].key) if lists else -1
-        return Collected(tuple(free), _waits(deciding.references, stored, highest))
+        waits = _waits(deciding.references, stored, highest) or any(
+            not rules.list_read_later(highest, since) for since in self._missing(bundles)
+        )
+        return Collected(tuple(free), waits)
 
     async def _images(self, vchannels: Sequence[VChannel]) -> list[Image]:
         images = []
@@ -116,8 +119,15 @@ class Collector:
         if info.key in deciding.references.live:
             self._missed.pop(info.key, None)
             return False
-        seen = max((i.revision for i in images), default=0)
-        return deciding.bundle_may_go(info, self._missed.setdefault(info.key, seen))
+        since = max((i.revision for i in images), default=0)
+        for image in images:
+            if image.vchannel == bundle_vchannel(info.key) and image.checkpoint.value.dropped:
+                since = image.checkpoint.revision  # no list read since then names a bundle of it
+        return deciding.bundle_may_go(info, self._missed.setdefault(info.key, since))
+
+    def _missing(self, bundles: Sequence[ObjectInfo]) -> list[Revision]:
+        """Since when meta does not name these, of those that it does not name."""
+        return [self._missed[info.key] for info in bundles if info.key in self._missed]
 
     async def _forget(self, images: Sequence[Image], there: set[str]) -> None:
         """Remove records of dropped segments and delta logs whose files are gone."""

@@ -57,3 +57,10 @@ def test_every_key_is_one_that_stores_take():
     check_key(paths.bundle_key(1, vchannel, "00000000000000000001"))
     check_key(paths.snapshot_key(1, 2))
     check_key(paths.names_key(3))
+
+
+def test_a_bundle_names_its_vchannel():
+    key = paths.bundle_key(7, "p-0_7v1", "1-2-3")
+    assert paths.bundle_vchannel(key) == "p-0_7v1"
+    assert paths.bundle_vchannel("delta/7/p-0_7v1/1-2.parquet") == ""
+    assert paths.bundle_vchannel("bundles/7") == ""

@@ -133,6 +133,43 @@ def test_flushed_segments_are_bundled_and_stay_on_the_list() -> None:
     play(scene, SOON)
 
 
+def test_bundles_of_a_dropped_collection_go_though_no_list_follows_its_last() -> None:
+    async def scene(world: World) -> None:
+        await world.add_node(1)
+        (a,) = world.create(1)
+        await watched(world, [a])
+        parts = [segment_report(a, 11 + n, 1, n, (None, 2), flushed=True) for n in range(3)]
+        put(world, *parts)
+        await world.ask(report(a, 1, (1, 2), *parts))
+        await world.until(lambda: bool(world.listed() and world.listed().bundles))
+        await world.ask(dropping(a, 1, (2, 9)))
+        await world.until(lambda: not world.listed().bundles)
+        world.create(1, collection_id=8)  # the revision goes on
+        await world.until(lambda: not stored(world))
+        await world.until(lambda: not world.bucket.list("bundles/"))
+        await world.until(lambda: not world.store.read(world.keys.epoch(a), False, 0).items)
+
+    play(scene, SOON)
+
+
+def test_a_replaced_bundle_goes_though_nothing_else_changes() -> None:
+    async def scene(world: World) -> None:
+        await world.add_node(1)
+        (a,) = world.create(1)
+        await watched(world, [a])
+        parts = [segment_report(a, 11 + n, 1, n, (None, 2), flushed=True) for n in range(3)]
+        put(world, *parts)
+        await world.ask(report(a, 1, (1, 2), *parts))
+        await world.until(lambda: bool(world.listed() and world.listed().bundles))
+        left = paths.bundle_key(COLLECTION, a, "0-1-2")  # of a leader that was replaced
+        world.bucket.put(left, b"")
+        world.create(1, collection_id=8)
+        await world.until(lambda: left not in [o.key for o in world.bucket.list("bundles/")])
+        assert len(world.bucket.list("bundles/")) == 1
+
+    play(scene, SOON)
+
+
 def test_a_dropped_partition_is_taken_out_of_its_bundle() -> None:
     async def scene(world: World) -> None:
         await world.add_node(1)
