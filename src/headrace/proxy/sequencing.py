@@ -16,7 +16,7 @@ from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.proxy.leaders import Leaders
-from headrace.proxy.waiting import pause, within
+from headrace.proxy.waiting import pause, unless, within
 from headrace.rpc.api import Handler, NotSent, Peers
 from headrace.rpc.messages import AppendRequest, AppendResponse, SuspectRequest
 from headrace.runtime.host import Host
@@ -94,11 +94,23 @@ class Sequencing:
             raise NotSent(f"pchannel {pchannel} has no sequencer yet")
         if record.server_id == self.server_id:
             return await self._ask_own(request, timeout_s)
+        asked = self._peers.call(record.address, request, timeout_s=timeout_s)
         try:
-            return await self._peers.call(record.address, request, timeout_s=timeout_s)
+            return await unless(self._replaced(pchannel, record), asked)
         except NotSent:
             self._suspect(record)
             raise
+        except TimeoutError:  # it may be frozen: its outcome is learnt from its successor
+            raise Unavailable(f"{record.node_name} was replaced before it answered") from None
+
+    async def _replaced(self, pchannel: PChannel, record: SequencerRecord) -> None:
+        """Return when another process is wanted."""
+        while True:
+            seen = self._copy.changes.count
+            wanted = self._copy.items.get(self._keys.sequencer(pchannel))
+            if wanted is None or wanted.server_id != record.server_id:
+                return
+            await self._copy.changes.after(seen)
 
     async def _ask_own(self, request: Any, timeout_s: float) -> Any:
         handler = self._own.handlers()[type(request)]

@@ -32,8 +32,13 @@ class Call:
 
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
     """The result of `work`, or `TimeoutError` after `seconds`; then `work` is cancelled."""
+    return await unless(clock.sleep(seconds), work)
+
+
+async def unless(over: Awaitable[Any], work: Awaitable[T]) -> T:
+    """The result of `work`, or `TimeoutError` once `over` completes; then `work` is cancelled."""
     task = asyncio.ensure_future(work)
-    alarm = asyncio.ensure_future(clock.sleep(seconds))
+    alarm = asyncio.ensure_future(over)
     try:
         await asyncio.wait((task, alarm), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():

@@ -1,5 +1,8 @@
 """A pchannel's sequencer is called where it is, and reported when it can not be reached."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from support.clock import settle
 from support.proxy_world import PCHANNELS, ProxyWorld
@@ -80,6 +83,30 @@ async def test_an_own_sequencer_that_is_silent_is_given_up_in_time() -> None:
         with pytest.raises(Unavailable, match="no answer within"):
             await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
         assert world.clock.monotonic() == 1
+
+
+async def test_a_call_to_a_sequencer_that_is_replaced_ends_with_its_outcome_unknown() -> None:
+    """The replaced process may be frozen, and would be waited for to the last second."""
+    async with ProxyWorld() as world:
+        await give(world, OTHER)
+
+        async def silent(request: m.SealRequest) -> m.SealResponse:
+            await world.clock.sleep(100)
+            raise AssertionError
+
+        await world.network.server(OTHER.address).start({m.SealRequest: silent})
+        call = asyncio.ensure_future(
+            world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=10)
+        )
+        await world.clock.advance(1)
+        await give(world, replace(OTHER, address="proxy:2, again"))
+        await world.clock.advance(1)
+        assert not call.done(), "the same process, known by another address"
+        await give(world, replace(OTHER, server_id=9))
+        with pytest.raises(Unavailable, match="was replaced") as ended:
+            await world.clock.run(call)
+        assert not isinstance(ended.value, NotSent)
+        assert world.clock.monotonic() == 2
 
 
 async def test_a_wait_ends_when_a_record_moves() -> None:
