@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import pyarrow as pa
 from pymilvus import MilvusClient
 
@@ -196,7 +197,16 @@ class Cluster:
 
     def pid(self, node: str) -> int:
         """Of its present process."""
-        return wait_until(lambda: self.standalone.pid_of(node), f"{node} runs")
+        return wait_until(lambda: self._pid(node), f"{node} runs")
+
+    def is_running(self, node: str) -> bool:
+        """Whether it has a process now."""
+        return self._pid(node) is not None
+
+    def _pid(self, node: str) -> int | None:
+        servers = {"etcd": self.standalone.etcd, "nats": self.standalone.nats}
+        server = servers.get(node)
+        return server.pid if server is not None else self.standalone.pid_of(node)
 
     def kill(self, node: str) -> None:
         """SIGKILL now."""
@@ -237,12 +247,12 @@ class Cluster:
     @contextmanager
     def paused(self, node: str) -> Iterator[None]:
         """SIGSTOP for the length of the block."""
-        pid = self.pid(node)
-        os.kill(pid, signal.SIGSTOP)
+        process = psutil.Process(self.pid(node))
+        process.suspend()
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            process.resume()
 
     def lines(self, *words: str) -> list[str]:
         """What the supervisor said with all these words."""
