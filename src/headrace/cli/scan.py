@@ -23,9 +23,10 @@ from headrace.app import clusterfile
 from headrace.binlog.columns import file_schema, in_file
 from headrace.binlog.leaves import leaves_of
 from headrace.model.errors import Invalid
-from headrace.model.timestamp import iso_time, physical_ms
+from headrace.model.timestamp import physical_ms
 from headrace.objects.s3 import S3Access
 from headrace.reader import jsonl
+from headrace.reader.moments import iso_time
 from headrace.reader.snapshot import Snapshot
 
 TABLE_ROWS = 20

@@ -4,7 +4,6 @@
 timestamps out: the master service grants ranges, a sequencer uses them.
 """
 
-import datetime
 from typing import TypeAlias
 
 Timestamp: TypeAlias = int
@@ -22,12 +21,6 @@ def compose(physical_ms: int, logical: int = 0) -> Timestamp:
 def physical_ms(timestamp: Timestamp) -> int:
     """Milliseconds since 1970."""
     return timestamp >> LOGICAL_BITS
-
-
-def iso_time(timestamp: Timestamp) -> str:
-    """The time for people to read: ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.datetime.fromtimestamp(physical_ms(timestamp) / 1000, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds")
 
 
 def logical(timestamp: Timestamp) -> int:

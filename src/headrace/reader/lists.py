@@ -26,7 +26,8 @@ from headrace.binlog.snapshot_list import (
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.segment import SegmentState
-from headrace.model.timestamp import Timestamp, iso_time
+from headrace.model.timestamp import Timestamp
+from headrace.reader.moments import iso_time
 
 T = TypeVar("T")
 _ATTEMPTS = 5
