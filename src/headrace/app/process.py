@@ -19,6 +19,7 @@ from headrace.app.crash import crash_points_from
 from headrace.app.edges import Edges, open_edges
 from headrace.app.imports import leave_out
 from headrace.app.logs import make_logger
+from headrace.app.memory import keep_pages
 from headrace.app.metrics import MetricsServer
 from headrace.app.settings import Settings
 from headrace.app.wiring import make_role
@@ -36,6 +37,8 @@ PARENT_CHECK_S = 2.0
 def serve(role: Role, settings: Settings) -> int:
     """Run a role until SIGTERM or SIGINT; the exit status."""
     leave_out()
+    if role is Role.PROXY:
+        keep_pages()
     name = settings.process.node_name or f"{role.value}-1"
     directory = Path(settings.process.log_dir) if settings.process.log_dir else None
     logger = make_logger(name, directory=directory, level=settings.process.log_level)
