@@ -60,6 +60,7 @@ class Fan:
         self._catch_up: Reader | None = None
         self._floors: dict[VChannel, Position] = {}
         self._reader_of: dict[VChannel, Reader] = {}
+        self._homeless: dict[VChannel, None] = {}  # to be given a reader
         self._ended: list[int] = []
 
     @property
@@ -76,10 +77,12 @@ class Fan:
         """A flowgraph begins at this position; it gets its reader at the next `arrange`."""
         assert vchannel not in self._floors, vchannel
         self._floors[vchannel] = seek
+        self._homeless[vchannel] = None
 
     def leave(self, vchannel: VChannel) -> None:
         """A flowgraph reads no more; nothing if it does not read."""
         if self._floors.pop(vchannel, None) is not None:
+            self._homeless.pop(vchannel, None)
             reader = self._reader_of.pop(vchannel, None)
             if reader is not None:
                 del reader.members[vchannel]
@@ -135,7 +138,7 @@ class Fan:
         Call it after flowgraphs came, went, or moved on.
         """
         self._merge()
-        self._place([v for v in self._floors if v not in self._reader_of])
+        self._place(list(self._homeless))
         for reader in self.readers:
             if not reader.members:
                 self._end(reader)
@@ -181,6 +184,7 @@ class Fan:
         for vchannel in vchannels:
             reader.members[vchannel] = None
             self._reader_of[vchannel] = reader
+            self._homeless.pop(vchannel, None)
 
     def _end(self, reader: Reader) -> None:
         """Its flowgraphs keep where they are as their floors."""
@@ -188,6 +192,7 @@ class Fan:
         for vchannel in list(reader.members):
             self._floors[vchannel] = self.consumed(vchannel)
             del self._reader_of[vchannel]
+            self._homeless[vchannel] = None
         reader.members.clear()
         if reader is self._main:
             self._main = None
@@ -196,6 +201,7 @@ class Fan:
 
     def validate(self) -> None:
         """Assert that everybody who reads is with one reader that is still here."""
+        assert self._homeless.keys() == self._floors.keys() - self._reader_of.keys()
         for vchannel, reader in self._reader_of.items():
             assert reader in self.readers, (vchannel, reader.id)
             assert vchannel in reader.members and vchannel in self._floors, vchannel
