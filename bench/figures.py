@@ -4,7 +4,7 @@
 what is measured (the other modules of `bench`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 MB = 1_000_000
+IN_MEMORY = ("tmpfs", "ramfs")
 Say = Callable[[str], None]  # told what goes on, for a person who waits
 
 
@@ -62,16 +63,15 @@ def print_table(figures: Sequence[Figure], file_system: str) -> int:
     return 0 if all(f.reached for f in figures) else 1
 
 
-def file_system_of(directory: Path) -> str:
-    """Its type, e.g. ext4; SystemExit when it is in memory: nothing is synced there."""
-    best = max(
-        (
-            p
-            for p in psutil.disk_partitions(all=True)
-            if directory.absolute().is_relative_to(p.mountpoint)
-        ),
-        key=lambda p: len(p.mountpoint),
-    )
-    if best.fstype in ("tmpfs", "ramfs"):
-        raise SystemExit(f"{directory} is on {best.fstype}, in memory; run the benchmark on a disk")
-    return best.fstype
+def file_system_of(directory: Path, mounted: Mapping[str, str] | None = None) -> str:
+    """Its type, e.g. ext4; SystemExit when it is in memory: nothing is synced there.
+
+    `mounted` maps mount points to types; None: those of this system.
+    """
+    if mounted is None:
+        mounted = {p.mountpoint: p.fstype for p in psutil.disk_partitions(all=True)}
+    above = [point for point in mounted if directory.absolute().is_relative_to(point)]
+    found = mounted[max(above, key=len)]
+    if found in IN_MEMORY:
+        raise SystemExit(f"{directory} is on {found}, in memory; run the benchmark on a disk")
+    return found
