@@ -84,5 +84,11 @@ def test_who_asks_for_a_cluster_where_none_is_learns_how_to_start_one(tmp_path: 
         assert f"`headrace standalone --data-dir {tmp_path}`" in said
 
 
+def test_what_standalone_chooses_itself_cannot_be_set(tmp_path: Path) -> None:
+    """It would be ignored."""
+    words = ("standalone", "--data-dir", str(tmp_path / "data"), "--set", "objects.uri=s3://a")
+    assert refusal(*words) == "--set objects.uri: use --object-store"
+
+
 def test_a_role_that_is_none_is_refused() -> None:
     assert "serve one of data-node" in refusal("serve", "nobody")

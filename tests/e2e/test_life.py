@@ -30,7 +30,7 @@ DELETED = range(3_000_000, 3_000_100)
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    directory = tmp_path_factory.mktemp("life") / "data"
+    directory = tmp_path_factory.mktemp("life") / "one's 100%20 déjà"
     cluster = Standalone(directory, "--proxies", "2", "--set", "data_node.sync_bytes=100000")
     yield cluster.start()
     cluster.end()
@@ -141,6 +141,15 @@ def test_the_files_are_read_by_others_when_all_processes_have_ended(
     for program in (polars_program(snapshot, store), pyarrow_program(snapshot, store)):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         assert done.stdout.strip() == expected, done.stderr
+
+
+def test_the_number_of_pchannels_stays_what_it_was_at_first(cluster: Standalone) -> None:
+    flags = ("--port", "0", "--set", "master_service.pchannels=8")
+    other = run("standalone", "--data-dir", str(cluster.directory), *flags)
+    assert other.returncode == 2
+    assert other.stderr.startswith("headrace: master-service-1 refuses to start: this cluster was")
+    assert other.stderr.count("\n") == 1
+    assert other.stdout == f"starting a cluster in {cluster.directory}\n"
 
 
 def test_scan_says_which_collection_is_absent(cluster: Standalone) -> None:

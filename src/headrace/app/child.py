@@ -59,6 +59,8 @@ class Child:
     def __init__(self, spec: ChildSpec, on_change: Callable[[str], None]) -> None:
         self.spec = spec
         self.starts = 0
+        self.ended: int | None = None  # the exit status of its last end
+        self.final: int | None = None  # an end with this status is not followed by a start
         self._on_change = on_change
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -97,8 +99,8 @@ class Child:
         while True:
             assert self._process is not None
             began = loop.time()
-            status = await self._process.wait()
-            if self._stopping:
+            status = self.ended = await self._process.wait()
+            if self._stopping or status == self.final:
                 return
             said = f"signal {-status}" if status < 0 else f"status {status}"
             if not self.spec.restart:

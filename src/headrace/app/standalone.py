@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from headrace.app import clusterfile
 from headrace.app.child import Child, ChildSpec
@@ -31,6 +32,20 @@ STOP_TIMEOUT_S = 15.0
 ORPHANS_TIMEOUT_S = 30.0  # children of a supervisor that died end within their own stop timeouts
 POLL_S = 0.05
 ASK_TIMEOUT_S = 1.0
+STARTS_MOST = 3  # of one role before the cluster is ready
+REFUSED = 2  # the exit status of a role that refuses its settings or its surroundings
+_CHOSEN = "it is chosen by `headrace standalone`"
+OWN_SETTINGS = {
+    "process.node_name": _CHOSEN,
+    "process.log_dir": f"{_CHOSEN}: DIR/logs",
+    "process.metrics_port": f"{_CHOSEN}: see DIR/cluster.json",
+    "etcd.endpoints": f"{_CHOSEN}: see DIR/cluster.json",
+    "log.servers": f"{_CHOSEN}: see DIR/cluster.json",
+    "log.monitor_url": f"{_CHOSEN}: see DIR/cluster.json",
+    "log.store_dir": f"{_CHOSEN}: DIR/nats",
+    "objects.uri": "use --object-store",
+    "proxy.port": "use --port",
+}
 STOPS_WANTED = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,20 +76,21 @@ class Standalone:
         self._say = say
         self._lock: IO[str] | None = None
         self._metrics: dict[str, str] = {}
-        self._is_written = False
+        self._is_ready = False
         self.etcd: EtcdServer | None = None
         self.nats: NatsServer | None = None
 
     @property
     def store_uri(self) -> str:
         """Of the object store."""
-        return self.options.object_store or f"file://{self.directory / 'store'}"
+        return self.options.object_store or f"file://{quote(str(self.directory / 'store'))}"
 
     # ---- start -----------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start everything; return when the front doors answer. `Invalid` says what is wrong."""
         load(self.options.config, self.options.settings)  # wrong settings end here, not in children
+        self._refuse_own_settings()
         self._lock = await self._claim()
         try:
             ports = self._front_door_ports()  # after the claim: orphans have left theirs
@@ -95,9 +111,18 @@ class Standalone:
                 await self.start_role(Role.PROXY, f"proxy-{n}", (f"proxy.port={port}",))
             self._write_file()
             await self._wait_until_ready()
+            self._is_ready = True
+            for child in self.children.values():  # from now on its surroundings may come back
+                child.final = None
         except BaseException:
             await self.stop()
             raise
+
+    def _refuse_own_settings(self) -> None:
+        for flag in self.options.settings:
+            name = flag.partition("=")[0].strip()
+            if name in OWN_SETTINGS:
+                raise Invalid(f"--set {name}: {OWN_SETTINGS[name]}", field=name)
 
     async def _claim(self) -> IO[str]:
         """The lock on the directory, once no child of a supervisor that died holds it."""
@@ -203,8 +228,9 @@ class Standalone:
             self._say,
         )
         self.children[name] = child
+        child.final = None if self._is_ready else REFUSED
         await child.start()
-        if self._is_written:
+        if self._is_ready:
             self._write_file()
         return child
 
@@ -222,7 +248,6 @@ class Standalone:
                 metrics=dict(self._metrics),
             ),
         )
-        self._is_written = True
 
     async def _wait_until_ready(self) -> None:
         try:
@@ -239,9 +264,14 @@ class Standalone:
     def _fail_if_ended(self) -> None:
         """A role that refuses its settings is not started again and again while we wait."""
         for name, child in self.children.items():
-            if child.starts > 3:
-                said = child.spec.log_path.read_text(errors="replace").strip().split("\n")
-                raise Unavailable(f"{name} does not start: {said[-1]}; see {self.logs}")
+            refused = child.pid is None and child.ended == REFUSED
+            if not refused and child.starts <= STARTS_MOST:
+                continue
+            said = child.spec.log_path.read_text(errors="replace").strip().split("\n")[-1]
+            said = said.removeprefix("headrace: ")
+            if refused:
+                raise Invalid(f"{name} refuses to start: {said}")
+            raise Unavailable(f"{name} does not start: {said}; see {self.logs}")
 
     async def _healthy(self, name: str) -> bool:
         host, _, port = self._metrics[name].removeprefix("http://").rpartition(":")
@@ -311,7 +341,8 @@ async def _run(options: Options) -> int:
         return 1
     for address in cluster.front_doors:
         say(f"ready: MilvusClient('http://{address}')")
-    say(f"files: {cluster.store_uri}   logs: {cluster.logs}   stop: Ctrl-C")
+    files = options.object_store or cluster.directory / "store"
+    say(f"files: {files}   logs: {cluster.logs}   stop: Ctrl-C")
     await stop.wait()
     say("stopping")
     await cluster.stop()
