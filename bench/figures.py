@@ -52,14 +52,17 @@ class Figure:
 def print_table(figures: Sequence[Figure], file_system: str) -> int:
     """Print all; the exit status: 1 when one was not reached."""
     table = Table(title=f"Medians; file system: {file_system}", title_justify="left")
-    for column in ("figure", "value", "to reach", "samples", "note"):
+    for column in ("figure", "value", "to reach", "samples"):
         table.add_column(column)
     for f in figures:
         colour = "green" if f.reached else "red"
         samples = " ".join(f"{s:.3g}" for s in f.samples)
-        table.add_row(f.name, f"[{colour}]{f.value:.3g} {f.unit}[/]", f.goal, samples, f.note)
-    console = Console(width=160)
+        table.add_row(f.name, f"[{colour}]{f.value:.3g} {f.unit}[/]", f.goal, samples)
+    console = Console(width=140, highlight=False)
     console.print(table)
+    for f in figures:
+        if f.note:
+            console.print(f"{f.name}: {f.note}", soft_wrap=True)
     return 0 if all(f.reached for f in figures) else 1
 
 
