@@ -1,6 +1,6 @@
 """`python -m bench`: every figure beside what was to be reached; exit status 1 below it.
 
-**Owns** what is run, in which order, and where. **Does not own** how anything is measured. Figures
+**Owns** its options and where it runs. **Does not own** what there is to run (`bench.parts`). Figures
 go to standard output, progress to standard error. Everything happens in a new directory below the
 working directory, which must be on a disk.
 """
@@ -13,24 +13,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import ingest, takeover
 from bench.figures import Figure, Say, file_system_of, print_table
-
-INGEST = "ingest"
-DATA_NODE = "takeover-data-node"
-PROXY = "takeover-proxy"
-NAMES = (INGEST, DATA_NODE, PROXY)
-
-RUNS, QUICK_RUNS = 3, 1
-REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
-TAKEOVERS, QUICK_TAKEOVERS = 10, 2
+from bench.parts import PARTS, Bench
 
 
 def main() -> int:
     """Measure and print; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
-    parser.add_argument("--only", choices=NAMES, action="append", help="may be given repeatedly")
+    parser.add_argument(
+        "--only", choices=list(PARTS), action="append", help="may be given repeatedly"
+    )
     options = parser.parse_args()
     here = Path.cwd()
     file_system = file_system_of(here)
@@ -44,26 +37,16 @@ def main() -> int:
     if load > cores / 2:
         say("the machine is busy with other things: figures will be worse than it can do")
     with tempfile.TemporaryDirectory(prefix="headrace-bench-", dir=here) as name:
-        wanted = options.only or NAMES
-        figures = asyncio.run(measured(Path(name) / "cluster", wanted, options.quick, say))
+        figures = asyncio.run(measured(Path(name), options.only or list(PARTS), options.quick, say))
     return print_table(figures, f"{file_system}, {cores} cores")
 
 
-async def measured(
-    directory: Path, wanted: list[str] | tuple[str, ...], quick: bool, say: Say
-) -> list[Figure]:
-    """The figures that are wanted."""
+async def measured(directory: Path, wanted: list[str], quick: bool, say: Say) -> list[Figure]:
+    """The figures of the parts that are wanted, in the order of the table."""
     found: list[Figure] = []
-    times = QUICK_TAKEOVERS if quick else TAKEOVERS
-    if INGEST in wanted:
-        runs, requests = (QUICK_RUNS, QUICK_REQUESTS) if quick else (RUNS, REQUESTS)
-        found += await ingest.measure(directory, runs, requests, say)
-    if DATA_NODE in wanted:
-        name = "take-over of a data node"
-        found.append(await takeover.worst_of(takeover.of_data_node, directory, name, times, say))
-    if PROXY in wanted:
-        name = "take-over of a proxy"
-        found.append(await takeover.worst_of(takeover.of_proxy, directory, name, times, say))
+    for name, measure in PARTS.items():
+        if name in wanted:
+            found += await measure(Bench(directory / name, quick, say))
     return found
 
 

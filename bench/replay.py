@@ -1,7 +1,7 @@
 """One data node alone: a backlog in memory becomes fsynced segment files, beside a plain write.
 
 **Owns** the figure of the flowgraph's six stages without log server, cluster or network. **Does not
-own** the replay from NATS (`bench.ingest`), which is what has to be reached.
+own** the replay from NATS (`bench.insert`), which is what has to be reached.
 
 MB = 10^6 bytes of row bodies. The log, the meta store and the data service are in memory and in
 this process, so CPU seconds are the data node's but for a little. A profile of the loop's thread

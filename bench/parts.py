@@ -1,0 +1,54 @@
+"""The parts of `make bench`, by name: each measures some figures that belong together.
+
+**Owns** the table of parts and what each is given. **Does not own** how anything is measured (the
+modules that it names). A new part is one line in `PARTS`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import insert, takeover
+from bench.figures import Figure, Say
+
+RUNS, QUICK_RUNS = 3, 1
+REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
+TAKEOVERS, QUICK_TAKEOVERS = 10, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a part is given: a new directory on a disk, where nothing else is, and how thorough it
+    should be."""
+
+    directory: Path
+    quick: bool
+    say: Say
+
+
+Measure = Callable[[Bench], Awaitable[list[Figure]]]
+
+
+async def _insert(bench: Bench) -> list[Figure]:
+    runs, requests = (QUICK_RUNS, QUICK_REQUESTS) if bench.quick else (RUNS, REQUESTS)
+    return await insert.measure(bench.directory, runs, requests, bench.say)
+
+
+async def _data_node(bench: Bench) -> list[Figure]:
+    return await _takeover(bench, "take-over of a data node", takeover.of_data_node)
+
+
+async def _proxy(bench: Bench) -> list[Figure]:
+    return await _takeover(bench, "take-over of a proxy", takeover.of_proxy)
+
+
+async def _takeover(bench: Bench, name: str, one: takeover.Measure) -> list[Figure]:
+    times = QUICK_TAKEOVERS if bench.quick else TAKEOVERS
+    return [await takeover.worst_of(one, bench.directory, name, times, bench.say)]
+
+
+PARTS: Mapping[str, Measure] = {
+    "insert": _insert,
+    "takeover-data-node": _data_node,
+    "takeover-proxy": _proxy,
+}
