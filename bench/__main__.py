@@ -1,8 +1,8 @@
 """`python -m bench`: every figure beside what was to be reached; exit status 1 below it.
 
-**Owns** its options and where it runs. **Does not own** what there is to run (`bench.parts`). Figures
-go to standard output, progress to standard error. Everything happens in a new directory below the
-working directory, which must be on a disk.
+**Owns** its options and where it runs. **Does not own** what there is to run (`bench.parts`).
+Figures go to standard output, progress to standard error. Everything happens in a new directory
+below the working directory, which must be on a disk.
 """
 
 import argparse
