@@ -26,7 +26,7 @@ from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SessionState
 from headrace.meta.session import Session
 from headrace.model import codec
-from headrace.model.errors import HeadraceError, Unavailable
+from headrace.model.errors import Unavailable
 from headrace.objects.api import ObjectStore
 from headrace.rpc.api import Handler, Peers, Server
 from headrace.rpc.messages import (
@@ -38,6 +38,7 @@ from headrace.rpc.messages import (
     StatusResponse,
     WatchDmChannelsRequest,
 )
+from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.driver import Driver
 from headrace.runtime.host import Host
@@ -73,8 +74,7 @@ class DataNode:
         self._master = LeaderWatcher(meta, keys, Role.MASTER_SERVICE, host, telemetry)
         self._stop = asyncio.Event()
         self._stored = asyncio.Event()
-        self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._last_call = 0
+        self._callers = Callers()
         self._journal = Journal()
         self._session: Session | None = None
         self._meta, self._keys, self._telemetry = meta, keys, telemetry
@@ -87,7 +87,7 @@ class DataNode:
             objects=objects,
             peers=peers,
             data_service=self._data_service,
-            answer=self._answer,
+            answer=self._callers.answer,
             stopped=self._stored.set,
             crash=crash or NoCrashPoints(),
         )
@@ -146,8 +146,7 @@ class DataNode:
                     group.cancel()
         finally:
             await session.close()
-            for call in list(self._calls):
-                self._answer(call, Unavailable(f"{self._node_name} has ended"))
+            self._callers.refuse_all(Unavailable(f"{self._node_name} has ended"))
             await self._server.stop()
             await self._shell.close()
 
@@ -227,20 +226,7 @@ class DataNode:
         }
 
     async def _ask(self, make: Callable[[int], ev.Event]) -> Any:
-        self._last_call += 1
-        call = self._last_call
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls[call] = future
-        self._driver.post(make(call))
-        response = await future
-        if isinstance(response, HeadraceError):
-            raise response
-        return response
-
-    def _answer(self, call: int, response: Any) -> None:
-        future = self._calls.pop(call, None)
-        if future is not None and not future.done():
-            future.set_result(response)
+        return await self._callers.ask(self._driver.post, make)
 
     async def _status(self, request: StatusRequest) -> StatusResponse:
         record = self._session.record if self._session else None

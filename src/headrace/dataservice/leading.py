@@ -8,7 +8,6 @@ Nothing outlives a leadership but what is in the meta store. When it ends, calle
 told that the outcome is not known, and ask whoever leads then: what stands tells.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +29,11 @@ from headrace.meta.following import LeaderWatcher, SessionWatcher
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SessionRecord
 from headrace.model.channel import PChannel, VChannel
-from headrace.model.errors import HeadraceError, Unavailable
+from headrace.model.errors import Unavailable
 from headrace.model.timestamp import physical_ms
 from headrace.objects.api import ObjectStore
 from headrace.rpc.api import Peers
+from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.driver import Driver
 from headrace.runtime.host import Host
@@ -69,8 +69,7 @@ class Leading:
         self._around = around
         self._meta = LeaderMeta(around.meta, leads)
         self._journal = Journal()
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._calls = 0
+        self._callers = Callers()
         self._over = ""  # why it ended
         self.machine = DataServiceMachine(around.settings, around.host.clock.monotonic())
         self._driver: Driver[ev.Event, Effect] = Driver(
@@ -126,18 +125,7 @@ class Leading:
         """
         if self._over:
             raise Unavailable(self._over)
-        self._calls += 1
-        call = self._calls
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[call] = future
-        try:
-            self._driver.post(make(call))
-            outcome = await future
-        finally:
-            del self._waiting[call]
-        if isinstance(outcome, HeadraceError):
-            raise outcome
-        return outcome
+        return await self._callers.ask(self._driver.post, make)
 
     def lost(self, reason: str) -> None:
         """The lease or the leader key has gone: act no more."""
@@ -183,7 +171,7 @@ class Leading:
             housekeeping=housekeeping,
             vchannels=self.machine.lists.vchannels,
             proxies=lambda: [s.address for s in around.proxies.sessions.values()],
-            answer=self._answer,
+            answer=self._callers.answer,
             stand_down=self.lost,
             crash=around.crash,
         )
@@ -215,16 +203,9 @@ class Leading:
             for pchannel, timestamp in oldest.items():
                 self._behind.labels(pchannel).set(physical_ms(timestamp) / 1000)
 
-    def _answer(self, call: int, outcome: Any) -> None:
-        future = self._waiting.get(call)
-        if future is not None and not future.done():
-            future.set_result(outcome)
-
     def _end(self, reason: str) -> None:
         self._over = reason
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result(Unavailable(reason))
+        self._callers.refuse_all(Unavailable(reason))
 
 
 def _seen(session: SessionRecord) -> ev.NodeSeen:

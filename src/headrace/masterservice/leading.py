@@ -34,9 +34,10 @@ from headrace.masterservice.transactions import LeaderStore
 from headrace.meta.api import MetaStore, ModRevisionIs
 from headrace.meta.keys import Keys
 from headrace.meta.records import SessionRecord
-from headrace.model.errors import Fenced, HeadraceError, Unavailable
+from headrace.model.errors import Fenced, Unavailable
 from headrace.model.ids import ServerId
 from headrace.rpc.api import Peers
+from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.driver import Driver
 from headrace.runtime.host import Host
@@ -69,8 +70,7 @@ class Leading:
         self._driver: Driver[Event, Effect] | None = None
         self._machine: MasterMachine | None = None
         self._journal = Journal()
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._calls = 0
+        self._callers = Callers()
         self._over = ""  # why it ended
         self.begun = asyncio.Event()  # all is read; from here on events are heeded
 
@@ -115,7 +115,7 @@ class Leading:
             peers=around.peers,
             store=store,
             sequencers=sequencers,
-            answer=self._answer,
+            answer=self._callers.answer,
             stand_down=self._stand_down,
             crash=around.crash,
         )
@@ -149,18 +149,7 @@ class Leading:
             raise Fenced(self._over)
         if self._driver is None:
             raise Unavailable("the master service begins to lead")
-        self._calls += 1
-        call = self._calls
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[call] = future
-        try:
-            self._driver.post(make(call))
-            outcome = await future
-        finally:
-            del self._waiting[call]
-        if isinstance(outcome, HeadraceError):
-            raise outcome
-        return outcome
+        return await self._callers.ask(self._driver.post, make)
 
     def suspect(self, server_id: ServerId, address: str) -> None:
         """Somebody's connection to that proxy was refused."""
@@ -188,11 +177,6 @@ class Leading:
         if self._driver is not None:
             self._driver.post(event)
 
-    def _answer(self, call: int, outcome: Any) -> None:
-        future = self._waiting.get(call)
-        if future is not None and not future.done():
-            future.set_result(outcome)
-
     def _stand_down(self, reason: str) -> None:
         self._over = reason
         assert self._driver is not None
@@ -200,6 +184,4 @@ class Leading:
 
     def _end(self, reason: str) -> None:
         self._over = reason
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result(Fenced(reason))
+        self._callers.refuse_all(Fenced(reason))

@@ -31,6 +31,7 @@ from headrace.rpc.messages import (
     SealResponse,
     StopSequencingRequest,
 )
+from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.driver import Driver
 from headrace.runtime.host import Host
@@ -55,7 +56,7 @@ from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.reading import Reading
 from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
-from headrace.sequencer.shell import Callers, Shell
+from headrace.sequencer.shell import Shell
 
 
 class Sequencers:
@@ -233,9 +234,7 @@ class Sequencers:
         driver = self._drivers.get(pchannel)
         if driver is None or self._stopping:
             raise Fenced(f"this process does not sequence {pchannel}")
-        call, future = self._callers.open()
-        driver.post(event(call))
-        return await future
+        return await self._callers.ask(driver.post, event)
 
     async def _tell_time(self) -> None:
         while True:

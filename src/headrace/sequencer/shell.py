@@ -8,7 +8,6 @@ answer and before ours (WHAT is term-start, group or digest), `sequencer.part.an
 caller has been told that a part stands.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
@@ -25,6 +24,7 @@ from headrace.model.errors import (
 )
 from headrace.rpc.api import Peers
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
+from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.host import Clock
 from headrace.runtime.telemetry import Telemetry
@@ -62,38 +62,6 @@ from headrace.sequencer.events import (
 )
 from headrace.sequencer.reading import Reading
 from headrace.sequencer.settings import SequencerSettings
-
-
-class Callers:
-    """Who waits for an answer, by the number of the call."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[Call, asyncio.Future[Any]] = {}
-        self._last = 0
-
-    def open(self) -> tuple[Call, "asyncio.Future[Any]"]:
-        """A new call and the future of its answer."""
-        self._last += 1
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[self._last] = future
-        return self._last, future
-
-    def answer(self, call: Call, response: Any) -> None:
-        """Whoever has gone is not told."""
-        future = self._waiting.pop(call, None)
-        if future is not None and not future.done():
-            future.set_result(response)
-
-    def refuse(self, call: Call, error: HeadraceError) -> None:
-        """Whoever has gone is not told."""
-        future = self._waiting.pop(call, None)
-        if future is not None and not future.done():
-            future.set_exception(error)
-
-    def refuse_all(self, error: HeadraceError) -> None:
-        """The process ends."""
-        for call in list(self._waiting):
-            self.refuse(call, error)
 
 
 class Shell:
@@ -162,7 +130,7 @@ class Shell:
             case Answer():
                 self._answer(effect.call, effect.response)
             case Refuse():
-                self._callers.refuse(effect.call, effect.error)
+                self._callers.answer(effect.call, effect.error)
             case Tell():
                 say = self._say.error if effect.trouble else self._say.info
                 say(effect.sentence, **effect.values)
@@ -268,14 +236,14 @@ class Shell:
             except Unavailable as error:
                 reason = error.message
             except HeadraceError as other:
-                self._callers.refuse(effect.call, other)
+                self._callers.answer(effect.call, other)
                 return
             else:
                 self._answer(effect.call, response)
                 return
             if self._clock.monotonic() >= deadline:
                 late = Unavailable(f"the first result was not read in time: {reason}")
-                self._callers.refuse(effect.call, late)
+                self._callers.answer(effect.call, late)
                 return
             await self._pause(self._settings.retry_least_s)
 
