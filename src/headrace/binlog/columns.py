@@ -53,6 +53,16 @@ TYPE_METADATA = b"headrace.type"  # of a field in a file: the name of its `DataT
 SPARSE_VECTOR = pa.struct(
     [("indices", pa.list_(pa.uint32())), ("values", pa.list_(pa.float32()))],
 )
+_SPARSE_IN_FILE = pa.struct(
+    [
+        pa.field(
+            f.name,
+            pa.list_(pa.field("element", f.type.value_type, nullable=False)),
+            nullable=False,
+        )
+        for f in SPARSE_VECTOR
+    ]
+)
 _VECTOR_NUMBERS = {
     DataType.FLOAT_VECTOR: pa.float32(),
     DataType.FLOAT16_VECTOR: pa.float16(),
@@ -125,7 +135,7 @@ def in_memory(column: pa.Array | pa.ChunkedArray, kind: DataType) -> pa.Array | 
     floats."""
     if isinstance(column, pa.ChunkedArray):
         return _each(column, lambda c: in_memory(c, kind), _memory_type(column.type, kind))
-    if kind in _NARROW:
+    if kind in _NARROW and column.type != _memory_type(column.type, kind):
         column = _converted(column, _NARROW[kind])
     return _as_type(column, _memory_type(column.type, kind))
 
@@ -158,6 +168,8 @@ def _file_field(field: Field) -> pa.Field:
 
 
 def _file_type(kind: pa.DataType, of: DataType) -> pa.DataType:
+    if of == DataType.SPARSE_FLOAT_VECTOR:
+        return _SPARSE_IN_FILE
     if not pa.types.is_fixed_size_list(kind):
         return kind
     number = pa.float32() if of in _WIDEN else kind.value_type
@@ -165,6 +177,8 @@ def _file_type(kind: pa.DataType, of: DataType) -> pa.DataType:
 
 
 def _memory_type(kind: pa.DataType, of: DataType) -> pa.DataType:
+    if of == DataType.SPARSE_FLOAT_VECTOR:
+        return SPARSE_VECTOR
     if not pa.types.is_fixed_size_list(kind):
         return kind
     return pa.list_(_VECTOR_NUMBERS[of] if of in _NARROW else kind.value_type, kind.list_size)
@@ -193,6 +207,11 @@ def _as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """The same buffers under another type of the same layout."""
     if column.type == kind:
         return column
+    if pa.types.is_struct(kind):
+        members = [_as_type(column.field(n), m.type) for n, m in enumerate(kind)]
+        mask = column.is_null() if column.null_count else None
+        return pa.StructArray.from_arrays(members, fields=list(kind), mask=mask)
+    own = 1 if pa.types.is_fixed_size_list(kind) else 2  # buffers: of nulls, of offsets
     return pa.Array.from_buffers(
-        kind, len(column), column.buffers()[:1], offset=column.offset, children=[column.values]
+        kind, len(column), column.buffers()[:own], offset=column.offset, children=[column.values]
     )

@@ -14,6 +14,9 @@ from enum import IntEnum
 
 from headrace.model.errors import Corrupt
 
+_NUMBER_BITS_MOST = 64
+_DEPTH_MOST = 16  # Parquet has 5, and what is not Parquet shall not exhaust the stack
+
 
 class Kind(IntEnum):
     """The type of a value. Booleans are a type each and have no bytes of their own in a struct."""
@@ -101,7 +104,16 @@ def listed(items: Sequence[Value]) -> Value:
 
 def fields_of(data: bytes) -> dict[int, Value]:
     """The fields of a struct by their numbers; `Corrupt` when the bytes are none."""
-    return {number: Value(kind, data[start:end]) for number, kind, start, end in _walk(data, 0)}
+    return fields_and_end(data)[0]
+
+
+def fields_and_end(data: bytes) -> tuple[dict[int, Value], int]:
+    """The fields of the struct at the beginning of the bytes, and how many of them it has."""
+    fields, last = {}, 0
+    for number, kind, start, end in _walk(data, 0):
+        fields[number] = Value(kind, data[start:end])
+        last = end
+    return fields, last + 1
 
 
 def items_of(value: Value) -> list[Value]:
@@ -109,7 +121,7 @@ def items_of(value: Value) -> list[Value]:
     kind, count, place = _list_head(value.data, 0)
     items = []
     for _ in range(count):
-        end = _end_of(value.data, place, kind, in_list=True)
+        end = _end_of(value.data, place, kind, 0, in_list=True)
         items.append(Value(kind, value.data[place:end]))
         place = end
     return items
@@ -121,7 +133,7 @@ def number_of(value: Value) -> int:
     return -(raw >> 1) - 1 if raw & 1 else raw >> 1
 
 
-def _walk(data: bytes, place: int) -> Iterator[tuple[int, Kind, int, int]]:
+def _walk(data: bytes, place: int, depth: int = 0) -> Iterator[tuple[int, Kind, int, int]]:
     """Number, kind, first byte and end of each field of the struct at `place`."""
     last = 0
     while (head := _byte(data, place)) != 0:
@@ -132,35 +144,39 @@ def _walk(data: bytes, place: int) -> Iterator[tuple[int, Kind, int, int]]:
         else:
             raw, place = _read_unsigned(data, place)
             last = -(raw >> 1) - 1 if raw & 1 else raw >> 1
-        end = _end_of(data, place, kind)
+        end = _end_of(data, place, kind, depth)
         yield last, kind, place, end
         place = end
 
 
-def _end_of(data: bytes, place: int, kind: Kind, *, in_list: bool = False) -> int:
-    """Where the value at `place` ends."""
+def _end_of(data: bytes, place: int, kind: Kind, depth: int, *, in_list: bool = False) -> int:
+    """Where the value at `place` ends; `Corrupt` when that is behind the end of all."""
+    if depth > _DEPTH_MOST:
+        raise Corrupt("values of Thrift within each other, deeper than Parquet has them")
     match kind:
         case Kind.TRUE | Kind.FALSE:
-            return place + in_list
+            place += in_list
         case Kind.BYTE:
-            return place + 1
+            place += 1
         case Kind.I16 | Kind.I32 | Kind.I64:
-            return _read_unsigned(data, place)[1]
+            place = _read_unsigned(data, place)[1]
         case Kind.DOUBLE:
-            return place + 8
+            place += 8
         case Kind.BINARY:
             length, place = _read_unsigned(data, place)
-            return place + length
+            place += length
         case Kind.LIST | Kind.SET:
             item, count, place = _list_head(data, place)
             for _ in range(count):
-                place = _end_of(data, place, item, in_list=True)
-            return place
+                place = _end_of(data, place, item, depth + 1, in_list=True)
         case Kind.STRUCT:
-            ends = [end for _, _, _, end in _walk(data, place)]
-            return (ends[-1] if ends else place) + 1
+            ends = [end for _, _, _, end in _walk(data, place, depth + 1)]
+            place = (ends[-1] if ends else place) + 1
         case Kind.MAP:
             raise Corrupt("Parquet has no maps in its footers")
+    if place > len(data):
+        raise Corrupt("a value of Thrift is cut short")
+    return place
 
 
 def _list_head(data: bytes, place: int) -> tuple[Kind, int, int]:
@@ -180,6 +196,8 @@ def _read_unsigned(data: bytes, place: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, place
         shift += 7
+        if shift > _NUMBER_BITS_MOST:
+            raise Corrupt("a number of Thrift has more than 64 bits")
 
 
 def _byte(data: bytes, place: int) -> int:

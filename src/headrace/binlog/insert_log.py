@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.binlog.columns import (
+    OWN_FIELDS,
     arrow_schema,
     file_schema,
     in_file,
@@ -30,7 +31,7 @@ from headrace.binlog.columns import (
 )
 from headrace.binlog.encoded import EncodedFile, key_range
 from headrace.binlog.leaves import leaves_of
-from headrace.binlog.spliced_file import can_be_spliced, parts_of, view_bytes
+from headrace.binlog.spliced_file import can_be_spliced, parts_of
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
 from headrace.model.ids import RowId
@@ -59,32 +60,33 @@ def encode(schema: Schema, chunks: Sequence[RowsChunk]) -> EncodedFile:
     """
     assert chunks, "a file of no rows is never written"
     rows = _joined(schema, chunks)
-    table = pa.Table.from_arrays(
-        [
-            *(in_file(c, f.type) for c, f in zip(rows.columns, schema.fields, strict=True)),
-            *_own_columns(chunks),
-        ],
-        schema=file_schema(schema),
-    )
-    spliced = table.num_rows <= ROW_GROUP_ROWS and can_be_spliced(table)
-    parts: tuple[Body, ...] = (
-        parts_of(table, lambda part: write_by_arrow(schema, part))
-        if spliced
-        else (write_by_arrow(schema, table),)
-    )
+    for own, column in zip(OWN_FIELDS, _own_columns(chunks), strict=True):
+        rows = rows.append_column(own, column)
+    parts: tuple[Body, ...]
+    if can_be_spliced(schema, rows):
+        parts, view_bytes = parts_of(schema, rows, lambda part: write_by_arrow(schema, part))
+    else:
+        parts, view_bytes = (write_by_arrow(schema, file_table(schema, rows)),), 0
     keys = rows.column(schema.key.name).combine_chunks()
     least, greatest = key_range(keys)
     return EncodedFile(
         parts=parts,
-        rows=table.num_rows,
+        rows=rows.num_rows,
         size_bytes=sum(len(p) for p in parts),
         first_timestamp=chunks[0].timestamp,
         last_timestamp=chunks[-1].timestamp,
         min_key=least,
         max_key=greatest,
         keys=keys,
-        view_bytes=view_bytes(rows) if spliced and not _are_small(chunks) else 0,
+        view_bytes=0 if _are_small(chunks) else view_bytes,
     )
+
+
+def file_table(schema: Schema, rows: pa.Table) -> pa.Table:
+    """Rows with the columns of `file_schema`, with the types of files."""
+    columns = [in_file(rows[f.name], f.type) for f in schema.fields]
+    columns += [rows[f.name] for f in OWN_FIELDS]
+    return pa.Table.from_arrays(columns, schema=file_schema(schema))
 
 
 def read(data: Body | pa.Buffer) -> pa.Table:
@@ -152,4 +154,5 @@ def _writer_settings(schema: Schema, names: Sequence[str]) -> dict[str, object]:
         "data_page_size": PAGE_BYTES,
         "write_batch_size": WRITE_BATCH_VALUES,
         "store_schema": True,
+        "write_page_checksum": True,
     }

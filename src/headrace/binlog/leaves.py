@@ -4,8 +4,9 @@
 (`binlog.columns`) or the writer (`binlog.insert_log`).
 
 Numbers of vectors are random: compression, statistics and dictionaries save nothing on them, but
-where there are no more than 256 of them, for which Parquet else takes 4 bytes each. The lists of a
-sparse vector and of an array are compressed; statistics of elements would help nobody.
+where there are no more than 256 of them, for which Parquet else takes 4 bytes each. This holds for
+files that PyArrow writes whole; where vectors are made into pages, `binlog.layouts` says how. The
+elements of an array are compressed; statistics of them would help nobody.
 """
 
 from collections.abc import Sequence
@@ -44,10 +45,8 @@ def _of_field(field: Field) -> list[Leaf]:
         case DataType.INT8_VECTOR | DataType.BINARY_VECTOR:
             return [Leaf(element, "none", statistics=False)]
         case DataType.SPARSE_FLOAT_VECTOR:
-            return [
-                Leaf(f"{field.name}.indices.list.element", statistics=False),
-                Leaf(f"{field.name}.values.list.element", dictionary=False, statistics=False),
-            ]
+            paths = [f"{field.name}.{member}.list.element" for member in ("indices", "values")]
+            return [Leaf(p, "none", dictionary=False, statistics=False) for p in paths]
         case DataType.ARRAY:
             return [Leaf(element, statistics=False)]
         case _:

@@ -139,7 +139,7 @@ def test_files_with_rows_that_have_no_vector_are_written_whole_by_pyarrow():
     schema = schema_of(key_field(), vector_field(2, nullable=True))
     vectors = vectors_array(np.zeros((2, 2), np.float32), np.array([False, True]))
     batch = pa.RecordBatch.from_arrays([pa.array([1, 2]), vectors], schema=arrow_schema(schema))
-    assert not can_be_spliced(pa.Table.from_batches([batch]))
+    assert not can_be_spliced(schema, pa.Table.from_batches([batch]))
     encoded = insert_log.encode(schema, [RowsChunk(batch, 0, 1)])
     assert len(encoded.parts) == 1
     assert encoded.view_bytes == 0

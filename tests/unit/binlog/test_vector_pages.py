@@ -5,6 +5,11 @@ import pyarrow as pa
 from support.rows import vectors_array
 
 from headrace.binlog import vector_pages
+from headrace.binlog.layouts import LAYOUTS
+from headrace.binlog.page_heads import Chunk
+from headrace.model.schema import DataType
+
+FLOATS = LAYOUTS[DataType.FLOAT_VECTOR]
 
 
 def column_of(rows: list[int], dim: int) -> pa.ChunkedArray:
@@ -13,7 +18,7 @@ def column_of(rows: list[int], dim: int) -> pa.ChunkedArray:
     return pa.chunked_array([vectors_array(chance.random((r, dim), np.float32)) for r in rows])
 
 
-def floats_of(chunk: vector_pages.VectorChunk, column: pa.ChunkedArray) -> list[memoryview]:
+def floats_of(chunk: Chunk, column: pa.ChunkedArray) -> list[memoryview]:
     """The parts that are views of the column's own memory."""
     buffers = [c.values.buffers()[1] for c in column.chunks]
     spans = [(b.address, b.address + b.size) for b in buffers]
@@ -27,7 +32,7 @@ def floats_of(chunk: vector_pages.VectorChunk, column: pa.ChunkedArray) -> list[
 
 def test_floats_are_not_copied():
     column = column_of([3, 1, 400, 7], 1000)
-    chunk = vector_pages.make(column, nullable=False)
+    chunk = vector_pages.make(column, FLOATS, nullable=False)
     views = floats_of(chunk, column)
     assert sum(len(view) for view in views) == 411 * 1000 * 4
     whole = np.concatenate([c.flatten().to_numpy() for c in column.chunks])
@@ -36,7 +41,7 @@ def test_floats_are_not_copied():
 
 def test_a_page_is_as_large_as_a_page_may_be_and_spans_chunks():
     column = column_of([100] * 10, 1000)
-    chunk = vector_pages.make(column, nullable=False)
+    chunk = vector_pages.make(column, FLOATS, nullable=False)
     views = floats_of(chunk, column)
     pages = len(chunk.parts) - len(views)
     assert pages == -(-1000 // 262)  # rows of 4,000 bytes in pages of 1 MiB
@@ -46,14 +51,14 @@ def test_a_page_is_as_large_as_a_page_may_be_and_spans_chunks():
 
 def test_a_vector_larger_than_a_page_has_a_page_of_its_own():
     column = column_of([3], 300_000)
-    chunk = vector_pages.make(column, nullable=False)
+    chunk = vector_pages.make(column, FLOATS, nullable=False)
     assert [len(view) for view in floats_of(chunk, column)] == [1_200_000] * 3
 
 
 def test_only_rows_that_are_shown_are_in_the_pages():
     whole = column_of([10], 4)
     shown = whole.slice(3, 5)
-    parts = floats_of(vector_pages.make(shown, nullable=False), shown)
+    parts = floats_of(vector_pages.make(shown, FLOATS, nullable=False), shown)
     assert b"".join(parts) == whole.chunk(0).flatten().to_numpy()[12:32].tobytes()
 
 

@@ -1,0 +1,128 @@
+"""Levels: where the lists of a column begin, and which of them are empty.
+
+**Owns** the levels of lists whose elements are all there, of one length or of many, made and read
+back. **Does not own** pages (`binlog.page_heads`) or what is in them (`binlog.vector_pages`,
+`binlog.sparse_pages`). Source: Apache Parquet's format, "Run Length Encoding / Bit-Packing Hybrid"
+and "Nested Encoding".
+
+Of each value there are two: the repetition level, 0 where a list begins and 1 where it goes on, and
+the definition level, which is the highest but for an empty list, which stands as one value that is
+not there. Each kind is written in the shorter of the two ways, runs or packed bits, and as one of
+them throughout; nothing else is read back, since whoever else wrote a page is for PyArrow to read.
+"""
+
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.binlog import compact
+from headrace.model.errors import Corrupt
+
+PACKED_LENGTH_MOST = 32  # of a list; runs take at least 4 bytes a list, packed bits length / 8
+_LENGTH = struct.Struct("<I")
+_BYTE_BITS = 8
+Lengths = npt.NDArray[np.int64]
+
+
+def of_equal_lists(rows: int, length: int, highest: int) -> bytes:
+    """Both levels of `rows` lists of `length` elements each. `highest` = the definition level of an
+    element that is there."""
+    values = rows * length
+    if length == 1:
+        repetition = _run(values, 0)
+    elif length <= PACKED_LENGTH_MOST:
+        one = np.ones(length, np.uint8)
+        one[0] = 0
+        eight_rows = np.packbits(np.tile(one, _BYTE_BITS), bitorder="little").tobytes()
+        groups = -(-values // _BYTE_BITS)
+        repetition = _packed_head(groups) + (eight_rows * (rows // _BYTE_BITS + 1))[:groups]
+    else:
+        repetition = (_run(1, 0) + _run(length - 1, 1)) * rows
+    return _with_length(repetition) + _with_length(_run(values, highest))
+
+
+def of_lists(lengths: Lengths, highest: int) -> bytes:
+    """Both levels of lists of these lengths, at least one; `highest` is 1 or 2."""
+    levels = np.maximum(lengths, 1)
+    starts = np.cumsum(levels) - levels
+    values = int(levels.sum())
+    begins = np.ones(values, np.uint8)
+    begins[starts] = 0
+    empty = starts[lengths == 0]
+    if len(empty) == 0:
+        definition = _run(values, highest)
+    else:
+        known = np.full(values, highest, np.uint8)
+        known[empty] -= 1
+        definition = _packed(known, highest.bit_length())
+    return _with_length(_packed(begins, 1)) + _with_length(definition)
+
+
+def lengths_of(levels: bytes, values: int, highest: int) -> Lengths:
+    """The lengths that `of_lists` was given; `Corrupt` when these are no levels that it makes."""
+    repetition, rest = _without_length(levels)
+    definition, rest = _without_length(rest)
+    if rest or values < 1:
+        raise Corrupt(f"{len(rest)} bytes behind the levels of {values} values")
+    begins = _unpacked(repetition, values, 1)
+    if begins[0]:
+        raise Corrupt("a page begins inside a list")
+    starts = np.flatnonzero(begins == 0)
+    lengths = np.diff(starts, append=values)
+    if definition == _run(values, highest):
+        return lengths
+    known = _unpacked(definition, values, highest.bit_length())
+    if known.max() > highest or known.min() < highest - 1:
+        raise Corrupt("a list or an element that is null, where none may be")
+    empty = np.flatnonzero(known < highest)
+    rows = np.searchsorted(starts, empty, side="right") - 1
+    if (starts[rows] != empty).any() or (lengths[rows] != 1).any():
+        raise Corrupt("an empty list has elements")
+    lengths[rows] = 0
+    return lengths
+
+
+def _run(length: int, level: int) -> bytes:
+    """So many equal levels; none of ours needs more than a byte."""
+    return compact.unsigned(length << 1) + bytes([level])
+
+
+def _packed(levels: npt.NDArray[np.uint8], width: int) -> bytes:
+    """Levels of one or two bits, the lowest bit first, filled up to groups of eight."""
+    groups = -(-len(levels) // _BYTE_BITS)
+    bits = np.zeros((groups * _BYTE_BITS, width), np.uint8)
+    for bit in range(width):
+        bits[: len(levels), bit] = (levels >> bit) & 1
+    return _packed_head(groups) + np.packbits(bits, bitorder="little").tobytes()
+
+
+def _unpacked(data: bytes, count: int, width: int) -> npt.NDArray[np.uint8]:
+    groups = -(-count // _BYTE_BITS)
+    head = _packed_head(groups)
+    if data[: len(head)] != head or len(data) != len(head) + groups * width:
+        raise Corrupt(f"levels of {count} values are no packed bits")
+    bits = np.unpackbits(np.frombuffer(data, np.uint8, offset=len(head)), bitorder="little")
+    levels = np.zeros(groups * _BYTE_BITS, np.uint8)
+    for bit in range(width):
+        levels |= bits[bit::width] << bit
+    return levels[:count]
+
+
+def _packed_head(groups: int) -> bytes:
+    return compact.unsigned(groups << 1 | 1)
+
+
+def _with_length(levels: bytes) -> bytes:
+    return _LENGTH.pack(len(levels)) + levels
+
+
+def _without_length(data: bytes) -> tuple[bytes, bytes]:
+    """The levels at the beginning, and all that is behind them."""
+    if len(data) < _LENGTH.size:
+        raise Corrupt("levels are cut short")
+    (length,) = _LENGTH.unpack_from(data)
+    end = _LENGTH.size + length
+    if end > len(data):
+        raise Corrupt(f"levels of {length} bytes are cut short")
+    return data[_LENGTH.size : end], data[end:]
