@@ -10,6 +10,7 @@ import importlib
 import inspect
 import io
 import itertools
+import string
 import sys
 import textwrap
 import tokenize
@@ -20,7 +21,9 @@ from typing import Any, get_args
 
 from headrace.masterservice.collections import STATE_LINE
 from headrace.model.invariants import INVARIANTS
+from headrace.model.refusals import Refusal
 from headrace.model.segment import LINE
+from headrace.proxy.errors import Ending
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Made from the code by tools/docs.py: change that and run `make docs`. -->"
@@ -32,6 +35,7 @@ def pages() -> dict[Path, str]:
     return {
         Path("docs/invariants.md"): invariants(),
         Path("docs/guide/configure.md"): configure(),
+        Path("docs/guide/errors.md"): errors(),
         Path("docs/internals/machines.md"): machines(),
         Path("docs/internals/states.md"): states(),
     }
@@ -124,6 +128,57 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return str(value)
+
+
+# ---- errors ------------------------------------------------------------------------------------
+
+
+def errors() -> str:
+    """What a client can be told, by topic, and the gRPC statuses that end a call."""
+    parts = [
+        "What a client is told when something does not work: pymilvus raises each line as a "
+        "`MilvusException` with this `code` and this `message`; what stands in <> is filled in. "
+        "Nothing of a request that was refused so is written, but where the sentence says that it "
+        "may be. Who repeats what is in [clients](clients.md).",
+    ]
+    for topic, members in _topics(Refusal):
+        rows = [(str(m.value.code), f"`{_shown(m.value.text)}`", f"`{m.name}`") for m in members]
+        parts += [f"## {topic.capitalize()}", _table(("code", "sentence", "name"), rows)]
+    parts += [
+        "## Ends of a call",
+        "Where a Status would not do, a call ends with a gRPC status. pymilvus repeats "
+        "`UNAVAILABLE` by itself, and raises the others as they are.",
+        _table(
+            ("gRPC status", "sentence", "name"),
+            [
+                (f"`{e.value.transport.name}`", f"`{_shown(e.value.text)}`", f"`{e.name}`")
+                for e in Ending
+            ],
+        ),
+    ]
+    return _page("Errors", *parts)
+
+
+def _topics(kind: type[Refusal]) -> Iterator[tuple[str, list[Refusal]]]:
+    """The members under each heading comment of their class, in its order."""
+    lines = inspect.getsource(kind).splitlines()
+    found: list[tuple[str, list[Refusal]]] = []
+    for line in lines:
+        words = line.split()
+        if words[:2] == ["#", "----"]:
+            found.append((" ".join(words[2:]), []))
+        elif words[1:2] == ["="] and words[0] in kind.__members__:
+            found[-1][1].append(kind[words[0]])
+    yield from found
+
+
+def _shown(text: str) -> str:
+    """A sentence with <name> where something is filled in, in quotes where it is quoted."""
+    parts = []
+    for words, name, _, conversion in string.Formatter().parse(text):
+        quote = "'" if conversion == "r" else ""
+        parts.append(words + (f"{quote}<{name}>{quote}" if name else ""))
+    return "".join(parts).replace("`", "'")
 
 
 # ---- machines ----------------------------------------------------------------------------------

@@ -26,9 +26,10 @@ from headrace.meta.records import (
 )
 from headrace.model.channel import pchannel_name, pchannel_of, vchannel_name
 from headrace.model.codec import decode, encode
-from headrace.model.errors import HeadraceError, Invalid, NotFound
+from headrace.model.errors import HeadraceError
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.position import Position
+from headrace.model.refusals import Refusal
 from headrace.model.schema import Schema
 from headrace.model.timestamp import compose
 from headrace.proxy.assembly import Assembly
@@ -72,9 +73,7 @@ class PlainSequencer:
         first = self.stored.get(request.part_id)
         if first is not None:
             if first.fingerprint != request.fingerprint:
-                raise Invalid(
-                    "another request was sent with this idempotency key", field="idempotency-key"
-                )
+                raise Refusal.KEY_REUSED(at="idempotency-key")
             keys = b""
             if first.rows:
                 schema = self._world.collection(first.collection_id).schema
@@ -269,7 +268,8 @@ class ProxyWorld:
         for record in self.collections():
             if record.name == request.name and record.state is CollectionState.CREATED:
                 if record.schema != schema:
-                    raise Invalid(f"collection {request.name!r} exists with another schema")
+                    difference = "its schema is another"
+                    raise Refusal.COLLECTION_DIFFERS(name=request.name, difference=difference)
                 return m.CollectionResponse(encode(record))
         first = self._ids
         self._ids += 10
@@ -312,7 +312,7 @@ class ProxyWorld:
                     name=request.new_name,
                 )
                 return m.Done()
-        raise NotFound(f"collection {request.name!r} does not exist", code=100)
+        raise Refusal.COLLECTION_NOT_FOUND(name=request.name)
 
     async def _partition(self, request: m.PartitionRequest) -> m.Done:
         self.orders.append(request)
@@ -332,7 +332,7 @@ class ProxyWorld:
                 added = () if request.drop else (made,)
                 await self.change(record, partitions=(*kept, *added))
             return m.Done()
-        raise NotFound(f"collection {request.collection!r} does not exist", code=100)
+        raise Refusal.COLLECTION_NOT_FOUND(name=request.collection)
 
     async def change(self, record: CollectionRecord, *more: Put | Delete, **changes: Any) -> None:
         """A DDL: the next version with these changes, known to the sequencers at once."""

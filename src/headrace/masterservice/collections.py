@@ -23,6 +23,7 @@ from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid
 from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
 from headrace.model.position import Position
+from headrace.model.refusals import Refusal
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import Timestamp
 
@@ -52,7 +53,7 @@ def check_create(asked: CreateAsked, pchannels: int) -> None:
     """`Invalid` when no collection can be made of this."""
     most = min(pchannels, MOST_SHARDS)
     if not 1 <= asked.shards <= most:
-        raise Invalid(f"shards is {asked.shards}; this cluster takes 1 to {most}", field="shards")
+        raise Refusal.SHARDS_BAD(at="shards", got=asked.shards, most=most)
     if asked.partitions > MOST_PARTITIONS:
         raise Invalid(
             f"partitions is {asked.partitions}; at most {MOST_PARTITIONS}", field="partitions"
@@ -130,10 +131,7 @@ def create_partition(
     if _living(record, name) is not None:
         return None
     if len(record.partitions) >= MOST_PARTITIONS:
-        raise Invalid(
-            f"collection {record.name!r} has {MOST_PARTITIONS} partitions, dropped ones included",
-            field="partition_name",
-        )
+        raise Refusal.PARTITIONS_MOST(at="partition_name", name=record.name, most=MOST_PARTITIONS)
     added = PartitionRecord(id=partition_id, name=name, created=now)
     after = replace(record, version=record.version + 1, partitions=(*record.partitions, added))
     return Change(after, _ddl(after, DdlKind.CREATE_PARTITION, now, partition_id))
@@ -143,9 +141,7 @@ def drop_partition(record: CollectionRecord, name: str, now: Timestamp) -> Chang
     """Without that partition; None = it is not there."""
     _check_manual(record, name)
     if name == DEFAULT_PARTITION:
-        raise Invalid(
-            f"partition {name!r} cannot be dropped: every collection has it", field="partition_name"
-        )
+        raise Refusal.PARTITION_KEPT(at="partition_name", name=name)
     gone = _living(record, name)
     if gone is None:
         return None
@@ -183,10 +179,7 @@ def _check_manual(record: CollectionRecord, name: str) -> None:
     if not name:
         raise Invalid("a partition needs a name", field="partition_name")
     if any(field.partition_key for field in record.schema.fields):
-        raise Invalid(
-            f"collection {record.name!r} has a partition key, which owns its partitions",
-            field="partition_name",
-        )
+        raise Refusal.PARTITION_KEY_OWNS(at="partition_name", name=record.name)
 
 
 def _living(record: CollectionRecord, name: str) -> PartitionRecord | None:

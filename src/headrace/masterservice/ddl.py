@@ -44,12 +44,12 @@ from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
 from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.entry import DdlKind
-from headrace.model.errors import Invalid, NotFound
+from headrace.model.errors import Invalid
 from headrace.model.ids import CollectionId, Revision
+from headrace.model.refusals import Refusal
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import CollectionResponse, Done
 
-COLLECTION_NOT_FOUND = 100  # Milvus's code
 NAMING = (DdlKind.CREATE, DdlKind.RENAME, DdlKind.DROP)
 
 
@@ -181,9 +181,8 @@ class Ddls:
             record = self._standing[collection_id].record
             other = collections.difference(record, asked)
             if other:
-                raise Invalid(
-                    f"collection {asked.name!r} exists and is another: {other}",
-                    field="collection_name",
+                raise Refusal.COLLECTION_DIFFERS(
+                    at="collection_name", name=asked.name, difference=other
                 )
             return self._names.answer(asked.call, _response(record))
         collections.check_create(asked, len(self._pool))
@@ -203,7 +202,7 @@ class Ddls:
     def _rename(self, asked: RenameAsked, now: Timestamp) -> list[Effect]:
         record = self._present(asked.name)
         if asked.new_name in self._taken:
-            raise Invalid(f"the name {asked.new_name!r} is taken", field="new_name")
+            raise Refusal.NAME_TAKEN(at="new_name", name=asked.new_name)
         change = collections.rename(record, asked.new_name, now)
         self._taken[asked.new_name] = record.id
         return self._record(change, asked.call, old_name=asked.name)
@@ -221,11 +220,7 @@ class Ddls:
     def _present(self, name: str) -> CollectionRecord:
         collection_id = self._taken.get(name)
         if collection_id is None:
-            raise NotFound(
-                f"there is no collection {name!r}",
-                field="collection_name",
-                code=COLLECTION_NOT_FOUND,
-            )
+            raise Refusal.COLLECTION_NOT_FOUND(at="collection_name", name=name)
         return self._standing[collection_id].record
 
     def _record(self, change: Change, call: int, old_name: str = "") -> list[Effect]:

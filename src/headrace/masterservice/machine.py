@@ -61,8 +61,9 @@ from headrace.masterservice.remember import check_said
 from headrace.masterservice.sequencers import Sequencers
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.masterservice.timestamps import Timestamps
-from headrace.model.errors import Invalid, NotFound, Unavailable
+from headrace.model.errors import Invalid, Unavailable
 from headrace.model.ids import Revision
+from headrace.model.refusals import Refusal
 from headrace.rpc.messages import AllocIdsResponse, AllocTimestampResponse, Done, GrantResponse
 
 HELD_MOST = 10_000  # requests that wait for a mark; more are refused
@@ -205,7 +206,7 @@ class MasterMachine:
 
     def _remember(self, asked: RememberAsked) -> list[Effect]:
         if self._parts.ddls.find(asked.collection_id) is None:
-            error = NotFound(f"there is no collection {asked.collection_id}", field="collection_id")
+            error = Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=asked.collection_id)
             return [Refuse(asked.call, error)]
         try:
             check_said(asked.topic, asked.value)

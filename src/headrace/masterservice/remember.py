@@ -5,6 +5,7 @@ it, and it goes with the collection.
 """
 
 from headrace.model.errors import Invalid
+from headrace.model.refusals import Refusal
 
 MOST_TOPIC_BYTES = 1024
 MOST_VALUE_BYTES = 65_536  # the meta store is for small values
@@ -15,7 +16,4 @@ def check_said(topic: str, value: bytes) -> None:
     if not topic or len(topic.encode()) > MOST_TOPIC_BYTES:
         raise Invalid(f"a topic has 1 to {MOST_TOPIC_BYTES} bytes", field="topic")
     if len(value) > MOST_VALUE_BYTES:
-        raise Invalid(
-            f"{len(value)} bytes about {topic!r}; at most {MOST_VALUE_BYTES} are kept",
-            field="value",
-        )
+        raise Refusal.SAID_TOO_LARGE(at="value", got=len(value), most=MOST_VALUE_BYTES)

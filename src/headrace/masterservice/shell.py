@@ -66,8 +66,9 @@ from headrace.meta.records import (
 )
 from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
-from headrace.model.errors import Fenced, HeadraceError, NotFound, Unavailable
+from headrace.model.errors import Fenced, HeadraceError, Unavailable
 from headrace.model.position import Position
+from headrace.model.refusals import Refusal
 from headrace.rpc.api import NotSent, Peers
 from headrace.rpc.messages import (
     AppendDdlRequest,
@@ -350,9 +351,7 @@ class MasterShell:
             found = (await self._store.get(self._keys.collection(effect.collection_id))).first
             record = codec.decode(found.value, CollectionRecord, found.key) if found else None
             if found is None or record is None or record.state in gone:
-                error = NotFound(
-                    f"there is no collection {effect.collection_id}", field="collection_id"
-                )
+                error = Refusal.COLLECTION_ID_NOT_FOUND(id=effect.collection_id)
                 return Remembered(effect.call, error)
             # Compared, so that a drop that was recorded meanwhile takes it along.
             compare = [ModRevisionIs(found.key, found.mod_revision)]

@@ -14,7 +14,7 @@ from headrace.model.errors import Fenced, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.timestamp import Timestamp, physical_ms
 from headrace.proxy.catalog import Catalog
-from headrace.proxy.errors import Aborted, Refusal, Transport, success
+from headrace.proxy.errors import Ending, Refusal, success
 from headrace.proxy.identity import KnownTime
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, pb
@@ -71,7 +71,7 @@ class Flush:
     async def get_flush_state(self, request: Message, call: Call) -> Message:
         """Milvus's GetFlushState: by the timestamp; the segments say nothing that it does not."""
         if not request.flush_ts:
-            raise Refusal.FLUSH_TIME_MISSING(at="flush_ts")
+            raise Refusal.FLUSH_TIME_MISSING(at="flush_ts", field="flush_ts", method="Flush")
         collection_id = 0
         if request.collection_name:
             collection_id = (await self._catalog.read(request.collection_name)).id
@@ -88,7 +88,8 @@ class Flush:
     async def get_flush_all_state(self, request: Message, call: Call) -> Message:
         """Milvus's GetFlushAllState."""
         if not request.flush_all_ts:
-            raise Refusal.FLUSH_TIME_MISSING(at="flush_all_ts")
+            at = "flush_all_ts"
+            raise Refusal.FLUSH_TIME_MISSING(at=at, field=at, method="FlushAll")
         flushed = await self._flushed(0, request.flush_all_ts, call)
         return pb.GetFlushAllStateResponse(status=success(), flushed=flushed)
 
@@ -130,4 +131,4 @@ class Flush:
             except (Unavailable, Fenced) as error:
                 reason = error.message
             await self._sequencing.moved(seen, min(backoff.next_s(), call.remaining_s))
-        raise Aborted(Transport.DEADLINE_EXCEEDED, f"pchannel {pchannel} was not sealed: {reason}")
+        raise Ending.NOT_SEALED(pchannel=pchannel, reason=reason)

@@ -12,7 +12,7 @@ from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.errors import Conflict, Fenced, Unavailable
-from headrace.proxy.errors import Aborted, Transport
+from headrace.proxy.errors import Ending
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.waiting import Call, pause
 from headrace.rpc.api import NotSent, Peers
@@ -77,5 +77,5 @@ class Leaders:
             asked = True
             changed = self._copy.changes.after(changes)
             await pause(self._host.clock, min(backoff.next_s(), call.remaining_s), changed)
-        reason = f"the {role} did not answer: {last or 'it has no leader'}"
-        raise Aborted(Transport.DEADLINE_EXCEEDED if arrived else Transport.UNAVAILABLE, reason)
+        ending = Ending.NOT_ANSWERED if arrived else Ending.NOT_ASKED
+        raise ending(role=role, reason=last or "it has no leader")

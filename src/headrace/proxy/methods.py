@@ -15,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from headrace.model.errors import HeadraceError, Invalid, Unavailable
 from headrace.proxy.catalog import check_database
-from headrace.proxy.errors import Aborted, Refusal, Transport, status_of
+from headrace.proxy.errors import Aborted, Ending, Refusal, Transport, status_of
 from headrace.proxy.milvus import SERVICE, Message, parse
 from headrace.proxy.served_fields import refuse_unserved
 from headrace.proxy.settings import ProxySettings
@@ -56,7 +56,8 @@ class Methods:
             answer = await self._answer(method, data, call)
         except HeadraceError as error:
             if isinstance(error, Unavailable):
-                raise self._aborted(call, Transport.UNAVAILABLE, error.message) from error
+                self._count(call, Transport.UNAVAILABLE.value)
+                raise Ending.AGAIN(reason=error.message) from error
             self._count(call, "refused" if isinstance(error, Invalid) else "failed")
             if not isinstance(error, Invalid):
                 self._log.error("a call failed", method=call.method, error=error.message)
@@ -93,7 +94,7 @@ class Methods:
         handler = self._served.get(method.name)
         if handler is None:
             if method.name in WITHOUT_STATUS:
-                raise Aborted(Transport.UNIMPLEMENTED, f"{method.name} is not served yet")
+                raise Ending.NO_METHOD(method=method.name)
             raise Refusal.NOT_SERVED(method=method.name, instead=INSTEAD[method.name])
         request = parse(GetMessageClass(method.input_type), data)
         refuse_unserved(request)
@@ -106,11 +107,7 @@ class Methods:
             return
         given = call.headers.get(TOKEN_HEADER, "")
         if not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise Aborted(Transport.UNAUTHENTICATED, "the token is missing or another one")
-
-    def _aborted(self, call: Call, transport: Transport, message: str) -> Aborted:
-        self._count(call, transport.value)
-        return Aborted(transport, message)
+            raise Ending.TOKEN_WRONG()
 
     def _count(self, call: Call, outcome: str) -> None:
         self._calls.labels(call.method, outcome).inc()

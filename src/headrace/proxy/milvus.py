@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from headrace.model.errors import Invalid
+from headrace.model.refusals import Refusal
 
 Message: TypeAlias = Any  # a message of the generated code, which has no types that mypy may read
 
@@ -46,8 +46,7 @@ def parse(kind: Any, data: bytes) -> Message:
         return kind.FromString(data)
     except DecodeError as error:
         name = kind.DESCRIPTOR.name
-        text = f"the request is not a {name} message: {error}"
-        raise Invalid(text, field=name) from error
+        raise Refusal.NOT_A_MESSAGE(at=name, message=name, reason=error) from error
 
 
 SERVICE = pb.DESCRIPTOR.services_by_name["MilvusService"]

@@ -112,9 +112,9 @@ def _read(schema: Schema, field: Field, data: Message, rows: int) -> pa.Array:
 
 def _counted(field: Field, values: pa.Array, rows: int, nulls: int) -> pa.Array:
     if len(values) != rows - nulls:
-        words = f", {nulls} of them null" if nulls else ""
         if len(values) < rows and not (field.nullable or field.has_default):
-            words = ": it is not nullable, so every row must have one (pymilvus leaves a None out)"
+            raise Refusal.COLUMN_SHORT(at=field.name, name=field.name, got=len(values), rows=rows)
+        words = f", {nulls} of them null" if nulls else ""
         raise Refusal.ROWS_COUNT(
             at=field.name, name=field.name, got=len(values), rows=rows, nulls=words
         )

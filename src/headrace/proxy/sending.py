@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from headrace.model.channel import pchannel_of
 from headrace.model.errors import Fenced, Unavailable
-from headrace.proxy.errors import Aborted, Refusal, Transport
+from headrace.proxy.errors import Ending, Refusal
 from headrace.proxy.sequencing import Sequencing
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.waiting import Call
@@ -74,11 +74,10 @@ class Sender:
     def time_over(self, standing: Standing) -> Exception:
         """How a request ends whose outcome is not known, or of which surely nothing stands."""
         if standing.possible or standing.in_flight:
-            text = f"the outcome is not known: {standing.last}"
-            return Aborted(Transport.DEADLINE_EXCEEDED, text)
+            return Ending.OUTCOME_OPEN(reason=standing.last)
         if standing.log_full:
             return Refusal.LOG_FULL(reason=standing.last)
-        return Aborted(Transport.UNAVAILABLE, f"nothing was written: {standing.last}")
+        return Ending.NOTHING_WRITTEN(reason=standing.last)
 
     async def _append(self, part: AppendRequest, call: Call, standing: Standing) -> AppendResponse:
         pchannel = pchannel_of(part.vchannel)

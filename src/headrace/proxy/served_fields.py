@@ -123,15 +123,14 @@ SERVED: Mapping[str, frozenset[str]] = {
     }.items()
 }
 
-# What to do instead, where that can be said in a few words.
+# What to do instead, where there is something better than leaving it out.
+LEFT_OUT = "leave it out"
 INSTEAD: Mapping[str, str] = {
     "namespace": "use one collection a namespace",
     "partial_update": "upsert whole rows",
     "field_ops": "upsert whole rows",
     "num_partitions": "create the collection without a partition key",
     "functions": "compute the output fields before you insert",
-    "is_clustering_key": "leave it out",
-    "is_partition_key": "leave it out",
     "hash_keys": "leave it out: rows are hashed by their keys",
 }
 
@@ -149,7 +148,7 @@ def refuse_unserved(message: Message) -> None:
     for descriptor, value in message.ListFields():
         name = descriptor.name
         if name not in served:
-            instead = f"; instead: {INSTEAD[name]}" if name in INSTEAD else ""
+            instead = INSTEAD.get(name, LEFT_OUT)
             raise Refusal.FIELD_NOT_SERVED(at=name, field=f"{kind}.{name}", instead=instead)
         if descriptor.message_type is not None and descriptor.message_type.name in SERVED:
             for part in value if descriptor.is_repeated else (value,):

@@ -108,6 +108,8 @@ def _check_pairs(
 def _check_length(field: Field, group: Message, got: int, rows: int, dim: int) -> None:
     if group.dim != dim and (got or group.dim):
         raise Refusal.WRONG_DIM(at=field.name, name=field.name, wanted=dim, got=group.dim)
+    if got % dim == 0 and got < rows * dim:
+        raise Refusal.COLUMN_SHORT(at=field.name, name=field.name, got=got // dim, rows=rows)
     if got != rows * dim:
         raise Refusal.VECTOR_LENGTH(
             at=field.name, name=field.name, got=got, rows=rows, dim=dim, wanted=rows * dim

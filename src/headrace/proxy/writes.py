@@ -18,13 +18,13 @@ import pyarrow as pa
 from headrace.binlog.body import decode_keys
 from headrace.binlog.columns import key_type
 from headrace.meta.records import CollectionRecord, Role
-from headrace.model.errors import Invalid, NotFound, Unavailable
+from headrace.model.errors import NotFound, Unavailable
 from headrace.proxy.automatic_keys import AutomaticKeys
 from headrace.proxy.catalog import Catalog
 from headrace.proxy.cut import PartRows
 from headrace.proxy.errors import Refusal
 from headrace.proxy.expressions import keys_of
-from headrace.proxy.identity import KEY_HEADER, Identity, KnownTime, identify
+from headrace.proxy.identity import Identity, KnownTime, identify
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, pb
 from headrace.proxy.plan import Plan, partition_of, plan_delete, plan_rows
@@ -163,12 +163,7 @@ class Writes:
         requests = await self._aside(
             call, lambda: [plan.append_request(part, identity, limit) for part in parts]
         )
-        try:
-            responses = await self._sender.send(requests, call, standing)
-        except Invalid as error:
-            if error.field == KEY_HEADER:
-                raise Refusal.KEY_REUSED(reason=error.message) from error
-            raise
+        responses = await self._sender.send(requests, call, standing)
         if any(r.outcome == "unknown" for r in responses):
             raise Refusal.OUTCOME_UNKNOWN()
         done = {}

@@ -11,6 +11,7 @@ collection since.
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.entry import DigestItem
 from headrace.model.errors import HeadraceError, Invalid
+from headrace.model.refusals import Refusal
 from headrace.rpc.messages import AppendRequest, AppendResponse
 from headrace.sequencer.effects import Answer, AnswerStored, Effect, Refuse
 from headrace.sequencer.events import Call
@@ -148,9 +149,7 @@ class Admission:
         self, call: Call, request: AppendRequest, deadline: float, now: float
     ) -> list[Effect] | None:
         """The answer by its id alone; None: it was never seen and may be appended."""
-        other = Invalid(
-            "another request was sent with this idempotency key", field="idempotency-key"
-        )
+        other = Refusal.KEY_REUSED(at="idempotency-key")
         part = self._queue.find(request.part_id)
         if part is not None:
             if part.request.fingerprint != request.fingerprint:

@@ -132,7 +132,7 @@ def test_partitions_are_created_once_and_dropped_once() -> None:
 
 
 def test_the_default_partition_and_those_of_a_partition_key_are_not_for_clients() -> None:
-    with pytest.raises(Invalid, match="cannot be dropped"):
+    with pytest.raises(Invalid, match="can not be dropped"):
         collections.drop_partition(created(), "_default", 1)
     keyed = created(schema=Schema(fields=(KEY, VECTOR, TENANT)), partitions=2)
     with pytest.raises(Invalid, match="partition key"):

@@ -41,7 +41,7 @@ async def test_again_with_the_same_schema_is_done_and_with_another_an_error() ->
         other = create_request(schema=simple_schema(dim=8))
         status = await world.call("CreateCollection", other)
         assert status.code == 1100
-        assert "another schema" in status.reason
+        assert "exists and is another" in status.reason
 
 
 @pytest.mark.parametrize(

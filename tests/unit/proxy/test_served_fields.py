@@ -130,5 +130,5 @@ async def test_the_front_door_refuses_by_the_table() -> None:
         request = insert_request("c", [1], upsert=True)
         request.partial_update = True
         answer = await world.call("Upsert", request)
-        assert "instead: upsert whole rows" in answer.status.reason
+        assert "not served yet: upsert whole rows" in answer.status.reason
         assert world.sequencer.stored == {}
