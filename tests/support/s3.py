@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from headrace.app.s3_server import S3Server
-from headrace.objects.s3 import S3Access, S3Objects
+from headrace.objects.s3 import S3Objects
+from headrace.objects.s3_access import S3Access
 from headrace.runtime.host import real_host
+from support.s3_trouble import TroubledS3
 
 _prefixes = itertools.count(1)
 
@@ -48,3 +50,11 @@ class S3Bucket:
 def s3_bucket(s3_server: S3Server) -> S3Bucket:
     """The shared bucket with a prefix of this test's own."""
     return S3Bucket(f"{s3_server.uri}/test-{next(_prefixes)}", s3_server.access())
+
+
+@pytest.fixture
+def s3_trouble(s3_server: S3Server) -> Iterator[TroubledS3]:
+    """A way to the shared server on which things go wrong."""
+    proxy = TroubledS3(s3_server.endpoint).start()
+    yield proxy
+    proxy.stop()

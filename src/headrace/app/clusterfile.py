@@ -35,6 +35,8 @@ class ClusterFile:
     nats: str  # nats://host:port
     nats_monitor: str  # http://host:port
     store: str  # URI of the object store
+    store_endpoint: str = ""  # of its server, where it is a bucket not of AWS
+    store_region: str = ""
     front_doors: tuple[str, ...]  # host:port, in order of the proxies
     metrics: dict[str, str] = field(default_factory=dict)  # node name -> http://host:port
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from headrace.app.child import Child, ChildSpec
 from headrace.app.nats_server import free_port
 from headrace.model.errors import Invalid, Unavailable
-from headrace.objects.s3 import S3Access
+from headrace.objects.s3_access import S3Access
 
 BUCKET = "headrace"
 WRITER = ("headrace", "headrace-secret")

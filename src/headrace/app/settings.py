@@ -33,11 +33,12 @@ from headrace.log.settings import NatsSettings
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.keys import DEFAULT_ROOT
 from headrace.model.errors import Invalid
-from headrace.objects.s3 import S3Access
+from headrace.objects.s3_access import S3Access
 from headrace.proxy.settings import ProxySettings
 from headrace.sequencer.settings import SequencerSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+SECRETS = frozenset({"password", "access_key_id", "secret_access_key", "session_token", "token"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,18 @@ class ObjectSettings:
     """The object store."""
 
     uri: str = "./headrace-data/store"  # a directory, file:///..., or s3://bucket/prefix
-    endpoint: str = ""  # of an S3 server that is not AWS's, e.g. http://127.0.0.1:9000
-    region: str = "us-east-1"
-    access_key_id: str = field(default="", repr=False)  # empty: from the usual AWS variables
+    endpoint: str = ""  # of another S3 server, as http://127.0.0.1:9000; empty: AWS_ENDPOINT_URL
+    region: str = ""  # empty: AWS_REGION, else us-east-1
+    access_key_id: str = field(default="", repr=False)  # empty: from AWS's usual variables
     secret_access_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)  # of credentials that end
+    timeout_s: float = 120.0  # of one request to a bucket: a part of 16 MB, an object of 32 MB
+
+    def __post_init__(self) -> None:
+        """`Invalid` names the value that cannot be."""
+        if not self.timeout_s > 0:
+            raise Invalid(f"timeout_s is {self.timeout_s}, not above 0", field="timeout_s")
+        self.access()
 
     def access(self) -> S3Access:
         """How to reach a bucket."""
@@ -70,6 +79,8 @@ class ObjectSettings:
             region=self.region,
             access_key_id=self.access_key_id,
             secret_access_key=self.secret_access_key,
+            session_token=self.session_token,
+            timeout_s=self.timeout_s,
         )
 
 
@@ -186,6 +197,20 @@ def load(config: Path | None = None, flags: Sequence[str] = ()) -> Settings:
             "spelt HEADRACE_GROUP__NAME"
         ) from error
     return settings
+
+
+def without_secrets(flags: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Flags as `load` takes them, apart: those that everybody on the machine may see in a list of
+    processes, and the others as variables of the environment."""
+    shown, hidden = [], {}
+    for flag in flags:
+        name, _, value = flag.partition("=")
+        group, _, last = name.strip().partition(".")
+        if last in SECRETS:
+            hidden[f"HEADRACE_{group}__{last}".upper()] = value
+        else:
+            shown.append(flag)
+    return shown, hidden
 
 
 def _values(flags: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -20,14 +20,18 @@ from urllib.parse import quote
 from headrace.app import clusterfile
 from headrace.app.child import Child, ChildSpec
 from headrace.app.clusterfile import ClusterFile
+from headrace.app.edges import open_objects
 from headrace.app.etcd_server import EtcdServer
 from headrace.app.nats_server import NatsServer, free_port
-from headrace.app.settings import load
+from headrace.app.settings import ObjectSettings, load, without_secrets
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid, Unavailable
+from headrace.objects.s3_access import S3Access, endpoint_of, region_of
+from headrace.runtime.host import real_host
 from headrace.runtime.supervise import TaskGroup
 
 READY_TIMEOUT_S = 60.0
+STORE_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 15.0
 ORPHANS_TIMEOUT_S = 30.0  # children of a supervisor that died end within their own stop timeouts
 POLL_S = 0.05
@@ -77,6 +81,7 @@ class Standalone:
         self._lock: IO[str] | None = None
         self._metrics: dict[str, str] = {}
         self._is_ready = False
+        self._access = S3Access()
         self.etcd: EtcdServer | None = None
         self.nats: NatsServer | None = None
 
@@ -85,12 +90,19 @@ class Standalone:
         """Of the object store."""
         return self.options.object_store or f"file://{quote(str(self.directory / 'store'))}"
 
+    @property
+    def _is_bucket(self) -> bool:
+        return self.store_uri.startswith("s3://")
+
     # ---- start -----------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start everything; return when the front doors answer. `Invalid` says what is wrong."""
-        load(self.options.config, self.options.settings)  # wrong settings end here, not in children
+        # Wrong settings end here, not in children.
+        settings = load(self.options.config, self.options.settings)
         self._refuse_own_settings()
+        if self.options.object_store:
+            await self._prove_store(settings.objects)
         self._lock = await self._claim()
         try:
             ports = self._front_door_ports()  # after the claim: orphans have left theirs
@@ -117,6 +129,21 @@ class Standalone:
         except BaseException:
             await self.stop()
             raise
+
+    async def _prove_store(self, settings: ObjectSettings) -> None:
+        """Its trouble is said before anything is started: each role would only wait for it."""
+        self._access = settings.access()
+        store = open_objects(replace(settings, uri=self.store_uri), real_host())
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                await store.check()
+        except TimeoutError as error:
+            raise Unavailable(
+                f"{self.store_uri}: no answer in {STORE_TIMEOUT_S:.0f} s; "
+                "is objects.endpoint right?"
+            ) from error
+        finally:
+            await store.close()
 
     def _refuse_own_settings(self) -> None:
         for flag in self.options.settings:
@@ -193,8 +220,9 @@ class Standalone:
         assert self.etcd is not None and self.nats is not None
         metrics_port = free_port()
         self._metrics[name] = f"http://127.0.0.1:{metrics_port}"
+        shown, hidden = without_secrets(self.options.settings)
         given = [
-            *self.options.settings,
+            *shown,
             f"process.node_name={name}",
             f"process.log_dir={self.logs}",
             f"process.metrics_port={metrics_port}",
@@ -218,6 +246,7 @@ class Standalone:
                 log_path=self.logs / f"{name}.out",
                 environment={
                     "HEADRACE_CHILD": "1",
+                    **hidden,
                     **dict(dict(self.options.environment).get(name, ())),
                 },
                 restart=restart,
@@ -244,6 +273,8 @@ class Standalone:
                 nats=self.nats.url,
                 nats_monitor=self.nats.monitor_url,
                 store=self.store_uri,
+                store_endpoint=endpoint_of(self._access) if self._is_bucket else "",
+                store_region=region_of(self._access) if self._is_bucket else "",
                 front_doors=tuple(self.front_doors),
                 metrics=dict(self._metrics),
             ),

@@ -10,9 +10,7 @@ from typing import Any
 
 import typer
 
-from headrace.app.settings import Settings, load
-
-SECRETS = frozenset({"password", "access_key_id", "secret_access_key", "token"})
+from headrace.app.settings import SECRETS, Settings, load
 
 
 def lines(settings: Settings) -> Iterator[str]:

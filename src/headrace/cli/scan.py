@@ -8,6 +8,7 @@ import datetime
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +25,7 @@ from headrace.binlog.columns import file_schema, in_file
 from headrace.binlog.leaves import leaves_of
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import physical_ms
-from headrace.objects.s3 import S3Access
+from headrace.objects.s3_access import S3Access
 from headrace.reader import jsonl
 from headrace.reader.moments import iso_time
 from headrace.reader.snapshot import Snapshot
@@ -69,8 +70,9 @@ def scan(
         raise Invalid(f"--out goes with jsonl and parquet, not with {form}", field="out")
     if out is None and form == Format.PARQUET:
         raise Invalid("--format parquet needs --out DIR", field="out")
-    uri = _store(data_dir, store)
-    snapshot = headrace.reader.open(uri, name, at=parse_time(at), access=_access(uri))
+    uri, endpoint, region = _store(data_dir, store)
+    access = _access(uri, endpoint, region)
+    snapshot = headrace.reader.open(uri, name, at=parse_time(at), access=access)
     stream = output or sys.stdout.buffer
     match form:
         case Format.COUNT:
@@ -105,21 +107,25 @@ def parse_time(text: str | None) -> int | datetime.datetime | None:
         ) from None
 
 
-def _store(data_dir: Path | None, store: str | None) -> str:
+def _store(data_dir: Path | None, store: str | None) -> tuple[str, str, str]:
+    """Its URI, and its server and region where a cluster says so."""
     if store is None:
-        return clusterfile.read(data_dir or clusterfile.DEFAULT_DIRECTORY).store
+        cluster = clusterfile.read(data_dir or clusterfile.DEFAULT_DIRECTORY)
+        return cluster.store, cluster.store_endpoint, cluster.store_region
     if data_dir is not None:
         raise Invalid("name the store by --data-dir or by --store, not by both", field="store")
-    return store
+    return store, "", ""
 
 
-def _access(uri: str) -> S3Access | None:
-    """How to reach a bucket, by the settings; they are not asked for a directory."""
+def _access(uri: str, endpoint: str, region: str) -> S3Access | None:
+    """How to reach a bucket, by the settings, then by what its cluster says; they are not asked
+    for a directory."""
     if not uri.startswith("s3://"):
         return None
     from headrace.app.settings import load  # half of this command's start
 
-    return load().objects.access()
+    found = load().objects.access()
+    return replace(found, endpoint=found.endpoint or endpoint, region=found.region or region)
 
 
 def _format(text: str) -> Format:

@@ -20,7 +20,7 @@ from headrace.model.errors import Invalid, NotFound
 from headrace.objects.api import ObjectInfo
 from headrace.objects.bucket_files import list_bucket, open_object
 from headrace.objects.memory import MemoryServer
-from headrace.objects.s3 import S3Access, connect
+from headrace.objects.s3_access import S3Access, connect
 
 READ_RETRIES = 5
 

@@ -1,7 +1,7 @@
 """Reading a bucket without a loop: a listing, and an object as a file of Arrow's.
 
 **Owns** the synchronous reads through obstore. **Does not own** the connection or what S3's answers
-mean (`objects.s3`), or the file system around it (`objects.arrow_files`).
+mean (`objects.s3_answers`), or the file system around it (`objects.arrow_files`).
 
 A file asks for exactly the ranges that Parquet asks for: the footer, then whole columns. Reading
 ahead would fetch what is not wanted.
@@ -17,7 +17,8 @@ from obstore.store import S3Store
 
 from headrace.model.errors import NotFound
 from headrace.objects.api import ObjectInfo
-from headrace.objects.s3 import infos, meaning
+from headrace.objects.s3 import infos
+from headrace.objects.s3_answers import meaning
 
 
 def list_bucket(store: S3Store, prefix: str) -> Sequence[ObjectInfo]:

@@ -1,103 +1,41 @@
 """Objects in a bucket of any S3 API, through obstore.
 
-**Owns** the connection, what S3's answers mean, and how large objects go up. **Does not own** keys
-or formats, nor retries of puts: whoever puts repeats, so that each attempt's outcome is known.
+**Owns** which requests an operation is, and how large objects go up. **Does not own** keys or
+formats, the connection (`objects.s3_access`), what answers mean (`objects.s3_answers`), nor
+repeats: whoever puts repeats, so that each attempt's outcome is known.
 
-Up to `parallel_above_bytes` an object is one conditional put (`If-None-Match: *`), which the server
-lets in once. A larger one goes up in parallel parts, and S3 through obstore has no condition on
-those: the key is looked for before. That is enough, since only data files are so large: the epoch
-and a number are in their keys, so nobody but one flowgraph writes a key, and always the same bytes.
-The server checks a SHA-256 of what arrives (of each part, or as part of the signature); the size is
+An object is one conditional put (`If-None-Match: *`), which the server lets in once. Only a data
+file of more than `parallel_above_bytes` goes up in parallel parts. S3 through obstore has no
+condition on those, so a put that comes late may replace the object, and that changes nothing: the
+key of a data file has its epoch and a number in it, an epoch belongs to one flowgraph, which uses a
+number once, so **all puts of a data file's key carry the same bytes** (checked in every simulated
+run: OB-1). The key is looked for before, to spare a repeat the upload. Lists and bundles, whose
+keys several processes may write, are conditional at any size.
+
+A SHA-256 goes with every body (of each part, where there are parts), and the server compares it
+with what arrives: bytes that changed on the way are refused, and nothing stands. The size is
 compared before `put` returns.
 """
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
-from obstore.store import S3Store
+from obstore.exceptions import BaseError
 
+from headrace.binlog.paths import DATA_PREFIXES
 from headrace.model.entry import Body
-from headrace.model.errors import Conflict, HeadraceError, Invalid, NotFound, Unavailable
+from headrace.model.errors import Conflict, Invalid, NotFound, Unavailable
 from headrace.objects.api import ObjectInfo
 from headrace.objects.key import check_key, is_key
+from headrace.objects.s3_access import S3Access, connect, endpoint_of
+from headrace.objects.s3_answers import OutOfRange, meaning
 from headrace.runtime.host import Host
 
+__all__ = ["PROBE_FOLDER", "S3Access", "S3Objects", "infos"]
+
 PROBE_FOLDER = ".headrace-check"  # no key begins with a dot
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_REFUSALS = {
-    "SignatureDoesNotMatch": "the secret access key is wrong",
-    "InvalidAccessKeyId": "the access key id is unknown",
-    "AccessDenied": "these credentials may not do that",
-    "AllAccessDisabled": "these credentials may not do that",
-    "InvalidToken": "the session token is wrong",
-    "ExpiredToken": "the session token has expired",
-    "NoSuchBucket": "there is no such bucket",
-    "PermanentRedirect": "the bucket is in another region",
-    "AuthorizationHeaderMalformed": "the region is wrong",
-    "RequestTimeTooSkewed": "this machine's clock is wrong",
-    "InvalidBucketName": "that is no name of a bucket",
-}
-_RANGE_ERROR = "InvalidRange"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Access:
-    """How to reach a bucket. Empty credentials: from AWS's usual variables or the machine's role.
-
-    `endpoint`: of a server that is not AWS's, as http://host:port or https://...
-    """
-
-    endpoint: str = ""
-    region: str = "us-east-1"
-    access_key_id: str = field(default="", repr=False)
-    secret_access_key: str = field(default="", repr=False)
-    timeout_s: float = 120.0  # of one request
-    connect_timeout_s: float = 5.0
-    parallel_above_bytes: int = 32 << 20
-    part_bytes: int = 16 << 20
-    parts_in_flight: int = 4
-
-
-def parse_uri(uri: str) -> tuple[str, str]:
-    """Bucket and prefix of `s3://bucket/prefix`; `Invalid` when it is none."""
-    parts = urlsplit(uri)
-    prefix = parts.path.strip("/")
-    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
-        raise Invalid(f"{uri}: a bucket is spelt s3://bucket/prefix", field="store")
-    if prefix:
-        check_key(prefix)
-    return parts.netloc, prefix
-
-
-def connect(uri: str, access: S3Access, *, retries: int = 0) -> S3Store:
-    """obstore's client of a bucket; nothing is asked of the server yet."""
-    bucket, prefix = parse_uri(uri)
-    config: dict[str, Any] = {"region": access.region}
-    if access.endpoint:
-        config |= {"endpoint": access.endpoint, "virtual_hosted_style_request": False}
-    if access.access_key_id:
-        config["access_key_id"] = access.access_key_id
-        config["secret_access_key"] = access.secret_access_key
-    if access.endpoint.startswith("http://"):
-        options: dict[str, Any] = {"allow_http": True}
-    else:  # the channel vouches for the bytes, so the body is hashed once, not twice
-        options = {}
-        config |= {"unsigned_payload": True, "checksum_algorithm": "SHA256"}
-    options["timeout"] = f"{access.timeout_s}s"
-    options["connect_timeout"] = f"{access.connect_timeout_s}s"
-    return S3Store(
-        bucket,
-        prefix=prefix or None,
-        config=config,  # type: ignore[arg-type]  # as the options: obstore's TypedDict
-        client_options=options,  # type: ignore[arg-type]
-        retry_config={"max_retries": retries},
-    )
 
 
 class S3Objects:
@@ -105,6 +43,8 @@ class S3Objects:
 
     def __init__(self, uri: str, access: S3Access, *, host: Host) -> None:
         self._uri = uri.rstrip("/")
+        endpoint = endpoint_of(access)
+        self._where = f"{self._uri} at {endpoint}" if endpoint else self._uri
         self._access = access
         self._host = host
         self._store = connect(uri, access)
@@ -116,24 +56,29 @@ class S3Objects:
 
     async def check(self) -> None:
         """See `ObjectStore`. Also proves that the server lets a conditional put in only once."""
+        with self._errors("the list of objects", "list", probing=True):
+            await obstore.list(self._store, PROBE_FOLDER).collect_async()
         key = f"{PROBE_FOLDER}/{self._host.token(8).hex()}"
-        with self._errors(key, probing=True):
+        with self._errors("an object of this check", "write", probing=True):
             await obstore.put_async(self._store, key, b"check", mode="create")
         try:
             await self._prove(key)
         finally:
-            with self._errors(key, probing=True):
+            with self._errors("an object of this check", "delete", probing=True):
                 await obstore.delete_async(self._store, [key])
 
     async def _prove(self, key: str) -> None:
-        with self._errors(key, probing=True):
+        with self._errors("an object of this check", "read", probing=True):
             result = await obstore.get_async(self._store, key)
             if bytes(await result.bytes_async()) != b"check":
-                raise Invalid(f"{self._uri} gives back other bytes than it took", field="store")
-        with contextlib.suppress(Conflict), self._errors(key, probing=True):
+                raise Invalid(f"{self._where} gives back other bytes than it took", field="store")
+        with (
+            contextlib.suppress(Conflict),
+            self._errors("an object of this check", "write", probing=True),
+        ):
             await obstore.put_async(self._store, key, b"again", mode="create")
             raise Invalid(
-                f"{self._uri}: the server ignores If-None-Match, so a writer that was replaced "
+                f"{self._where}: the server ignores If-None-Match, so a writer that was replaced "
                 "could overwrite objects; use a server that serves conditional puts",
                 field="store",
             )
@@ -143,11 +88,12 @@ class S3Objects:
         check_key(key)
         size = sum(len(p) for p in parts)
         views = [memoryview(p).cast("B") for p in parts if len(p)]
-        with self._errors(key):
-            if size <= self._access.parallel_above_bytes:
-                await obstore.put_async(self._store, key, views or b"", mode="create")
+        in_parts = size > self._access.parallel_above_bytes and key.startswith(DATA_PREFIXES)
+        with self._errors(key, "write"):
+            if in_parts:
+                await self._put_in_parts(key, views)
             else:
-                await self._put_parallel(key, views)
+                await obstore.put_async(self._store, key, views or b"", mode="create")
         try:
             stored = await self._size(key)
         except NotFound as error:
@@ -155,7 +101,7 @@ class S3Objects:
         if stored != size:
             raise Unavailable(f"object {key} has {stored} bytes of {size} after its put")
 
-    async def _put_parallel(self, key: str, views: list[memoryview]) -> None:
+    async def _put_in_parts(self, key: str, views: list[memoryview]) -> None:
         try:
             await obstore.head_async(self._store, key)
         except FileNotFoundError:
@@ -188,7 +134,7 @@ class S3Objects:
         try:
             with self._errors(key):
                 data = await obstore.get_range_async(self._store, key, start=start, length=length)
-        except _OutOfRange:
+        except OutOfRange:
             return b""
         return bytes(data)
 
@@ -199,7 +145,7 @@ class S3Objects:
     async def list(self, prefix: str, *, after: str = "") -> Sequence[ObjectInfo]:
         """See `ObjectStore`."""
         folder = prefix.rpartition("/")[0]  # obstore's prefixes are whole names
-        with self._errors(f"the list of {prefix or 'all objects'}"):
+        with self._errors(f"the list of {prefix or 'all objects'}", "list"):
             stream = obstore.list(self._store, folder or None, offset=after or None)
             found = await stream.collect_async()
         return sorted(infos(found, prefix, after), key=lambda info: info.key)
@@ -209,7 +155,7 @@ class S3Objects:
         for key in keys:
             check_key(key)
         if keys:
-            with self._errors(f"{len(keys)} objects to delete"):
+            with self._errors(f"{len(keys)} objects", "delete"):
                 await obstore.delete_async(self._store, list(dict.fromkeys(keys)))
 
     async def free_bytes(self) -> int | None:
@@ -220,15 +166,11 @@ class S3Objects:
         """See `ObjectStore`. Connections end with the client."""
 
     @contextlib.contextmanager
-    def _errors(self, what: str, *, probing: bool = False) -> Iterator[None]:
+    def _errors(self, what: str, doing: str = "read", *, probing: bool = False) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
-            raise meaning(error, what, self._uri, probing=probing) from error
-
-
-class _OutOfRange(HeadraceError):
-    """The range begins behind the object's end."""
+            raise meaning(error, what, self._where, doing=doing, probing=probing) from error
 
 
 def infos(found: Sequence[Mapping[str, Any]], prefix: str, after: str) -> Iterator[ObjectInfo]:
@@ -237,20 +179,3 @@ def infos(found: Sequence[Mapping[str, Any]], prefix: str, after: str) -> Iterat
         key = item["path"]
         if key.startswith(prefix) and key > after and is_key(key):
             yield ObjectInfo(key, item["size"], int(item["last_modified"].timestamp() * 1000))
-
-
-def meaning(error: Exception, what: str, uri: str, *, probing: bool = False) -> HeadraceError:
-    """Which of our errors an error of the bucket is."""
-    if isinstance(error, AlreadyExistsError | PreconditionError):
-        return Conflict(f"object {what} exists")
-    text = str(error)
-    match = _CODE.search(text)
-    code = match[1] if match else ""
-    if code in _REFUSALS:
-        return Invalid(f"{uri}: {_REFUSALS[code]} ({code})", field="store")
-    if code == _RANGE_ERROR:
-        return _OutOfRange(f"object {what} ends before the range")
-    if isinstance(error, FileNotFoundError) and not probing:
-        return NotFound(f"object {what} is absent in {uri}", field="key")
-    first = text.split("\n", 1)[0]
-    return Unavailable(f"{uri}: {what}: {code or first}")

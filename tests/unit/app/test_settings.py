@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.app.settings import load
+from headrace.app.settings import load, without_secrets
 from headrace.model.errors import Invalid
 
 
@@ -86,3 +86,20 @@ def test_a_file_that_cannot_be_is_refused(tmp_path: Path, content: str | None, w
     with pytest.raises(Invalid, match=words) as refused:
         load(path)
     assert "\n" not in refused.value.message
+
+
+def test_secrets_among_flags_become_variables_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = ["objects.secret_access_key=my=s", "objects.access_key_id=my-k", "proxy.port=1"]
+    shown, hidden = without_secrets(flags)
+    assert shown == ["proxy.port=1"]
+    for name, value in hidden.items():
+        monkeypatch.setenv(name, value)
+    assert load(None, shown).model_dump() == load(None, flags).model_dump()
+
+
+def test_what_a_bucket_cannot_be_reached_with_is_refused_by_name() -> None:
+    with pytest.raises(Invalid, match=r"^setting objects\.endpoint: ") as refused:
+        load(None, ["objects.endpoint=my-server"])
+    assert refused.value.field == "objects.endpoint"

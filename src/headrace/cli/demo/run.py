@@ -24,7 +24,7 @@ from headrace.cli.demo.verify import compare
 from headrace.cli.demo.watch import Watcher
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError
-from headrace.objects.s3 import S3Access
+from headrace.objects.s3_access import S3Access
 from headrace.reader import open as open_snapshot
 from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
 
