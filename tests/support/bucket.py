@@ -16,6 +16,7 @@ from headrace.binlog import delta_log, insert_log, paths, snapshot_list
 from headrace.binlog.delta_log import DeletesChunk
 from headrace.binlog.insert_log import RowsChunk
 from headrace.binlog.snapshot_list import Bundle, ListedSegment, NameList, SnapshotList
+from headrace.model.ids import ALL_PARTITIONS
 from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
 from headrace.objects.arrow_files import file_system, memory_file_system
@@ -95,10 +96,15 @@ class Bucket:
         self.segments = [*(s for s in self.segments if s is not old), segment]
         return ref
 
-    def deletes(self, *chunks: tuple[int, Sequence[int | str]]) -> FileRef:
-        """One sync of a vchannel's deletes: (timestamp, keys) in order."""
+    def deletes(
+        self, *chunks: tuple[int, Sequence[int | str]], partition_id: int = ALL_PARTITIONS
+    ) -> FileRef:
+        """One sync of a vchannel's deletes: (timestamp, keys) in order, all in one partition or in
+        all."""
         kind = pa.string() if isinstance(chunks[0][1][0], str) else pa.int64()
-        encoded = delta_log.encode([DeletesChunk(pa.array(k, kind), t) for t, k in chunks])
+        encoded = delta_log.encode(
+            [DeletesChunk(pa.array(k, kind), t, partition_id) for t, k in chunks]
+        )
         key = paths.delta_key(COLLECTION, VCHANNEL, 1, len(self.deltas))
         self.put(key, b"".join(encoded.parts))
         self.timestamp = max(self.timestamp, chunks[-1][0])

@@ -225,10 +225,15 @@ class ProxyWorld:
         kind = GetMessageClass(SERVICE.methods_by_name[method].output_type)
         return kind.FromString(answer)
 
-    async def create(self, name: str, schema: Message, shards: int = 1) -> CollectionRecord:
+    async def create(
+        self, name: str, schema: Message, shards: int = 1, partitions: int = 0
+    ) -> CollectionRecord:
         """Create through the front door; the record."""
         request = pb.CreateCollectionRequest(
-            collection_name=name, schema=schema.SerializeToString(), shards_num=shards
+            collection_name=name,
+            schema=schema.SerializeToString(),
+            shards_num=shards,
+            num_partitions=partitions,
         )
         status = await self.call("CreateCollection", request)
         assert status.code == 0, status
@@ -272,8 +277,9 @@ class ProxyWorld:
                     raise Refusal.COLLECTION_DIFFERS(name=request.name, difference=difference)
                 return m.CollectionResponse(encode(record))
         first = self._ids
-        self._ids += 10
+        self._ids += 10 + request.partitions
         created = self.timestamp()
+        names = [f"{DEFAULT_PARTITION}_{n}" for n in range(request.partitions)]
         record = CollectionRecord(
             id=first,
             name=request.name,
@@ -285,7 +291,10 @@ class ProxyWorld:
                 vchannel_name(PCHANNELS[n % len(PCHANNELS)], first, n)
                 for n in range(request.shards)
             ),
-            partitions=(PartitionRecord(id=first + 1, name=DEFAULT_PARTITION, created=created),),
+            partitions=tuple(
+                PartitionRecord(id=first + 1 + n, name=partition, created=created)
+                for n, partition in enumerate(names or [DEFAULT_PARTITION])
+            ),
             created=created,
             consistency_level=request.consistency_level,
         )

@@ -95,11 +95,12 @@ class SegmentRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedKeys:
-    """The deletes of one entry."""
+    """The deletes of one entry, in one partition or in all (0)."""
 
     position: Position
     body: Body = field(repr=False)
     deletes: int
+    partition_id: PartitionId
     size_bytes: int
     message: HeldMessage = field(repr=False)
 

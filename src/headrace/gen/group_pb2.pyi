@@ -260,6 +260,7 @@ class Rows(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     DELETES_FIELD_NUMBER: _builtins.int
     DELETE_BODY_FIELD_NUMBER: _builtins.int
+    DELETE_PARTITION_ID_FIELD_NUMBER: _builtins.int
     vchannel: _builtins.str
     collection_id: _builtins.int
     partition_id: _builtins.int
@@ -271,6 +272,8 @@ class Rows(_message.Message):
     rows: _builtins.int
     first_row_id: _builtins.int
     deletes: _builtins.int
+    delete_partition_id: _builtins.int
+    """0: the deletes concern all partitions"""
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SegmentRows]: ...
     @_builtins.property
@@ -294,10 +297,11 @@ class Rows(_message.Message):
         body: Global___BodyRef | None = ...,
         deletes: _builtins.int = ...,
         delete_body: Global___BodyRef | None = ...,
+        delete_partition_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "delete_body", b"delete_body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "collection_id", b"collection_id", "delete_body", b"delete_body", "deletes", b"deletes", "fingerprint", b"fingerprint", "first_row_id", b"first_row_id", "first_sent", b"first_sent", "keyed", b"keyed", "part_id", b"part_id", "partition_id", b"partition_id", "rows", b"rows", "segments", b"segments", "vchannel", b"vchannel", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "collection_id", b"collection_id", "delete_body", b"delete_body", "delete_partition_id", b"delete_partition_id", "deletes", b"deletes", "fingerprint", b"fingerprint", "first_row_id", b"first_row_id", "first_sent", b"first_sent", "keyed", b"keyed", "part_id", b"part_id", "partition_id", b"partition_id", "rows", b"rows", "segments", b"segments", "vchannel", b"vchannel", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -494,6 +494,7 @@ class AppendRequest(_message.Message):
     DELETE_BODY_FIELD_NUMBER: _builtins.int
     ROW_BYTES_FIELD_NUMBER: _builtins.int
     DEADLINE_MS_FIELD_NUMBER: _builtins.int
+    DELETE_PARTITION_ID_FIELD_NUMBER: _builtins.int
     vchannel: _builtins.str
     collection_id: _builtins.int
     partition_id: _builtins.int
@@ -508,6 +509,7 @@ class AppendRequest(_message.Message):
     delete_body: _builtins.bytes
     row_bytes: _builtins.int
     deadline_ms: _builtins.int
+    delete_partition_id: _builtins.int
     def __init__(
         self,
         *,
@@ -525,10 +527,11 @@ class AppendRequest(_message.Message):
         delete_body: _builtins.bytes = ...,
         row_bytes: _builtins.int = ...,
         deadline_ms: _builtins.int = ...,
+        delete_partition_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "collection_id", b"collection_id", "deadline_ms", b"deadline_ms", "delete_body", b"delete_body", "deletes", b"deletes", "fingerprint", b"fingerprint", "first_sent", b"first_sent", "keyed", b"keyed", "part_id", b"part_id", "partition_id", b"partition_id", "row_bytes", b"row_bytes", "rows", b"rows", "vchannel", b"vchannel", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "collection_id", b"collection_id", "deadline_ms", b"deadline_ms", "delete_body", b"delete_body", "delete_partition_id", b"delete_partition_id", "deletes", b"deletes", "fingerprint", b"fingerprint", "first_sent", b"first_sent", "keyed", b"keyed", "part_id", b"part_id", "partition_id", b"partition_id", "row_bytes", b"row_bytes", "rows", b"rows", "vchannel", b"vchannel", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

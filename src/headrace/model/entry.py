@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from headrace.model.channel import VChannel
 from headrace.model.ids import (
+    ALL_PARTITIONS,
     CollectionId,
     MessageId,
     PartitionId,
@@ -82,7 +83,8 @@ class Rows:
 
     All rows share the entry's timestamp. Row n has `_row_id` = first_row_id + n. `deletes` hide
     rows with a timestamp strictly below this entry's (DL-2), so an upsert hides the old row, not
-    the new.
+    the new; those of `delete_partition_id` alone, or of all partitions (0). The two ids differ in
+    an upsert by partition key: the old row may be in any partition.
     """
 
     vchannel: VChannel
@@ -100,6 +102,7 @@ class Rows:
     body: Body = field(default=b"", repr=False)
     deletes: int = 0
     delete_body: Body = field(default=b"", repr=False)  # one column: the keys
+    delete_partition_id: PartitionId = ALL_PARTITIONS
 
     @property
     def size_bytes(self) -> int:

@@ -137,6 +137,7 @@ def _fill_rows(out: pb.Rows, entry: Rows) -> None:
     out.part_id, out.fingerprint = entry.part_id, entry.fingerprint
     out.first_sent, out.keyed = entry.first_sent, entry.keyed
     out.rows, out.first_row_id, out.deletes = entry.rows, entry.first_row_id, entry.deletes
+    out.delete_partition_id = entry.delete_partition_id
     for s in entry.segments:
         out.segments.add(segment_id=s.segment_id, first_row=s.first_row, rows=s.rows, opens=s.opens)
 
@@ -164,6 +165,7 @@ def _rows(r: pb.Rows, ts: Timestamp, bodies: memoryview, where: str) -> Rows:
         body=body(r.body),
         deletes=r.deletes,
         delete_body=body(r.delete_body),
+        delete_partition_id=r.delete_partition_id,
     )
 
 

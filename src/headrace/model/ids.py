@@ -19,3 +19,4 @@ Version: TypeAlias = int  # of a collection: every DDL raises it by one
 Revision: TypeAlias = int  # of the meta store
 
 DEFAULT_PARTITION = "_default"  # Milvus's name of the partition that every collection has
+ALL_PARTITIONS: PartitionId = 0  # where a delete names one; no partition has this id

@@ -108,6 +108,12 @@ class Refusal(Enum):
     SHARDS_BAD = Sentence(
         1100, "shards_num is {got}: it must be between 1 and {most} in this cluster"
     )
+    PROPERTY_REFUSED = Sentence(
+        1100,
+        "the property {key!r} of the collection is set, which is not served yet; served are "
+        "{served}",
+    )
+    PROPERTY_BAD = Sentence(1100, "the property {key!r} is {got!r}: it must be {wanted}")
     PROPERTY_NOT_SERVED = Sentence(
         1100, "the property {key!r} of the {what} is set, which is not served yet: leave it out"
     )

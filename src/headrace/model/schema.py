@@ -82,6 +82,11 @@ class Schema:
         return next(f for f in self.fields if f.primary)
 
     @property
+    def partition_key(self) -> Field | None:
+        """The field whose values decide the partitions of rows, or None."""
+        return next((f for f in self.fields if f.partition_key), None)
+
+    @property
     def dynamic(self) -> Field | None:
         """The $meta field, or None when the collection has none."""
         return next((f for f in self.fields if f.dynamic), None)

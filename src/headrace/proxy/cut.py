@@ -1,11 +1,12 @@
 """How a request is cut into parts: a pure function of its bytes, its id and the number of shards.
 
 **Owns** the cut. **Does not own** the hash (`key_hash`) or what becomes of parts (`writes`). Parts
-are numbered by shard and then by place, so a repetition of a request, through any proxy and under
-any version of the schema, has the same parts under the same numbers.
+are numbered by shard, then by partition, where a partition key decides it, and then by place, so a
+repetition of a request, through any proxy and under any version of the schema, has the same parts
+under the same numbers: a collection with a partition key has its partitions for life.
 
-A part holds the rows of one shard, as many as one entry takes. Sizes are estimated from the columns
-that were sent; a row's share of the encoding around it is not counted.
+A part holds rows of one shard and one partition, as many as one entry takes. Sizes are estimated
+from the columns that were sent; a row's share of the encoding around it is not counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,11 +31,15 @@ MADE_KEY_BYTES = 24  # of an automatic key, the longest as a text
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartRows:
-    """The rows of one part, rising; `places` None = all rows of the request."""
+    """The rows of one part, rising; `places` None = all rows of the request.
+
+    `partition` is a place among those that the request's rows may go to.
+    """
 
     number: int
     shard: int
     places: Places | None
+    partition: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,19 +105,42 @@ def row_sizes(rows: CheckedRows, upsert: bool) -> Sizes:
     return Sizes(sizes.fixed + MADE_KEY_BYTES, sizes.own) if rows.schema.key.auto_id else sizes
 
 
-def cut(shard_of_row: Shards, sizes: Sizes, shards: int, bytes_max: int) -> list[PartRows]:
+def cut(
+    shard_of_row: Shards,
+    sizes: Sizes,
+    shards: int,
+    bytes_max: int,
+    partition_of_row: Shards | None = None,
+    partitions: int = 1,
+) -> list[PartRows]:
     """The parts of a request; `Invalid` when a single row is larger than an entry may be.
 
-    Rows with shard -1 are left out.
+    Rows with shard -1 are left out. Without `partition_of_row` all go to one partition.
     """
     _check_rows(sizes, len(shard_of_row), bytes_max)
-    whole = shards == 1 and int(shard_of_row.min(initial=0)) == 0
+    target_of_row = shard_of_row
+    if partition_of_row is not None:
+        target_of_row = np.where(
+            shard_of_row < 0, shard_of_row, shard_of_row * partitions + partition_of_row
+        )
     parts: list[PartRows] = []
-    for shard in range(shards):
-        places = None if whole else np.flatnonzero(shard_of_row == shard)
+    for target, places in _by_target(target_of_row, shards * partitions):
+        shard, partition = divmod(target, partitions)
         for piece in _pieces(places, len(shard_of_row), sizes, bytes_max):
-            parts.append(PartRows(len(parts), shard, piece))
+            parts.append(PartRows(len(parts), shard, piece, partition))
     return parts
+
+
+def _by_target(target_of_row: Shards, targets: int) -> Iterator[tuple[int, Places | None]]:
+    """The targets that have rows, rising, with the places of these; None = all rows."""
+    if targets == 1 and int(target_of_row.min(initial=0)) == 0:
+        yield 0, None
+        return
+    order = np.argsort(target_of_row, kind="stable")
+    there, starts = np.unique(target_of_row[order], return_index=True)
+    for target, places in zip(there.tolist(), np.split(order, starts[1:]), strict=True):
+        if target >= 0:
+            yield target, places
 
 
 def kept_of(keys: pa.Array) -> Places | None:

@@ -1,4 +1,4 @@
-"""The hash that spreads rows over shards, for whole columns at once.
+"""The hash that spreads rows over shards and partitions, for whole columns at once.
 
 **Owns** the functions. They must never change: a repetition of a request, an upsert and a delete
 find the shard of a key by them, for as long as the collection lives. **Does not own** how a request
@@ -7,7 +7,8 @@ is cut (`cut`).
 int64 keys go through the finaliser of splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom
 number generators", 2014, with Stafford's variant 13). Texts are read as little-endian words of 8
 bytes, the last padded with zeros, each mixed into the hash so far, the length last. A shard is the
-upper half of the hash, scaled.
+upper half of the hash, scaled; a partition, of a partition key, the lower half, so that the two
+differ where one column is like the other.
 """
 
 from typing import TypeAlias
@@ -23,6 +24,7 @@ _WORD = 8
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLY_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MULTIPLY_2 = np.uint64(0x94D049BB133111EB)
+_LOWER = np.uint64(0xFFFFFFFF)
 
 
 def _mix(values: Hashes) -> Hashes:
@@ -83,3 +85,8 @@ def hash_rows(request_id: bytes, count: int) -> Hashes:
 def shards_of(hashes: Hashes, shards: int) -> Shards:
     """The shard of every hash, from 0."""
     return (((hashes >> np.uint64(32)) * np.uint64(shards)) >> np.uint64(32)).astype(np.int64)
+
+
+def partitions_of(hashes: Hashes, partitions: int) -> Shards:
+    """The partition of every hash of a partition key, from 0."""
+    return (((hashes & _LOWER) * np.uint64(partitions)) >> np.uint64(32)).astype(np.int64)

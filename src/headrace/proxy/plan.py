@@ -13,35 +13,36 @@ import pyarrow as pa
 from headrace.binlog.body import encode_keys, encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.meta.records import CollectionRecord
-from headrace.model.ids import DEFAULT_PARTITION, PartitionId
+from headrace.model.ids import ALL_PARTITIONS, DEFAULT_PARTITION, PartitionId
 from headrace.model.request import part_id
 from headrace.proxy.automatic_keys import AutomaticKeys
 from headrace.proxy.cut import PartRows, cut, kept_of, row_sizes, sizes_of, take
 from headrace.proxy.errors import Refusal
 from headrace.proxy.identity import Identity
-from headrace.proxy.key_hash import hash_keys, hash_rows, shards_of
+from headrace.proxy.key_hash import Shards, hash_keys, hash_rows, partitions_of, shards_of
 from headrace.proxy.rows_check import CheckedRows
 from headrace.rpc.messages import AppendRequest
 
 # The share of an entry that the cut fills; the rest is for the encoding around the values.
 FILLED = 0.875
-ALL_PARTITIONS: PartitionId = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A write into one version of a collection.
 
-    `keys` are the keys of all rows, made ones included (of a delete: the keys to delete).
-    `replaced` are the keys whose older rows go, None in an insert. `columns` are those of the rows,
-    none in a delete.
+    `partition_ids` are those of the parts' partitions, in their order. `keys` are the keys of all
+    rows, made ones included (of a delete: the keys to delete). `replaced` are the keys whose older
+    rows go, in `replaced_in`, a partition or all; None in an insert. `columns` are those of the
+    rows, none in a delete.
     """
 
     record: CollectionRecord
-    partition_id: PartitionId
+    partition_ids: Sequence[PartitionId]
     parts: Sequence[PartRows]
     keys: pa.Array
     replaced: pa.Array | None
+    replaced_in: PartitionId
     columns: Sequence[pa.Array]
 
     def append_request(
@@ -63,7 +64,7 @@ class Plan:
         return AppendRequest(
             vchannel=self.record.vchannels[part.shard],
             collection_id=self.record.id,
-            partition_id=self.partition_id,
+            partition_id=self.partition_ids[part.partition],
             version=self.record.version,
             part_id=part_id(self.record.id, identity.request_id, part.number),
             fingerprint=identity.fingerprint,
@@ -73,6 +74,7 @@ class Plan:
             body=body,
             deletes=deletes,
             delete_body=delete_body,
+            delete_partition_id=self.replaced_in if deletes else ALL_PARTITIONS,
             row_bytes=len(body),
         )
 
@@ -83,7 +85,22 @@ def partition_of(record: CollectionRecord, name: str) -> PartitionId:
     for partition in record.partitions:
         if partition.name == wanted and not partition.dropped:
             return partition.id
-    raise Refusal.PARTITION_NOT_FOUND(at="partition_name", collection=record.name, name=name)
+    raise Refusal.PARTITION_NOT_FOUND(at="partition_name", collection=record.name, name=wanted)
+
+
+def check_partition(record: CollectionRecord, name: str) -> None:
+    """Whether rows may go to a partition; `Invalid` where a partition key decides that."""
+    if record.schema.partition_key is None:
+        partition_of(record, name)
+    elif name:
+        raise Refusal.PARTITION_KEY_OWNS(at="partition_name", name=record.name)
+
+
+def _scope(record: CollectionRecord, partition_id: PartitionId) -> PartitionId:
+    """Where a delete in a partition is to look: in all, if there is no other. An entry stands only
+    under the version that it was made for, so none can have come in between."""
+    live = sum(not p.dropped for p in record.partitions)
+    return partition_id if live > 1 else ALL_PARTITIONS
 
 
 async def plan_rows(
@@ -116,23 +133,46 @@ async def plan_rows(
         left_out = np.ones(rows.count, np.bool_)
         left_out[kept] = False
         shard_of_row[left_out] = -1
-    parts = cut(shard_of_row, row_sizes(rows, upsert), shards, int(FILLED * entry_bytes_max))
+    check_partition(record, partition)
+    by_key = _partition_of_row(record, rows)
+    if by_key is None:
+        partition_id = partition_of(record, partition)
+        partition_ids: tuple[PartitionId, ...] = (partition_id,)
+        replaced_in = _scope(record, partition_id)
+    else:
+        partition_ids = tuple(p.id for p in record.partitions)
+        replaced_in = ALL_PARTITIONS  # the older row may have had another partition key
+    parts = cut(
+        shard_of_row,
+        row_sizes(rows, upsert),
+        shards,
+        int(FILLED * entry_bytes_max),
+        by_key,
+        len(partition_ids),
+    )
     columns = [keys if column is None else column for column in rows.columns]
     replaced = rows.keys if upsert else None
-    return Plan(record, partition_of(record, partition), parts, keys, replaced, columns)
+    return Plan(record, partition_ids, parts, keys, replaced, replaced_in, columns)
+
+
+def _partition_of_row(record: CollectionRecord, rows: CheckedRows) -> Shards | None:
+    field = record.schema.partition_key
+    if field is None:
+        return None
+    values = rows.columns[record.schema.fields.index(field)]
+    assert values is not None
+    return partitions_of(hash_keys(values), len(record.partitions))
 
 
 def plan_delete(
     record: CollectionRecord, partition: str, keys: pa.Array, entry_bytes_max: int
 ) -> Plan:
-    """The plan of a delete of these keys, each named once; without a partition, in all of them.
-
-    `Invalid` in one partition of several: files of deletes do not say of which they are.
-    """
-    partition_id = partition_of(record, partition) if partition else ALL_PARTITIONS
-    if partition and sum(not p.dropped for p in record.partitions) > 1:
-        raise Refusal.DELETE_IN_PARTITION(at="partition_name", name=partition)
+    """The plan of a delete of these keys, each named once; without a partition, in all of them."""
+    partition_id = ALL_PARTITIONS
+    if partition:
+        check_partition(record, partition)
+        partition_id = _scope(record, partition_of(record, partition))
     shards = len(record.vchannels)
     shard_of_key = shards_of(hash_keys(keys), shards)
     parts = cut(shard_of_key, sizes_of([keys]), shards, int(FILLED * entry_bytes_max))
-    return Plan(record, partition_id, parts, keys, keys, ())
+    return Plan(record, (partition_id,), parts, keys, keys, partition_id, ())

@@ -93,6 +93,7 @@ def type_name(code: int) -> str:
 
 def check_schema(message: Message, *, fields_max: int) -> Schema:
     """The schema of a create request; `Invalid` naming the field that is wrong or not served."""
+    _refuse_later_kinds(message)
     refuse_unserved(message)
     for pair in message.properties:
         raise Refusal.PROPERTY_NOT_SERVED(at=pair.key, key=pair.key, what="schema")
@@ -111,10 +112,27 @@ def check_schema(message: Message, *, fields_max: int) -> Schema:
     return Schema(fields=tuple(fields), description=message.description)
 
 
+def _refuse_later_kinds(message: Message) -> None:
+    """Name the field where a schema uses what came to Milvus later than the types served here."""
+    served = ", ".join(t.name for t in SERVED_TYPES)
+    for item in message.struct_array_fields:
+        raise Refusal.TYPE_NOT_SERVED(
+            at=item.name, name=item.name, type="ARRAY of STRUCT", served=served
+        )
+    outputs = [name for function in message.functions for name in function.output_field_names]
+    outputs += [item.name for item in message.fields if item.is_function_output]
+    for name in outputs:
+        raise Refusal.FUNCTION_OUTPUT(at=name, name=name, served=served)
+
+
 def _check_together(fields: list[Field]) -> None:
     keys = [f for f in fields if f.primary]
     if len(keys) != 1:
         raise Refusal.KEY_COUNT(at="is_primary_key", got=len(keys))
+    parting = [f.name for f in fields if f.partition_key]
+    if len(parting) > 1:
+        names = ", ".join(parting)
+        raise Refusal.PARTITION_KEY_COUNT(at=parting[1], got=len(parting), names=names)
     vectors = [f.name for f in fields if f.type.is_vector]
     if not 1 <= len(vectors) <= VECTORS_MAX:
         names = ", ".join(vectors) or "none"
@@ -143,6 +161,8 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
         _check_key(item, kind, rule, default)
     elif automatic:
         raise Refusal.AUTO_ID_FIELD(at=name, name=name)
+    if item.is_partition_key:
+        _check_partition_key(item, kind, rule)
     parameters = _check_parameters(item, kind, parameters_of(kind, element))
     if isinstance(default, str) and len(default.encode()) > parameters["max_length"]:
         raise Refusal.DEFAULT_BAD(at=name, name=name, got=default, reason="above its max_length")
@@ -153,6 +173,7 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
         primary=item.is_primary_key,
         auto_id=automatic,
         nullable=item.nullable,
+        partition_key=item.is_partition_key,
         max_length=parameters.get("max_length", 0),
         dim=parameters.get("dim", 0),
         element_type=element,
@@ -171,6 +192,17 @@ def _check_key(item: Message, kind: DataType, rule: TypeRule, default: Scalar) -
         raise Refusal.KEY_PLAIN(at=name, name=name, what="nullable")
     if default is not None:
         raise Refusal.KEY_PLAIN(at=name, name=name, what="given a default")
+
+
+def _check_partition_key(item: Message, kind: DataType, rule: TypeRule) -> None:
+    name = item.name
+    if item.is_primary_key:
+        raise Refusal.PARTITION_KEY_BAD(at=name, name=name, reason="it is the primary key")
+    if not rule.key:
+        reason = f"it has type {kind.name}, not INT64 or VARCHAR"
+        raise Refusal.PARTITION_KEY_BAD(at=name, name=name, reason=reason)
+    if item.nullable:
+        raise Refusal.PARTITION_KEY_BAD(at=name, name=name, reason="it is nullable")
 
 
 def _check_element(item: Message, kind: DataType) -> DataType:
@@ -265,6 +297,7 @@ def schema_message(name: str, schema: Schema) -> Message:
             is_primary_key=field.primary,
             autoID=field.auto_id,
             nullable=field.nullable,
+            is_partition_key=field.partition_key,
         )
         if field.element_type is not DataType.NONE:
             item.element_type = int(field.element_type)

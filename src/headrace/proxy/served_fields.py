@@ -35,6 +35,7 @@ SERVED: Mapping[str, frozenset[str]] = {
             "shards_num",
             "consistency_level",
             "properties",
+            "num_partitions",
         ),
         "CollectionSchema": (
             "name",
@@ -56,7 +57,9 @@ SERVED: Mapping[str, frozenset[str]] = {
             "element_type",
             "default_value",
             "nullable",
+            "is_partition_key",
         ),
+        "AlterCollectionRequest": (*_NAMED, "collectionID", "properties", "delete_keys"),
         "DropCollectionRequest": _NAMED,
         "RenameCollectionRequest": ("base", "db_name", "oldName", "newName", "newDBName"),
         "HasCollectionRequest": _NAMED,
@@ -129,7 +132,6 @@ INSTEAD: Mapping[str, str] = {
     "namespace": "use one collection a namespace",
     "partial_update": "upsert whole rows",
     "field_ops": "upsert whole rows",
-    "num_partitions": "create the collection without a partition key",
     "functions": "compute the output fields before you insert",
     "hash_keys": "leave it out: rows are hashed by their keys",
 }

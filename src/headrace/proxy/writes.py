@@ -27,7 +27,7 @@ from headrace.proxy.expressions import keys_of
 from headrace.proxy.identity import Identity, KnownTime, identify
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, pb
-from headrace.proxy.plan import Plan, partition_of, plan_delete, plan_rows
+from headrace.proxy.plan import Plan, check_partition, plan_delete, plan_rows
 from headrace.proxy.rows_check import check_rows
 from headrace.proxy.sending import Sender, Standing
 from headrace.proxy.settings import ProxySettings
@@ -100,7 +100,7 @@ class Writes:
                 raise Refusal.SCHEMA_MISMATCH(at="schema_timestamp", name=record.name)
             check = partial(check_rows, record.schema, request, upsert=upsert)
             rows = await self._aside(call, check)
-            partition_of(record, request.partition_name)
+            check_partition(record, request.partition_name)
             return await plan_rows(
                 record,
                 request.partition_name,

@@ -1,11 +1,12 @@
 """Deletes: which rows of a file they hide (DL-2).
 
-**Owns** the rule: a delete hides rows with its key and a timestamp strictly below its own. **Does
-not own** which delta logs count (`reader.lists`) or how they are read (`reader.snapshot`).
+**Owns** the rule: a delete hides rows with its key and a timestamp strictly below its own, those of
+its partition or of all. **Does not own** which delta logs count (`reader.lists`) or how they are
+read (`reader.snapshot`).
 
-Of each key only the latest delete matters. Keys are kept sorted, so that a file's part of them is
-found by its key range, and rows are looked up by binary search (int64) or by Arrow's hash table
-(varchar); nothing here loops over rows.
+Of each key only the latest delete matters, in each partition. Keys are kept sorted, so that the
+part of them that a file needs is found by its key range, and rows are looked up by binary search
+(int64) or by Arrow's hash table (varchar); nothing here loops over rows.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.binlog.columns import KEY_COLUMN
+from headrace.binlog.delta_log import PARTITION_COLUMN
+from headrace.model.ids import ALL_PARTITIONS, PartitionId
 from headrace.model.schema import TIMESTAMP_COLUMN
 from headrace.model.segment import FileRef
 from headrace.model.timestamp import Timestamp
@@ -70,16 +73,47 @@ class Deletes:
         return low
 
 
-def latest(tables: list[pa.Table], key_type: pa.DataType, at: Timestamp) -> Deletes:
-    """The deletes of delta logs at or below a timestamp, the latest of each key."""
-    if not tables:
-        return Deletes(pa.array([], key_type), np.zeros(0, dtype=np.int64))
-    joined = pa.concat_tables(tables)
-    joined = joined.filter(pc.less_equal(joined[TIMESTAMP_COLUMN], at))
-    grouped = joined.group_by(KEY_COLUMN).aggregate([(TIMESTAMP_COLUMN, "max")])
-    grouped = grouped.sort_by(KEY_COLUMN).combine_chunks()
-    keys, timestamps = grouped[KEY_COLUMN], grouped[f"{TIMESTAMP_COLUMN}_max"]
-    return Deletes(_one(keys, key_type), _one(timestamps, pa.int64()).to_numpy())
+class AllDeletes:
+    """The deletes of a snapshot, asked for by partition: of delta logs, at or below a timestamp."""
+
+    def __init__(self, tables: list[pa.Table], key_type: pa.DataType, at: Timestamp) -> None:
+        self._key_type = key_type
+        self._everywhere = Deletes(pa.array([], key_type), np.zeros(0, dtype=np.int64))
+        self._each: pa.Table | None = None  # the latest of each key and partition, if any has one
+        self._found: dict[PartitionId, Deletes] = {}
+        if not tables:
+            return
+        joined = pa.concat_tables(tables)
+        joined = joined.filter(pc.less_equal(joined[TIMESTAMP_COLUMN], at))
+        if pc.all(pc.equal(joined[PARTITION_COLUMN], ALL_PARTITIONS)).as_py() is False:
+            self._each = _latest(joined, [KEY_COLUMN, PARTITION_COLUMN])
+        else:
+            self._everywhere = self._sorted(joined)
+
+    @property
+    def name_partitions(self) -> bool:
+        """Whether any of them concerns one partition only."""
+        return self._each is not None
+
+    def of(self, partition_id: PartitionId) -> Deletes:
+        """Those that may hide rows of a partition."""
+        if self._each is None:
+            return self._everywhere
+        if partition_id not in self._found:
+            where = self._each[PARTITION_COLUMN]
+            here = pc.is_in(where, pa.array([ALL_PARTITIONS, partition_id], pa.int64()))
+            self._found[partition_id] = self._sorted(self._each.filter(here))
+        return self._found[partition_id]
+
+    def _sorted(self, table: pa.Table) -> Deletes:
+        grouped = _latest(table, [KEY_COLUMN]).sort_by(KEY_COLUMN).combine_chunks()
+        timestamps = _one(grouped[TIMESTAMP_COLUMN], pa.int64()).to_numpy()
+        return Deletes(_one(grouped[KEY_COLUMN], self._key_type), timestamps)
+
+
+def _latest(table: pa.Table, by: list[str]) -> pa.Table:
+    grouped = table.group_by(by).aggregate([(TIMESTAMP_COLUMN, "max")])
+    return grouped.select([*by, f"{TIMESTAMP_COLUMN}_max"]).rename_columns([*by, TIMESTAMP_COLUMN])
 
 
 def _one(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from headrace.binlog.columns import OWN_FIELDS, arrow_field, in_memory
 from headrace.model.errors import Corrupt
+from headrace.model.ids import PartitionId
 from headrace.model.schema import TIMESTAMP_COLUMN, DataType, Field, Schema
 from headrace.model.segment import FileRef
 from headrace.model.timestamp import Timestamp
@@ -38,6 +39,7 @@ class FileRows:
 
     files: pafs.FileSystem = field(repr=False)
     ref: FileRef
+    partition_id: PartitionId
     written: Schema = field(repr=False)
     schema: Schema = field(repr=False)
     deletes: Deletes = field(repr=False)  # those within the file

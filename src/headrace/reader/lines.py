@@ -5,18 +5,22 @@ files lack. **Does not own** the rule of deletes (DL-2) or the reader's own way 
 test runs every program and compares.
 
 The programs need the tool and the files, and none of our code. They name each file, since only
-listed files count: a glob would read those of killed writers too.
+listed files count: a glob would read those of killed writers too. Partitions are in them only where
+a delete concerns one of them; names that are no field's then have a space.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.binlog.delta_log import PARTITION_COLUMN
 from headrace.model.errors import NotFound
+from headrace.model.ids import PartitionId
 from headrace.model.schema import ROW_ID_COLUMN, TIMESTAMP_COLUMN, DataType, Field
 from headrace.objects.arrow_files import local_root
 from headrace.reader.snapshot import Snapshot
 
+_PLACE = "partition id"
 _TYPES = {  # for defaults: (DuckDB, Polars, PyArrow)
     DataType.BOOL: ("BOOLEAN", "pl.Boolean", "pa.bool_()"),
     DataType.INT8: ("TINYINT", "pl.Int8", "pa.int8()"),
@@ -32,9 +36,13 @@ _TYPES = {  # for defaults: (DuckDB, Polars, PyArrow)
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Insert logs with the same columns: (name in the snapshot, name in the files or None)."""
+    """Insert logs with the same columns: (name in the snapshot, name in the files or None).
+
+    `partition_id` is None where partitions do not matter.
+    """
 
     columns: tuple[tuple[str, str | None], ...]
+    partition_id: PartitionId | None
     paths: tuple[str, ...]
 
 
@@ -48,25 +56,40 @@ def duckdb_sql(snapshot: Snapshot, store: str | Path, query: str = "") -> str:
             return f"{_identifier(source)} AS {_identifier(name)}"
         return f"{_sql_value(_field(snapshot, name))} AS {_identifier(name)}"
 
-    parts = [
-        f"SELECT {', '.join(column(*c) for c in g.columns)}\n    FROM read_parquet("
-        + _listed(g.paths, _sql_text)
-        + ")"
-        for g in _groups(snapshot, store)
-    ]
+    parts = []
+    for group in _groups(snapshot, store):
+        columns = [column(*c) for c in group.columns]
+        if group.partition_id is not None:
+            columns.append(f"{group.partition_id} AS {_identifier(_PLACE)}")
+        files = f"read_parquet({_listed(group.paths, _sql_text)})"
+        parts.append(f"SELECT {', '.join(columns)}\n    FROM {files}")
     made = ["WITH stored AS (\n    " + "\n    UNION ALL BY NAME ".join(parts) + "\n)"]
+    own = [ROW_ID_COLUMN, TIMESTAMP_COLUMN]
     shown, join = f"{TIMESTAMP_COLUMN} <= {at}", ""
     deltas = _deltas(snapshot, store)
-    if deltas:
+    if snapshot.deletes.name_partitions:
+        own.append(_identifier(_PLACE))
+        made.append(
+            f"deletes AS (\n    SELECT key, coalesce({PARTITION_COLUMN}, 0) AS place, "
+            f"max({TIMESTAMP_COLUMN}) AS until\n"
+            f"    FROM read_parquet({_listed(deltas, _sql_text)}, union_by_name = true)\n"
+            f"    WHERE {TIMESTAMP_COLUMN} <= {at} GROUP BY ALL\n)"
+        )
+        shown += (
+            f" AND NOT EXISTS (\n        FROM deletes WHERE deletes.key = stored.{key}\n"
+            f"        AND deletes.place IN (0, stored.{_identifier(_PLACE)})\n"
+            f"        AND deletes.until > stored.{TIMESTAMP_COLUMN}\n    )"
+        )
+    elif deltas:
         made.append(
             f"deletes AS (\n    SELECT key, max({TIMESTAMP_COLUMN}) AS until\n"
             f"    FROM read_parquet({_listed(deltas, _sql_text)})\n"
             f"    WHERE {TIMESTAMP_COLUMN} <= {at} GROUP BY key\n)"
         )
         join = f" LEFT JOIN deletes ON stored.{key} = deletes.key"
-        shown += f" AND (until IS NULL OR {TIMESTAMP_COLUMN} >= until)"
+        shown += f" AND (deletes.until IS NULL OR {TIMESTAMP_COLUMN} >= deletes.until)"
     made.append(
-        f"rows AS (\n    SELECT stored.* EXCLUDE ({ROW_ID_COLUMN}, {TIMESTAMP_COLUMN})\n"
+        f"rows AS (\n    SELECT stored.* EXCLUDE ({', '.join(own)})\n"
         f"    FROM stored{join}\n    WHERE {shown}\n)"
     )
     ends = f"sum({key})" if _is_number(snapshot) else f"min({key}), max({key})"
@@ -88,18 +111,11 @@ def polars_program(snapshot: Snapshot, store: str | Path) -> str:
     made = ["import polars as pl", "", "stored = ["]
     for group in _groups(snapshot, store):
         columns = ", ".join(column(*c) for c in group.columns)
+        if group.partition_id is not None:
+            columns += f', pl.lit({group.partition_id}, dtype=pl.Int64).alias("{_PLACE}")'
         made.append(f"    pl.scan_parquet({_listed(group.paths, repr)}).select({columns}),")
     made += ["]", f'rows = pl.concat(stored, how="vertical_relaxed").filter({young})']
-    deltas = _deltas(snapshot, store)
-    if deltas:
-        until = f'pl.col("{TIMESTAMP_COLUMN}").max().alias("_until")'
-        later = f'pl.col("{TIMESTAMP_COLUMN}") >= pl.col("_until")'
-        made += [
-            f"deletes = pl.scan_parquet({_listed(deltas, repr)}).filter({young})",
-            f'deletes = deletes.group_by("key").agg({until})',
-            f'rows = rows.join(deletes, left_on={key!r}, right_on="key", how="left")',
-            f'rows = rows.filter(pl.col("_until").is_null() | ({later})).drop("_until")',
-        ]
+    made += _polars_deletes(snapshot, store, young)
     ends = ["sum"] if _is_number(snapshot) else ["min", "max"]
     shown = ", ".join(f'pl.col({key!r}).{e}().alias("{e}")' for e in ends)
     made += [
@@ -107,6 +123,37 @@ def polars_program(snapshot: Snapshot, store: str | Path) -> str:
         f"print(*rows.select(pl.len(), {shown}).collect().row(0))",
     ]
     return "\n".join(made)
+
+
+def _polars_deletes(snapshot: Snapshot, store: str | Path, young: str) -> list[str]:
+    """The lines that leave the visible rows in `rows`."""
+    key = snapshot.fields.key.name
+    deltas = _deltas(snapshot, store)
+    until = f'pl.col("{TIMESTAMP_COLUMN}").max().alias("until when")'
+    later = f'pl.col("{TIMESTAMP_COLUMN}") >= pl.col("until when")'
+    keep = f'rows.filter(pl.col("until when").is_null() | ({later})).drop("until when")'
+    if snapshot.deletes.name_partitions:
+        place = f'pl.col("{PARTITION_COLUMN}").fill_null(0).alias("{_PLACE}")'
+        return [
+            f"deletes = [pl.scan_parquet(file) for file in {_listed(deltas, repr)}]",
+            f'deletes = pl.concat(deletes, how="diagonal").filter({young})',
+            f"deletes = deletes.with_columns({place})",
+            f'everywhere = deletes.filter(pl.col("{_PLACE}") == 0).group_by("key").agg({until})',
+            f'rows = rows.join(everywhere, left_on={key!r}, right_on="key", how="left")',
+            f"rows = {keep}",
+            f'within = deletes.group_by("key", "{_PLACE}").agg({until})',
+            f'left, right = [{key!r}, "{_PLACE}"], ["key", "{_PLACE}"]',
+            'rows = rows.join(within, left_on=left, right_on=right, how="left")',
+            f'rows = {keep}.drop("{_PLACE}")',
+        ]
+    if deltas:
+        return [
+            f"deletes = pl.scan_parquet({_listed(deltas, repr)}).filter({young})",
+            f'deletes = deletes.group_by("key").agg({until})',
+            f'rows = rows.join(deletes, left_on={key!r}, right_on="key", how="left")',
+            f"rows = {keep}",
+        ]
+    return []
 
 
 def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
@@ -131,22 +178,14 @@ def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
     ]
     for group in _groups(snapshot, store):
         columns = ", ".join(column(*c) for c in group.columns)
+        if group.partition_id is not None:
+            columns += f', "{_PLACE}": pc.scalar(pa.scalar({group.partition_id}, pa.int64()))'
         made += [
             f"files = ds.dataset({_listed(group.paths, repr)})",
             f"stored.append(files.to_table(columns={{{columns}}}, filter=young))",
         ]
     made.append('rows = pa.concat_tables(stored, promote_options="permissive")')
-    deltas = _deltas(snapshot, store)
-    if deltas:
-        until = f'pc.field("{TIMESTAMP_COLUMN}_max")'
-        made += [
-            f"deletes = ds.dataset({_listed(deltas, repr)}).to_table(filter=young)",
-            f'deletes = deletes.group_by("key").aggregate([("{TIMESTAMP_COLUMN}", "max")])',
-            f'ids = rows.select([{key!r}, "{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}"])',
-            f'ids = ids.join(deletes, {key!r}, "key")',
-            f'ids = ids.filter({until}.is_null() | (pc.field("{TIMESTAMP_COLUMN}") >= {until}))',
-            f'rows = rows.filter(pc.field("{ROW_ID_COLUMN}").isin(ids["{ROW_ID_COLUMN}"]))',
-        ]
+    made += _pyarrow_deletes(snapshot, store)
     ends = ["sum"] if _is_number(snapshot) else ["min", "max"]
     shown = ", ".join(f"pc.{e}(rows[{key!r}])" for e in ends)
     made += [
@@ -156,15 +195,53 @@ def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
     return "\n".join(made)
 
 
+def _pyarrow_deletes(snapshot: Snapshot, store: str | Path) -> list[str]:
+    """The lines that leave the visible rows in `rows`."""
+    key = snapshot.fields.key.name
+    deltas = _deltas(snapshot, store)
+    until = f'pc.field("{TIMESTAMP_COLUMN}_max")'
+    keep = f'ids.filter({until}.is_null() | (pc.field("{TIMESTAMP_COLUMN}") >= {until}))'
+    if snapshot.deletes.name_partitions:
+        return [
+            f"deltas = {_listed(deltas, repr)}",
+            "deltas = [ds.dataset(file).to_table(filter=young) for file in deltas]",
+            'deletes = pa.concat_tables(deltas, promote_options="default")',
+            f'place = pc.fill_null(deletes["{PARTITION_COLUMN}"], 0)',
+            f'deletes = deletes.append_column("{_PLACE}", place)',
+            f'latest = [("{TIMESTAMP_COLUMN}", "max")]',
+            f'everywhere = deletes.filter(pc.field("{_PLACE}") == 0).group_by("key")',
+            f'ids = rows.select([{key!r}, "{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}", "{_PLACE}"])',
+            f'ids = ids.join(everywhere.aggregate(latest), {key!r}, "key")',
+            f'ids = {keep}.drop_columns(["{TIMESTAMP_COLUMN}_max"])',
+            f'within = deletes.group_by(["key", "{_PLACE}"]).aggregate(latest)',
+            f'ids = ids.join(within, [{key!r}, "{_PLACE}"], ["key", "{_PLACE}"])',
+            f"ids = {keep}",
+            f'rows = rows.filter(pc.field("{ROW_ID_COLUMN}").isin(ids["{ROW_ID_COLUMN}"]))',
+            f'rows = rows.drop_columns(["{_PLACE}"])',
+        ]
+    if deltas:
+        return [
+            f"deletes = ds.dataset({_listed(deltas, repr)}).to_table(filter=young)",
+            f'deletes = deletes.group_by("key").aggregate([("{TIMESTAMP_COLUMN}", "max")])',
+            f'ids = rows.select([{key!r}, "{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}"])',
+            f'ids = ids.join(deletes, {key!r}, "key")',
+            f"ids = {keep}",
+            f'rows = rows.filter(pc.field("{ROW_ID_COLUMN}").isin(ids["{ROW_ID_COLUMN}"]))',
+        ]
+    return []
+
+
 def _groups(snapshot: Snapshot, store: str | Path) -> list[_Group]:
     names = [*snapshot.schema.names, ROW_ID_COLUMN, TIMESTAMP_COLUMN]
-    groups: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+    parted = snapshot.deletes.name_partitions
+    groups: dict[tuple[tuple[tuple[str, str | None], ...], PartitionId | None], list[str]] = {}
     for file in snapshot.files:
         columns = tuple((name, file.source(name)) for name in names)
-        groups.setdefault(columns, []).append(_location(store, file.ref.key))
+        place = (columns, file.partition_id if parted else None)
+        groups.setdefault(place, []).append(_location(store, file.ref.key))
     if not groups:
         raise NotFound(f"collection {snapshot.name!r} has no files yet", field="collection")
-    return [_Group(columns, tuple(paths)) for columns, paths in groups.items()]
+    return [_Group(*place, tuple(paths)) for place, paths in groups.items()]
 
 
 def _deltas(snapshot: Snapshot, store: str | Path) -> tuple[str, ...]:

@@ -27,8 +27,8 @@ from headrace.model.ids import CollectionId, Revision
 from headrace.model.schema import RESERVED_COLUMNS, ROW_ID_COLUMN, TIMESTAMP_COLUMN, Schema
 from headrace.model.timestamp import Timestamp
 from headrace.objects.arrow_files import file_system
-from headrace.objects.s3 import S3Access
-from headrace.reader.deletes import Deletes, latest
+from headrace.objects.s3_access import S3Access
+from headrace.reader.deletes import AllDeletes
 from headrace.reader.file_rows import FileRows, column_field, filled
 from headrace.reader.lists import Found, find_collection, find_snapshot, gone, read_object
 
@@ -95,16 +95,24 @@ class Snapshot:
     @cached_property
     def files(self) -> tuple[FileRows, ...]:
         """The insert logs that have rows at or below the timestamp."""
-        deletes, made = self._deletes, []
+        deletes, made = self.deletes, []
         for segment in self.found.segments:
             written = self.found.listed.schemas.get(segment.version)
             if written is None:
                 raise Corrupt(f"the list has no schema of version {segment.version}")
             for ref in segment.files:
                 if ref.first_timestamp <= self.timestamp:
-                    own = deletes.within(ref)
+                    own = deletes.of(segment.partition_id).within(ref)
                     made.append(
-                        FileRows(self._files, ref, written, self.fields, own, self.timestamp)
+                        FileRows(
+                            files=self._files,
+                            ref=ref,
+                            partition_id=segment.partition_id,
+                            written=written,
+                            schema=self.fields,
+                            deletes=own,
+                            at=self.timestamp,
+                        )
                     )
         return tuple(made)
 
@@ -194,7 +202,8 @@ class Snapshot:
         return whole
 
     @cached_property
-    def _deletes(self) -> Deletes:
+    def deletes(self) -> AllDeletes:
+        """The deletes at or below the timestamp; read from the delta logs once."""
         tables = []
         for ref in self.found.listed.deltas:
             if ref.first_timestamp <= self.timestamp:
@@ -202,7 +211,7 @@ class Snapshot:
                     tables.append(delta_log.read(read_object(self._files, ref.key)))
                 except FileNotFoundError as error:
                     raise gone(ref.key) from error
-        return latest(tables, key_type(self.fields), self.timestamp)
+        return AllDeletes(tables, key_type(self.fields), self.timestamp)
 
     def _names(self, columns: Sequence[str] | None) -> list[str]:
         if columns is None:

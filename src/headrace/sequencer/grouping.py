@@ -178,6 +178,7 @@ class Grouping:
             body=request.body,
             deletes=request.deletes,
             delete_body=request.delete_body,
+            delete_partition_id=request.delete_partition_id,
         )
         self._add(built, entry, part.size_bytes)
         built.parts.append((part, entry))

@@ -58,7 +58,7 @@ class Book:
                 for row in channel.rows:
                     assert isinstance(row.key, int) and isinstance(row.value, int)
                     stands.setdefault((row.key, row.value), Counter())[collection_id] += 1
-                deleted.update(int(key) for _, key in channel.deletes)
+                deleted.update(int(d.key) for d in channel.deletes)
         for write in self.writes:
             if write.kind == "delete":
                 self._check_delete(write, deleted)

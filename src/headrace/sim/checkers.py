@@ -25,10 +25,11 @@ from headrace.meta.records import (
 )
 from headrace.model import codec
 from headrace.model.channel import VChannel, parse_vchannel
+from headrace.model.schema import TIMESTAMP_COLUMN
 from headrace.model.segment import FileRef, SegmentState, may_become
 from headrace.model.timestamp import Timestamp
 from headrace.objects.memory import MemoryServer
-from headrace.sim.oracle import Channel, Row, Truth, Violation
+from headrace.sim.oracle import Channel, Delete, Row, Truth, Violation, by_key
 
 
 class Checkers:
@@ -51,7 +52,7 @@ class Checkers:
         self._mirror: dict[str, bytes] = {}
         self.truths: dict[str, Truth] = {}
         self._row_files: dict[str, list[tuple[int, Timestamp, Any, Any]]] = {}
-        self._delta_files: dict[str, list[tuple[Timestamp, Any]]] = {}
+        self._delta_files: dict[str, list[Delete]] = {}
         self._lists_seen: set[str] = set()
         self._committed: dict[str, None] = {}  # every insert log that meta ever named
 
@@ -144,12 +145,12 @@ class Checkers:
                 )
 
     def _check_deletes_stored(self, vchannel: str, channel: Channel, at: Timestamp) -> None:
-        wanted = Counter((t, key) for t, key in channel.deletes if t <= at)
+        wanted = Counter(d for d in channel.deletes if d.timestamp <= at)
         prefix = self._keys.deltas_prefix(vchannel)
-        found: Counter[tuple[int, Any]] = Counter()
+        found: Counter[Delete] = Counter()
         for key in sorted(k for k in self._mirror if k.startswith(prefix)):
             file = codec.decode(self._mirror[key], FileRef, key)
-            found.update(d for d in self._deletes_in(file.key) if d[0] <= at)
+            found.update(d for d in self._deletes_in(file.key) if d.timestamp <= at)
         if set(wanted) - set(found):
             missing = sorted(set(wanted) - set(found))[:3]
             raise Violation(f"CP-2 {vchannel}: checkpoint {at} passed deletes {missing}")
@@ -259,8 +260,8 @@ class Checkers:
                 if not self._exists(bundle):
                     raise Violation(f"OB-1 list {key} names {bundle}, which is missing")
                 segments += snapshot_list.decode_bundle(self._objects.get(bundle)).segments
-            files = [f for s in segments for f in s.files]
-            for file in [*files, *found.deltas]:
+            files = [(f, s.partition_id) for s in segments for f in s.files]
+            for file in [*(f for f, _ in files), *found.deltas]:
                 if not self._exists(file.key):
                     raise Violation(f"OB-1 list {key} names {file.key}, which is missing")
             if key not in self._lists_seen:
@@ -268,7 +269,7 @@ class Checkers:
                 self._check_snapshot(key, found, files)
 
     def _check_snapshot(
-        self, key: str, found: snapshot_list.SnapshotList, files: list[FileRef]
+        self, key: str, found: snapshot_list.SnapshotList, files: list[tuple[FileRef, int]]
     ) -> None:
         """SN-1: the rows that a reader would show are those of the log."""
         at, collection_id = found.timestamp, found.collection_id
@@ -279,15 +280,16 @@ class Checkers:
                     if channel.drop is not None and channel.drop <= at:
                         return
                     wanted.update(channel.live(at))
-        last_delete: dict[Any, Timestamp] = {}
-        for file in found.deltas:
-            for timestamp, deleted in self._deletes_in(file.key):
-                if timestamp <= at:
-                    last_delete[deleted] = max(timestamp, last_delete.get(deleted, 0))
+        deletes = by_key(
+            d for f in found.deltas for d in self._deletes_in(f.key) if d.timestamp <= at
+        )
         shown: Counter[int] = Counter()
-        for file in files:
+        for file, partition_id in files:
+            if partition_id not in found.partitions:
+                continue
             for row_id, timestamp, row_key, _ in self._rows_in(file.key):
-                if timestamp <= at and timestamp >= last_delete.get(row_key, 0):
+                hidden = any(d.hides(timestamp, partition_id) for d in deletes.get(row_key, ()))
+                if timestamp <= at and not hidden:
                     shown[row_id] += 1
         if shown != Counter(wanted.keys()):
             lost = sorted(set(wanted) - set(shown))[:3]
@@ -334,12 +336,12 @@ class Checkers:
             )
         return self._row_files[key]
 
-    def _deletes_in(self, key: str) -> list[tuple[Timestamp, Any]]:
+    def _deletes_in(self, key: str) -> list[Delete]:
         if key not in self._delta_files:
             if not self._exists(key):
                 raise Violation(f"OB-1 {key} is named and missing")
             table = delta_log.read(self._objects.get(key))
-            self._delta_files[key] = list(
-                zip(table.column(1).to_pylist(), table.column(0).to_pylist(), strict=True)
-            )
+            columns = [table.column(n).to_pylist() for n in (TIMESTAMP_COLUMN, "key")]
+            where = table.column(delta_log.PARTITION_COLUMN).to_pylist()
+            self._delta_files[key] = [Delete(*d) for d in zip(*columns, where, strict=True)]
         return self._delta_files[key]

@@ -8,8 +8,9 @@ The log is the one thing that the system may not get wrong; all else is derived 
 oracle is written without the system's code, but for the decoding of bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from headrace.binlog.body import decode_keys, decode_rows
 from headrace.log.api import Message
@@ -33,7 +34,21 @@ class Row:
     timestamp: Timestamp
     segment_id: SegmentId
     version: int
+    partition_id: int = 0
     value: object = None  # of the column `value`, to see that content travels
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Delete:
+    """One deleted key, in one partition or in all (0)."""
+
+    timestamp: Timestamp
+    key: Any
+    partition_id: int = 0
+
+    def hides(self, timestamp: Timestamp, partition_id: int) -> bool:
+        """Whether it hides a row with its key (DL-2)."""
+        return timestamp < self.timestamp and self.partition_id in (0, partition_id)
 
 
 @dataclass(slots=True)
@@ -41,7 +56,7 @@ class Channel:
     """What the log says of one vchannel."""
 
     rows: list[Row] = field(default_factory=list)
-    deletes: list[tuple[Timestamp, int | str]] = field(default_factory=list)
+    deletes: list[Delete] = field(default_factory=list)
     seals: list[tuple[Timestamp, SegmentId]] = field(default_factory=list)
     versions: dict[int, Timestamp] = field(default_factory=dict)
     drop: Timestamp | None = None
@@ -49,15 +64,23 @@ class Channel:
 
     def live(self, at: Timestamp) -> dict[int, Row]:
         """Rows by row id that a snapshot at a timestamp shows."""
-        last_delete: dict[int | str, Timestamp] = {}
-        for timestamp, key in self.deletes:
-            if timestamp <= at:
-                last_delete[key] = max(timestamp, last_delete.get(key, 0))
+        gone = {p for p, when in self.dropped_partitions.items() if when <= at}
+        deletes = by_key(d for d in self.deletes if d.timestamp <= at)
         return {
             row.row_id: row
             for row in self.rows
-            if row.timestamp <= at and row.timestamp >= last_delete.get(row.key, 0)
+            if row.timestamp <= at
+            and row.partition_id not in gone
+            and not any(d.hides(row.timestamp, row.partition_id) for d in deletes.get(row.key, ()))
         }
+
+
+def by_key(deletes: Iterable[Delete]) -> dict[Any, list[Delete]]:
+    """Deletes by their key."""
+    found: dict[Any, list[Delete]] = {}
+    for delete in deletes:
+        found.setdefault(delete.key, []).append(delete)
+    return found
 
 
 @dataclass(slots=True)
@@ -128,8 +151,9 @@ class Truth:
                 if channel.drop is None:
                     channel.rows.extend(_rows_of(entry))
                     if entry.deletes:
+                        where = entry.delete_partition_id
                         keys = decode_keys(entry.delete_body).to_pylist()
-                        channel.deletes.extend((entry.timestamp, key) for key in keys)
+                        channel.deletes.extend(Delete(entry.timestamp, k, where) for k in keys)
             case Seal():
                 channel = self.channels.setdefault(entry.vchannel, Channel())
                 channel.seals.append((entry.timestamp, entry.segment_id))
@@ -166,5 +190,6 @@ def _rows_of(entry: Rows) -> Iterator[Row]:
                 entry.timestamp,
                 run.segment_id,
                 entry.version,
+                entry.partition_id,
                 values[n],
             )

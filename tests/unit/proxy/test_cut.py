@@ -59,6 +59,27 @@ def test_every_row_is_in_exactly_one_part_of_its_shard(
     assert [p.number for p in parts] == list(range(len(parts)))
 
 
+@given(
+    st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 3)), min_size=1, max_size=60),
+    st.integers(10, 200),
+)
+def test_with_a_partition_key_a_part_is_of_one_partition_too(
+    rows: list[tuple[int, int]], bytes_max: int
+) -> None:
+    shard_of_row, partition_of_row = (np.array(c) for c in zip(*rows, strict=True))
+    parts = cut(shard_of_row, Sizes(10, None), 3, bytes_max, partition_of_row, 4)
+    assert [(p.shard, p.partition) for p in parts] == sorted((p.shard, p.partition) for p in parts)
+    seen = []
+    for part in parts:
+        assert part.places is not None
+        inside = part.places.tolist()
+        assert inside == sorted(inside)
+        assert {rows[row] for row in inside} == {(part.shard, part.partition)}
+        assert 10 * len(inside) <= bytes_max
+        seen += inside
+    assert sorted(seen) == [n for n, (shard, _) in enumerate(rows) if shard >= 0]
+
+
 def test_sizes_count_texts_and_vectors() -> None:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(6, np.float32)), 3)
     columns = [pa.array([1, 2]), pa.array(["abc", None]), vectors, pa.array([True, None])]

@@ -44,6 +44,31 @@ async def test_again_with_the_same_schema_is_done_and_with_another_an_error() ->
         assert "exists and is another" in status.reason
 
 
+def parted_schema() -> object:
+    field = {"name": "p", "data_type": "Int64", "is_partition_key": True}
+    return simple_schema(fields=(field,))
+
+
+@pytest.mark.parametrize(("asked", "made"), [(0, 16), (1, 1), (1024, 1024)])
+async def test_a_partition_key_gets_as_many_partitions_as_are_asked_for(
+    asked: int, made: int
+) -> None:
+    async with ProxyWorld() as world:
+        request = create_request(schema=parted_schema(), num_partitions=asked)
+        assert (await world.call("CreateCollection", request)).code == 0
+        assert world.orders[0].partitions == made
+
+
+@pytest.mark.parametrize("asked", [-1, 1025])
+async def test_too_many_partitions_of_a_partition_key_are_refused(asked: int) -> None:
+    async with ProxyWorld() as world:
+        request = create_request(schema=parted_schema(), num_partitions=asked)
+        status = await world.call("CreateCollection", request)
+        assert status.code == 1100
+        assert f"num_partitions is {asked}" in status.reason
+        assert world.orders == []
+
+
 @pytest.mark.parametrize(
     ("values", "code", "words"),
     [
@@ -52,7 +77,7 @@ async def test_again_with_the_same_schema_is_done_and_with_another_an_error() ->
         ({"collection_name": "9a"}, 1100, "no valid name"),
         ({"shards_num": 17}, 1100, "shards_num is 17"),
         ({"shards_num": -1}, 1100, "shards_num is -1"),
-        ({"num_partitions": 4}, 1100, "num_partitions"),
+        ({"num_partitions": 4}, 1100, "no field is the partition key"),
         ({"schema": b"\xff"}, 1100, "not a CollectionSchema"),
         ({"schema": schema_pb.CollectionSchema(name="other")}, 1100, "for collection 'other'"),
         ({"schema": schema_pb.CollectionSchema(dbName="other")}, 800, "database 'other'"),

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.proxy.key_hash import hash_keys, hash_rows, hash_texts, shards_of
+from headrace.proxy.key_hash import hash_keys, hash_rows, hash_texts, partitions_of, shards_of
 
 
 def test_hashes_of_numbers_are_those_of_the_first_version() -> None:
@@ -69,3 +69,21 @@ def test_every_shard_is_below_the_number_of_shards() -> None:
     hashes = np.array([0, 2**64 - 1, 2**63], np.uint64)
     assert shards_of(hashes, 7).tolist() == [0, 6, 3]
     assert shards_of(hashes, 1).tolist() == [0, 0, 0]
+    assert partitions_of(hashes, 7).tolist() == [0, 6, 0]
+    assert partitions_of(hashes, 1).tolist() == [0, 0, 0]
+
+
+def test_partitions_of_a_partition_key_are_those_of_the_first_version() -> None:
+    numbers = hash_keys(pa.array([0, 1, -1, 2**63 - 1, -(2**63)], pa.int64()))
+    assert partitions_of(numbers, 16).tolist() == [7, 8, 1, 2, 1]
+    texts = hash_keys(pa.array(["", "a", "12345678", "123456789", "übermäßig lang"]))
+    assert partitions_of(texts, 16).tolist() == [7, 15, 9, 4, 14]
+
+
+def test_rows_of_one_shard_spread_evenly_over_partitions() -> None:
+    count, partitions = 120_000, 6
+    hashes = hash_keys(pa.array(np.arange(count)))
+    found = np.bincount(partitions_of(hashes[shards_of(hashes, 2) == 1], partitions))
+    even = count / 2 / partitions
+    assert len(found) == partitions
+    assert abs(found - even).max() < 0.03 * even, found

@@ -150,9 +150,8 @@ def test_a_text_default_is_measured_in_bytes() -> None:
         ),
         ({"name": "x", "data_type": "Int64", "is_primary_key": True}, "2 primary keys"),
         ({"name": "x", "data_type": "Int64", "autoID": True}, "auto_id"),
-        ({"name": "x", "data_type": "Int8", "nullable": True, "is_partition_key": True}, "partit"),
         ({"name": "x", "data_type": "Int8", "is_clustering_key": True}, "is_clustering_key"),
-        ({"name": "x", "data_type": "Int8", "is_function_output": True}, "is_function_output"),
+        ({"name": "x", "data_type": "Int8", "is_function_output": True}, "'x' is the output of"),
         ({"name": "x", "data_type": "Int8", "is_dynamic": True}, "is_dynamic"),
         ({"name": "x", "data_type": "Int8", "fieldID": 3}, "id 3"),
         ({"name": "x", "data_type": "Int8", "external_field": "y"}, "external_field"),
@@ -232,6 +231,40 @@ def test_the_key_is_an_int64_or_a_varchar_and_plain() -> None:
     assert "0 primary keys" in refused(message)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "VarChar"])
+@pytest.mark.parametrize("default", [False, True])
+def test_a_partition_key_is_kept_and_answered(kind: str, default: bool) -> None:
+    parameters = {"max_length": 8} if kind == "VarChar" else {}
+    message = with_field(name="p", data_type=kind, is_partition_key=True, parameters=parameters)
+    if default:
+        member = "string_data" if kind == "VarChar" else "long_data"
+        setattr(message.fields[2].default_value, member, "x" if kind == "VarChar" else 5)
+    schema = check(message)
+    assert schema.partition_key is schema.field("p")
+    assert [f.is_partition_key for f in schema_message("c", schema).fields] == [False, False, True]
+    assert check(schema_message("c", schema)) == schema
+    assert check(simple_schema()).partition_key is None
+
+
+@pytest.mark.parametrize("kind", [DataType.INT32, DataType.BOOL, DataType.DOUBLE, DataType.JSON])
+def test_a_partition_key_of_another_type_is_refused(kind: DataType) -> None:
+    name = schema_pb.DataType.Name(int(kind))
+    message = with_field(name="p", data_type=name, is_partition_key=True)
+    assert f"since it has type {kind.name}, not INT64 or VARCHAR" in refused(message)
+
+
+def test_there_is_one_plain_partition_key() -> None:
+    message = with_field(name="p", data_type="Int64", is_partition_key=True)
+    message.fields[2].nullable = True
+    assert "field 'p' can not be the partition key, since it is nullable" in refused(message)
+    message = simple_schema()
+    message.fields[0].is_partition_key = True
+    assert "since it is the primary key" in refused(message)
+    message = with_field(name="p", data_type="Int64", is_partition_key=True)
+    message.fields.add(name="q", data_type=int(DataType.INT64), is_partition_key=True)
+    assert "2 partition keys (p, q)" in refused(message)
+
+
 def test_a_key_is_automatic_by_either_flag() -> None:
     assert check(simple_schema(auto=True)).key.auto_id
     message = simple_schema()
@@ -267,6 +300,12 @@ def test_parts_of_a_schema_that_are_not_served_are_named() -> None:
     message = simple_schema()
     message.functions.add(name="bm25")
     assert "CollectionSchema.functions" in refused(message)
+    message.functions[0].output_field_names.append("sparse")
+    assert "field 'sparse' is the output of a function" in refused(message)
+    message = simple_schema()
+    message.struct_array_fields.add(name="chunks")
+    assert "field 'chunks' has type ARRAY of STRUCT" in refused(message)
+    assert "served are BOOL, INT8, " in refused(message)
     message = simple_schema()
     message.properties.add(key="timezone", value="UTC")
     assert "'timezone'" in refused(message)

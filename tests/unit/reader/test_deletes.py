@@ -7,11 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.model.segment import FileRef
-from headrace.reader.deletes import Deletes, latest
+from headrace.reader.deletes import AllDeletes, Deletes
 
 
 def table(keys: list, timestamps: list[int], kind: pa.DataType | None = None) -> pa.Table:
-    return pa.table({"key": pa.array(keys, kind), "_timestamp": pa.array(timestamps, pa.int64())})
+    everywhere = pa.array([0] * len(keys), pa.int64())
+    times = pa.array(timestamps, pa.int64())
+    return pa.table({"key": pa.array(keys, kind), "_timestamp": times, "_partition_id": everywhere})
+
+
+def latest(tables: list[pa.Table], kind: pa.DataType, at: int) -> Deletes:
+    return AllDeletes(tables, kind, at).of(1)
 
 
 def hidden(deletes: Deletes, keys: list, timestamps: list[int]) -> list[bool]:
@@ -100,3 +106,22 @@ def test_rows_are_hidden_as_by_looking_at_every_delete(made, at, data):
         least, greatest = min(keys), max(keys)
         within = deletes.within(ref(str(least), str(greatest), min(timestamps)))
         assert hidden(within, keys, timestamps) == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(0, 2)), max_size=12),
+    st.integers(0, 10),
+)
+def test_a_delete_hides_rows_of_its_partition_or_of_all(deletes, at):
+    columns = [
+        pa.array(c, pa.int64()) for c in (zip(*deletes, strict=True) if deletes else [[]] * 3)
+    ]
+    found = AllDeletes([pa.table(columns, ["key", "_timestamp", "_partition_id"])], pa.int64(), at)
+    assert found.name_partitions == any(p and t <= at for _, t, p in deletes)
+    keys, times = [0, 1, 2, 3] * 10, [t for t in range(10) for _ in range(4)]
+    for partition in (1, 2):
+        expected = [
+            any(k == key and time < t <= at and p in (0, partition) for k, t, p in deletes)
+            for key, time in zip(keys, times, strict=True)
+        ]
+        assert hidden(found.of(partition), keys, times) == expected

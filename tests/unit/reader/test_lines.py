@@ -73,6 +73,40 @@ def test_every_tool_reads_varchar_keys(store):
     assert by_every_tool(headrace.reader.open(store, "docs"), store) == ["2 b c"] * 3
 
 
+@pytest.mark.parametrize("key", [int, "key {}".format])
+def test_every_tool_hides_in_one_partition_what_was_deleted_there(store, key):
+    text = not isinstance(key, type)
+    kind = DataType.VARCHAR if text else DataType.INT64
+    schema = schema_of(key_field(kind), replace(text_field(), id=102, name="until"))
+    bucket = disk_bucket(store, schema)
+    bucket.partitions[3] = "other"
+
+    def rows(*numbers: int) -> pa.RecordBatch:
+        columns = [pa.array([key(n) for n in numbers]), pa.array([str(n) for n in numbers])]
+        return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(schema))
+
+    bucket.rows(20, (5, rows(1, 2, 3, 4)), (9, rows(2)))
+    bucket.rows(21, (5, rows(1, 2, 3, 5)), partition_id=3)
+    bucket.deletes((6, [key(4)]))
+    bucket.publish()
+    assert "partition" not in lines.duckdb_sql(headrace.reader.open(store, "docs"), store)
+    bucket.deletes((6, [key(1), key(2)]), partition_id=2)
+    bucket.deletes((7, [key(1), key(5)]), partition_id=99)
+    bucket.deletes((8, [key(3)]), partition_id=3)
+    bucket.publish(timestamp=10)
+    snapshot = headrace.reader.open(store, "docs")
+    keys = sorted(row["id"] for row in rows_by_reader(snapshot))
+    assert keys == [key(n) for n in (1, 2, 2, 3, 5)]
+    ends = f"{keys[0]} {keys[-1]}" if text else str(sum(keys))
+    assert by_every_tool(snapshot, store) == [f"5 {ends}"] * 3
+    bucket.deletes((10, [key(1)]), (11, [key(2)]))
+    bucket.publish()
+    snapshot = headrace.reader.open(store, "docs")
+    assert sorted(row["id"] for row in rows_by_reader(snapshot)) == [key(3), key(5)]
+    ends = f"{key(3)} {key(5)}" if text else "8"
+    assert by_every_tool(snapshot, store) == [f"2 {ends}"] * 3
+
+
 def test_every_tool_reads_a_collection_without_deletes(store):
     bucket = disk_bucket(store, SMALL)
     bucket.rows(20, (5, small_batch([1, 2])))

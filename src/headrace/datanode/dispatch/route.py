@@ -81,6 +81,7 @@ class Route:
                 position=taken.position,
                 body=entry.delete_body,
                 deletes=entry.deletes,
+                partition_id=entry.delete_partition_id,
                 size_bytes=len(entry.delete_body),
                 message=message,
             )

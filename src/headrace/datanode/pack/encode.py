@@ -87,7 +87,9 @@ def encode_deletes(pack: SyncPack, number: int) -> Piece:
                 f"an entry of {deletes.deletes} deletes has {len(keys)} keys",
                 channel=pack.vchannel,
             )
-        chunks.append(delta_log.DeletesChunk(keys, deletes.position.timestamp))
+        chunks.append(
+            delta_log.DeletesChunk(keys, deletes.position.timestamp, deletes.partition_id)
+        )
     encoded = delta_log.encode(chunks)
     key = names.delta_key(pack, number)
     return Piece(None, encoded.ref(key, pack.epoch), (EncodedObject(key, encoded.parts),))

@@ -54,6 +54,7 @@ class AppendRequest:
     delete_body: Body = field(default=b"", repr=False)
     row_bytes: int = 0  # bytes of row bodies, for segment sizes
     deadline_ms: int = 60_000  # how long the asker waits from the sending on
+    delete_partition_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

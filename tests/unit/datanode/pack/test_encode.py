@@ -1,5 +1,7 @@
 """Sync packs become files with exactly their rows."""
 
+from dataclasses import replace
+
 import pytest
 from support.datanode_world import COLLECTION, PARTITION, VCHANNEL, LogWriter
 from support.rows import SMALL
@@ -14,12 +16,19 @@ from headrace.datanode.handoff import (
     SyncHead,
     SyncPack,
 )
-from headrace.datanode.pack.encode import joined, pieces
+from headrace.datanode.pack.encode import encode_deletes, joined, pieces
 from headrace.log.memory import MemoryLogServer
+from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
 from headrace.model.position import Position
 
 END = Position("p-0", 9, 9000)
+
+
+def deleted_keys(at: Position, body: Body, deletes: int, message: HeldMessage) -> DeletedKeys:
+    return DeletedKeys(
+        position=at, body=body, deletes=deletes, partition_id=0, size_bytes=1, message=message
+    )
 
 
 def pack_of(writer: LogWriter, ranges: list[tuple[int, int, int]], deletes: int = 3) -> SyncPack:
@@ -57,25 +66,23 @@ def pack_of(writer: LogWriter, ranges: list[tuple[int, int, int]], deletes: int 
         )
         for number, (segment_id, _, count) in enumerate(ranges, 1)
     )
-    deleted = DeletedKeys(
-        position=at, body=entry.delete_body, deletes=deletes, size_bytes=1, message=message
+    head = SyncHead(
+        number=1,
+        position=END,
+        segments=parts,
+        deletes=DeletesPart(number=9, deletes=deletes, extends=None),
+        first_rows=at,
+        first_deletes=at,
+        begun_s=0.0,
     )
     return SyncPack(
         collection_id=COLLECTION,
         vchannel=VCHANNEL,
         epoch=4,
-        head=SyncHead(
-            number=1,
-            position=END,
-            segments=parts,
-            deletes=DeletesPart(number=9, deletes=deletes, extends=None),
-            first_rows=at,
-            first_deletes=at,
-            begun_s=0.0,
-        ),
+        head=head,
         rows=rows,
         schemas=dict.fromkeys(rows, SMALL),
-        deletes=(deleted,),
+        deletes=(deleted_keys(at, entry.delete_body, deletes, message),),
         size_bytes=3,
     )
 
@@ -103,7 +110,18 @@ def test_each_segment_gets_its_range_of_the_entry() -> None:
     assert delta_log.read(objects[done.delta.key]).to_pydict() == {
         "key": [7, 8, 9],
         "_timestamp": [1001, 1001, 1001],
+        "_partition_id": [0, 0, 0],
     }
+
+
+def test_deletes_keep_the_partition_that_they_concern() -> None:
+    pack = pack_of(LogWriter(MemoryLogServer()), [])
+    (deletes,) = pack.deletes
+    second = replace(deletes, partition_id=PARTITION)
+    piece = encode_deletes(replace(pack, deletes=(deletes, second)), 9)
+    table = delta_log.read(b"".join(piece.objects[0].parts))
+    assert table["key"].to_pylist() == [7, 8, 9] * 2
+    assert table["_partition_id"].to_pylist() == [0] * 3 + [PARTITION] * 3
 
 
 def test_a_range_beyond_the_body_is_corrupt() -> None:
