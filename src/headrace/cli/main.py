@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli import ingest_flags as flags
 from headrace.model.errors import HeadraceError, Invalid
 
 app = typer.Typer(
@@ -147,6 +148,54 @@ def scan(
     from headrace.cli.scan import scan as run_scan
 
     run_scan(name, data_dir=data_dir, store=store, format=format_, out=out, at=at, limit=limit)
+
+
+@app.command()
+def ingest(
+    files: flags.Files,
+    collection: flags.Collection,
+    uri: flags.Uri = None,
+    data_dir: DataDir = None,
+    store: flags.Store = None,
+    token: flags.Token = "",
+    partition: flags.Partition = "",
+    create: flags.Create = False,
+    key: flags.Key = None,
+    vector: flags.Vectors = None,
+    shards: flags.Shards = 0,
+    columns: flags.Columns = None,
+    key_column: flags.KeyColumn = None,
+    first_key: flags.FirstKey = 0,
+    format_: flags.Format = None,
+    skip_bad: flags.SkipBad = None,
+    journal: flags.Journal = None,
+    flush: flags.Flush = False,
+) -> None:
+    """Load files, each row once: killed and started again, it goes on where it was."""
+    from headrace.cli.ingest import form_of, front_door, run_ingest, store_of
+    from headrace.ingest.options import Options
+
+    where = front_door(uri, data_dir)
+    options = Options(
+        files=tuple(files),
+        collection=collection,
+        uri=where,
+        token=token,
+        partition=partition,
+        create=create,
+        key=key,
+        shards=shards,
+        vectors=tuple(vector or ()),
+        columns=None if columns is None else tuple(columns.split(",")),
+        key_column=key_column,
+        first_key=first_key,
+        format=form_of(format_),
+        skip_bad=skip_bad,
+        journal=journal,
+        store=store_of(where, data_dir, store),
+        flush=flush,
+    )
+    raise typer.Exit(run_ingest(options))
 
 
 @app.command()

@@ -1,0 +1,66 @@
+"""Rows that do not fit, written aside as JSON lines.
+
+**Owns** the file of `--skip-bad`. **Does not own** which rows these are (`convert`).
+
+Its length after each batch stands in the journal, so that what a killed ingest wrote for a batch
+that it did not journal is cut off, and each row stands in it once.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from headrace.ingest.batches import Unfitting
+from headrace.model.errors import Invalid
+
+
+class Aside:
+    """The file, open for writing. `rows` counts those of this run."""
+
+    def __init__(self, path: Path, size_bytes: int | None) -> None:
+        """`size_bytes` is how much of it the journal knows of; None: it must not exist yet."""
+        self.path = path
+        self.rows = 0
+        try:
+            self._file = path.open("xb" if size_bytes is None else "ab")
+        except FileExistsError:
+            raise Invalid(f"--skip-bad {path}: the file exists already; name a new one") from None
+        except OSError as error:
+            raise Invalid(f"--skip-bad {path}: {error.strerror}") from error
+        if size_bytes is not None:
+            self._file.truncate(size_bytes)
+
+    def write(self, source: str, rows: Sequence[Unfitting]) -> None:
+        """Append rows, synced; rows count from 1 in it. Blocks."""
+        for row in rows:
+            line = {
+                "file": source,
+                "row": row.row + 1,
+                "column": row.fault.column or None,
+                "reason": row.fault.reason,
+                "data": row.original,
+            }
+            options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+            self._file.write(orjson.dumps(line, default=_spelt, option=options) + b"\n")
+        if rows:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.rows += len(rows)
+
+    @property
+    def size_bytes(self) -> int:
+        """Its length now."""
+        return (
+            self._file.tell() if self._file.mode == "xb" else os.fstat(self._file.fileno()).st_size
+        )
+
+    def close(self) -> None:
+        """No more."""
+        self._file.close()
+
+
+def _spelt(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,218 @@
+"""What was sent of a source: one line a batch, on disk before the batch leaves.
+
+**Owns** the journal file: its lines, its lock, and whether it is about this source and this
+collection. **Does not own** what becomes of a batch whose fate is unknown (`course`).
+
+    {"ingest": 1, "run": ..., "collection": ..., ...}       the first line: what it is about
+    {"batch": 0, "first": 0, "rows": 1000, ...}             synced before the batch is sent
+    {"done": 0}                                             after it was acknowledged
+    {"finished": 123}                                       the source has ended
+
+A line that a kill cut off is as good as not written: nothing was sent for it. A `done` that is lost
+costs a repetition under the batch's key. A second line of the same batch is another attempt, under
+another key: of the rows that a snapshot showed to be absent.
+"""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from headrace.model.errors import Conflict, Invalid
+from headrace.model.timestamp import Timestamp
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a source looks like from outside; all zero for what is no file."""
+
+    size: int = 0
+    mtime_ns: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a journal is about. `created` tells a collection from one of its name before."""
+
+    collection: str
+    collection_id: int
+    created: Timestamp
+    partition: str
+    source: str
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A batch as it was sent. `runs` are the places of its rows, None = all; `crc` is that of the
+    request; `aside_bytes` the length of the file of rows set aside, with those of this batch."""
+
+    batch: int
+    first: int
+    rows: int
+    count: int
+    attempt: int
+    first_sent: Timestamp
+    crc: int
+    aside_bytes: int = 0
+    runs: tuple[tuple[int, int], ...] | None = None
+    done: bool = field(default=False, compare=False)
+
+    def key(self, run: str) -> str:
+        """Its idempotency key."""
+        return f"ingest-{run}-{self.batch}-{self.attempt}"
+
+
+class Journal:
+    """An open journal; made by `open_journal`. `sent` is in the order of the batches."""
+
+    def __init__(self, path: Path, handle: IO[bytes], head: Mapping[str, Any]) -> None:
+        self.path = path
+        self.run: str = head["run"]
+        self.aside: str = ""  # the file that rows were set aside in
+        self.sent: list[Sent] = []
+        self.finished: int | None = None  # rows
+        self.verify = False  # whether what was sent must be compared with the source first
+        self._handle = handle
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._handle.close()
+
+    def send(self, sent: Sent) -> None:
+        """Write a batch down, synced. Blocks."""
+        self._keep(sent)
+        line = asdict(sent)
+        del line["done"]
+        self._write({k: v for k, v in line.items() if v is not None})
+        self.sync()
+
+    def done(self, batch: int) -> None:
+        """It was acknowledged. Synced with what follows."""
+        self.sent[batch] = replace(self.sent[batch], done=True)
+        self._write({"done": batch})
+
+    def set_aside_in(self, path: str) -> None:
+        """From here on rows that do not fit go to this file."""
+        self.aside = path
+        self._write({"aside": path})
+
+    def finish(self, rows: int) -> None:
+        """Every row of the source stands. Synced."""
+        self.finished = rows
+        self._write({"finished": rows})
+        self.sync()
+
+    def sync(self) -> None:
+        """To the disk. Blocks."""
+        os.fsync(self._handle.fileno())
+
+    @property
+    def rows_done(self) -> int:
+        """Of the acknowledged batches."""
+        return sum(s.rows for s in self.sent if s.done)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self._handle.write(orjson.dumps(line) + b"\n")
+        self._handle.flush()
+
+    def _keep(self, sent: Sent) -> None:
+        if sent.batch == len(self.sent):
+            self.sent.append(sent)
+        else:
+            self.sent[sent.batch] = sent
+
+    def _read(self, line: Mapping[str, Any]) -> None:
+        if "batch" in line:
+            runs = line.get("runs")
+            made = {**line, "runs": None if runs is None else tuple((a, b) for a, b in runs)}
+            self._keep(Sent(**made))
+        elif "done" in line:
+            self.sent[line["done"]] = replace(self.sent[line["done"]], done=True)
+        elif "aside" in line:
+            self.aside = line["aside"]
+        elif "finished" in line:
+            self.finished = line["finished"]
+
+
+def open_journal(path: Path, subject: Subject, run: str) -> Journal:
+    """The journal of a source into a collection, made if there is none yet; locked.
+
+    `Conflict` when another process has it; `Invalid` when it is about another collection or source,
+    or is none. A source that looks other than it did gets `verify`. Blocks.
+    """
+    try:
+        handle = path.open("a+b")
+    except OSError as error:
+        raise Invalid(
+            f"the journal {path} cannot be written: {error.strerror}; --journal DIR names another "
+            "directory for it"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _opened(path, handle, subject, run)
+    except BlockingIOError:
+        handle.close()
+        raise Conflict(f"another ingest has the journal {path}: wait for it, or stop it") from None
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _opened(path: Path, handle: IO[bytes], subject: Subject, run: str) -> Journal:
+    handle.seek(0)
+    text = handle.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    if not whole:
+        handle.truncate(0)
+        head = {"ingest": VERSION, "run": run, **asdict(subject)}
+        journal = Journal(path, handle, head)
+        journal._write(head)
+        journal.sync()
+        _sync_folder(path)
+        return journal
+    try:
+        lines = [orjson.loads(line) for line in whole.splitlines()]
+        head = lines[0]
+        found = Subject(**{**{k: head[k] for k in _SUBJECT}, "stamp": Stamp(**head["stamp"])})
+        journal = Journal(path, handle, head)
+        for line in lines[1:]:
+            journal._read(line)
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+        raise Invalid(f"{path} is no journal of an ingest; move it away") from error
+    if head["ingest"] != VERSION:
+        raise Invalid(f"{path} was written by another release: finish with that one")
+    _check(path, found, subject)
+    handle.truncate(len(whole))
+    journal.verify = found.stamp != subject.stamp or not subject.stamp.size
+    return journal
+
+
+_SUBJECT = ("collection", "collection_id", "created", "partition", "source", "stamp")
+
+
+def _check(path: Path, found: Subject, wanted: Subject) -> None:
+    if (found.collection, found.partition) != (wanted.collection, wanted.partition):
+        where = f"partition {found.partition!r} of " if found.partition else ""
+        raise Invalid(f"{path} is about {where}collection {found.collection!r}; move it away")
+    if (found.collection_id, found.created) != (wanted.collection_id, wanted.created):
+        raise Invalid(
+            f"collection {wanted.collection!r} is another than the one that {path} is about: it "
+            "was dropped and made anew, or the cluster is another; remove the journal to ingest "
+            f"{wanted.source} into this one"
+        )
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,205 @@
+"""`ingest`: files in, one after the other, from flags to what was done.
+
+**Owns** what happens once: opening sources, making the collection, journals and their places, the
+final flush. **Does not own** the course of one source (`course`) or what is printed (`cli`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.ingest.aside import Aside
+from headrace.ingest.connection import Connection, Described
+from headrace.ingest.course import PAUSES, Course, Watch
+from headrace.ingest.journal import Journal, Stamp, Subject, open_journal
+from headrace.ingest.made_schema import made_schema
+from headrace.ingest.numbers import KEY, NumberSource
+from headrace.ingest.opening import open_source
+from headrace.ingest.options import STANDARD_INPUT, Format, Options
+from headrace.ingest.source import Source, brings
+from headrace.ingest.stamp import stamp_of
+from headrace.model.errors import Invalid, NotFound, Unavailable
+from headrace.model.schema import DataType, Schema
+from headrace.runtime.host import Host
+from headrace.runtime.retry import retry
+
+BEGIN_S = 10.0  # how long a server is waited for before anything was sent
+_TELLING = (DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.VARCHAR)
+
+
+class Watcher(Watch):
+    """Who wants to know how it goes on, source by source."""
+
+    def began(self, source: Source, journal: Journal) -> None:
+        """The next source."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one source. `whole`: every row of it stands, or is set aside."""
+
+    source: str
+    rows: int  # that stand or are set aside, of all runs
+    rows_sent: int  # acknowledged in this run
+    bytes_sent: int
+    aside: int  # set aside in this run
+    whole: bool
+    journal: Path
+
+
+class Ingest:
+    """One run of the command. `stop` may be called at any time, from the same loop."""
+
+    def __init__(self, options: Options, host: Host, watch: Watcher) -> None:
+        self._options = options
+        self._host = host
+        self._watch = watch
+        self._course: Course | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Send nothing new; `run` returns soon."""
+        self._stopped = True
+        if self._course is not None:
+            self._course.stop()
+
+    async def run(self) -> list[Done]:
+        """Every source, in order. Raises what the command ends with."""
+        sources = [open_source(path, self._options) for path in self._options.files]
+        connection = Connection(self._options.uri, self._options.token)
+        try:
+            described = await self._described(connection, sources[0])
+            for source in sources:
+                source.check(described.schema)
+            self._check_telling(described.schema)
+            done: list[Done] = []
+            for path, source in zip(self._options.files, sources, strict=True):
+                done.append(await self._one(path, source, described, connection))
+                if not done[-1].whole:
+                    break
+            return done
+        finally:
+            await connection.close()
+
+    async def _one(
+        self, path: Path, source: Source, described: Described, connection: Connection
+    ) -> Done:
+        journal = await self._host.offload.run(lambda: self._journal(path, described))
+        aside = None
+        try:
+            sent = sum(s.rows for s in journal.sent if s.done)
+            if journal.finished is not None and not journal.verify:
+                self._watch.said(f"{source.name} was ingested before: {journal.path} says so")
+                return Done(source.name, journal.finished, 0, 0, 0, True, journal.path)
+            if sent:
+                self._watch.said(f"{source.name}: {sent:,} rows stand from before")
+            aside = self._aside(journal)
+            course = self._course = Course(
+                options=self._options,
+                source=source,
+                described=described,
+                connection=connection,
+                journal=journal,
+                aside=aside,
+                host=self._host,
+                watch=self._watch,
+            )
+            if self._stopped:
+                course.stop()
+            self._watch.began(source, journal)
+            await course.run()
+            if self._options.flush and not course.stopped:
+                await course.flush()
+            return Done(
+                source=source.name,
+                rows=journal.rows_done,
+                rows_sent=course.rows_sent,
+                bytes_sent=course.bytes_sent,
+                aside=aside.rows if aside else 0,
+                whole=not course.stopped,
+                journal=journal.path,
+            )
+        finally:
+            journal.close()
+            if aside is not None:
+                aside.close()
+
+    # ---- the collection ----------------------------------------------------------------------
+
+    async def _described(self, connection: Connection, source: Source) -> Described:
+        name, options = self._options.collection, self._options
+        try:
+            if options.create:
+                schema = self._made(source)
+                await retry(
+                    lambda: connection.create(name, schema, options.shards),
+                    self._host,
+                    pauses=PAUSES,
+                    timeout_s=BEGIN_S,
+                )
+            return await retry(
+                lambda: connection.describe(name), self._host, pauses=PAUSES, timeout_s=BEGIN_S
+            )
+        except NotFound as error:
+            raise Invalid(
+                f"{error.message}: make it first, or with --create --key COLUMN from the file"
+            ) from error
+        except Unavailable as error:
+            raise Unavailable(
+                f"no server answers at {options.uri} ({error.message}); --uri names another"
+            ) from error
+
+    def _made(self, source: Source) -> Schema:
+        key = self._options.key
+        if key is None and isinstance(source, NumberSource):
+            key = KEY
+        path = self._options.files[0]
+        dynamic = self._options.format_of(path) == Format.JSONL
+        return made_schema(source.name, source.fields(), key, dynamic)
+
+    def _check_telling(self, schema: Schema) -> None:
+        """The column that tells rows apart, and what it means that there is none."""
+        name = self._options.key_column
+        if name is None:
+            if schema.key.auto_id:
+                self._watch.said(
+                    "the collection makes its keys itself: if this is killed, it can be gone on "
+                    "with for 10 minutes only, unless --key-column names a column whose values "
+                    "are different in every row"
+                )
+            return
+        field = brings(schema).get(name)
+        if field is None or field.type not in _TELLING:
+            names = ", ".join(f.name for f in brings(schema).values() if f.type in _TELLING)
+            raise Invalid(
+                f"--key-column {name}: it must be a field of whole numbers or texts that the "
+                f"file brings, such as {names or 'the collection has none'}"
+            )
+
+    # ---- beside the source -------------------------------------------------------------------
+
+    def _journal(self, path: Path, described: Described) -> Journal:
+        options = self._options
+        piped = path == STANDARD_INPUT
+        stem = "standard-input" if piped else path.name
+        folder = options.journal or (Path() if piped else path.parent)
+        subject = Subject(
+            collection=options.collection,
+            collection_id=described.id,
+            created=described.created,
+            partition=options.partition,
+            source=stem,
+            stamp=Stamp() if piped else stamp_of(path),
+        )
+        place = folder / f"{stem}.into-{options.collection}.journal"
+        return open_journal(place, subject, self._host.token(8).hex())
+
+    def _aside(self, journal: Journal) -> Aside | None:
+        path = self._options.skip_bad
+        if path is None:
+            return None
+        if journal.aside == str(path.absolute()):
+            return Aside(path, max((s.aside_bytes for s in journal.sent), default=0))
+        aside = Aside(path, None)
+        journal.set_aside_in(str(path.absolute()))
+        return aside

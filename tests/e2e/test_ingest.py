@@ -1,0 +1,157 @@
+"""`headrace ingest` against real processes: every format, killed, looked up, gone on with."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+from support.cluster import Cluster
+from support.command import HEADRACE
+from support.ingesting import (
+    counted,
+    ingest,
+    ingesting,
+    journal_of,
+    killed_after,
+    lines_of,
+    rows_of,
+    write,
+)
+from support.waiting import wait_until
+
+WINDOW_S = 3
+KILLS = 5
+IN_FLIGHT = 4
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    settings = (
+        f"sequencer.window_keyed_s={WINDOW_S}",
+        "sequencer.window_other_s=2",
+        "sequencer.tick_idle_s=0.5",  # the window ends at the last timestamp of the log
+    )
+    cluster = Cluster(tmp_path_factory.mktemp("cluster") / "data", settings=settings).start()
+    yield cluster
+    cluster.stop()
+
+
+def words_of(cluster: Cluster, path: Path, collection: str) -> tuple[str, ...]:
+    """The command's words for a file into a collection that it makes."""
+    directory = str(cluster.directory)
+    made = ("--create",) if path.suffix == ".npy" else ("--create", "--key", "id")
+    return (str(path), "--collection", collection, "--data-dir", directory, *made)
+
+
+def stored(cluster: Cluster, collection: str) -> pa.Table:
+    """The rows in the files, by key."""
+    client = cluster.client()
+    client.flush(collection)
+    client.close()
+    return cluster.read(collection).sort_by("id")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "csv", "npy"])
+def test_a_file_of_every_format_is_stored(cluster: Cluster, tmp_path: Path, suffix: str) -> None:
+    rows = rows_of(1200)
+    path = write(rows, tmp_path / f"rows.{suffix}")
+    done = ingest(*words_of(cluster, path, suffix), "--flush")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"1,200 rows of {path} stand in {suffix!r}\n")
+    found = cluster.read(suffix).sort_by("id")
+    assert found["id"].to_pylist() == rows["id"].to_pylist()
+    assert found["vector"].to_pylist() == rows["vector"].to_pylist()
+    if suffix != "npy":
+        assert found["text"].to_pylist() == rows["text"].to_pylist()
+        assert found["score"].to_pylist() == rows["score"].to_pylist()
+        assert found["tags"].to_pylist() == rows["tags"].to_pylist()
+        told = [orjson.loads(text) for text in found["about"].to_pylist()]
+        assert told == rows["about"].to_pylist()
+    again = ingest(*words_of(cluster, path, suffix))
+    assert again.returncode == 0
+    assert "was ingested before" in again.stderr
+    assert len(stored(cluster, suffix)) == 1200
+
+
+def test_what_comes_in_is_stored_and_a_repetition_doubles_nothing(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    text = write(rows_of(500), tmp_path / "rows.jsonl").read_bytes()
+    words = words_of(cluster, Path("-"), "piped")
+    for _ in range(2):
+        done = subprocess.run(
+            [*HEADRACE, "ingest", *words, "--journal", str(tmp_path)],
+            input=text,
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+    assert stored(cluster, "piped")["id"].to_pylist() == list(range(500))
+
+
+def test_killed_again_and_again_each_row_stands_once(cluster: Cluster, tmp_path: Path) -> None:
+    rows = rows_of(30_000, dim=768)
+    path = write(rows, tmp_path / "rows.parquet")
+    words = words_of(cluster, path, "killed")
+    journal = journal_of(path, "killed")
+    killed = sum(killed_after(journal, 3, *words) for _ in range(KILLS))
+    assert killed == KILLS
+    done = ingest(*words)
+    assert done.returncode == 0, done.stderr
+    found = stored(cluster, "killed")
+    assert found["id"].to_pylist() == rows["id"].to_pylist()
+    vectors = np.asarray(found["vector"].combine_chunks().flatten())
+    assert np.array_equal(vectors, np.asarray(rows["vector"].combine_chunks().flatten()))
+
+
+def test_rows_sent_long_ago_are_looked_up_and_only_absent_ones_are_sent_anew(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Killed while the proxy has batches that it will never answer."""
+    rows = rows_of(12_000, dim=768)
+    path = write(rows, tmp_path / "rows.parquet")
+    words = words_of(cluster, path, "late")
+    journal = journal_of(path, "late")
+    with ingesting(*words) as process:
+        wait_until(lambda: counted(journal, "done") >= 3, "some batches stand", pause_s=0.002)
+        with cluster.paused("proxy-1"):
+            wait_until(lambda: unanswered(journal) >= IN_FLIGHT, "others are on their way")
+            process.kill()
+            cluster.kill("proxy-1")
+    forget(journal)
+    cluster.wait_until_whole()
+    client = cluster.client()
+    first = max(int(str(line.get("first_sent", 0))) for line in lines_of(journal))
+    window = (WINDOW_S + 2) * 1000 << 18
+    wait_until(lambda: client.get_server_version() and now(cluster) > first + window, "it is late")
+    client.close()
+    done = ingest(*words)
+    assert done.returncode == 0, done.stderr
+    told = re.findall(r"([\d,]+) of them stand, ([\d,]+) do not", done.stderr)
+    assert [stand for stand, absent in told if absent == "0"], done.stderr
+    assert [absent for stand, absent in told if absent != "0"], done.stderr
+    assert stored(cluster, "late")["id"].to_pylist() == rows["id"].to_pylist()
+
+
+def unanswered(journal: Path) -> int:
+    """How many batches are written down and not acknowledged."""
+    return counted(journal, "batch") - counted(journal, "done")
+
+
+def now(cluster: Cluster) -> int:
+    """A timestamp that the cluster gives out now."""
+    client = cluster.client()
+    try:
+        return int(client._get_connection().alloc_timestamp())
+    finally:
+        client.close()
+
+
+def forget(journal: Path) -> None:
+    """Take the acknowledgements out of a journal, as if they had been lost."""
+    kept = [line for line in lines_of(journal) if "done" not in line]
+    journal.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in kept))
