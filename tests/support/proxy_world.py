@@ -297,6 +297,7 @@ class ProxyWorld:
             ),
             created=created,
             consistency_level=request.consistency_level,
+            properties=decode(request.properties, dict),
         )
         await self.put(record, Put(self.keys.name(record.name), str(record.id).encode()))
         return m.CollectionResponse(encode(record))

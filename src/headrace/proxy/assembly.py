@@ -19,6 +19,7 @@ from headrace.proxy.identity import KnownTime
 from headrace.proxy.indexes import Indexes
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.methods import Method, Methods
+from headrace.proxy.properties import Properties
 from headrace.proxy.sending import Sender
 from headrace.proxy.sequencing import SequencerPort, Sequencing
 from headrace.proxy.settings import ProxySettings
@@ -70,10 +71,12 @@ class Assembly:
             "settings": settings,
         }
         statistics = Statistics(self.catalog, self.leaders)
+        properties = Properties(self.catalog, self.leaders, meta, keys)
         self.served = served_methods(
             Connections(self.leaders, known, host),
-            Ddl(self.catalog, self.leaders, settings),
-            Describe(self.catalog),
+            Ddl(self.catalog, self.leaders, properties, settings),
+            properties,
+            Describe(self.catalog, properties),
             Writes(sender=Sender(self.sequencing, host, settings), telemetry=telemetry, **parts),
             Flush(sequencing=self.sequencing, **parts),
             statistics,
@@ -96,6 +99,7 @@ class Assembly:
 def served_methods(
     connections: Connections,
     ddl: Ddl,
+    properties: Properties,
     describe: Describe,
     writes: Writes,
     flush: Flush,
@@ -111,6 +115,7 @@ def served_methods(
         "CreateCollection": ddl.create_collection,
         "DropCollection": ddl.drop_collection,
         "RenameCollection": ddl.rename_collection,
+        "AlterCollection": properties.alter_collection,
         "CreatePartition": ddl.create_partition,
         "DropPartition": ddl.drop_partition,
         "HasCollection": describe.has_collection,

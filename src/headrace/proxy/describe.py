@@ -3,6 +3,8 @@
 **Owns** the answers to Has, Describe, Show and List. **Does not own** the records (`catalog`).
 """
 
+from collections.abc import Mapping
+
 from headrace.meta.records import CollectionRecord
 from headrace.model.channel import pchannel_of
 from headrace.model.errors import NotFound
@@ -10,6 +12,7 @@ from headrace.model.timestamp import Timestamp, physical_ms
 from headrace.proxy.catalog import DEFAULT_DATABASE, Catalog
 from headrace.proxy.errors import success
 from headrace.proxy.milvus import Message, common_pb, pb
+from headrace.proxy.properties import Properties
 from headrace.proxy.schema_check import schema_message
 from headrace.proxy.waiting import Call
 
@@ -19,8 +22,9 @@ DEFAULT_DATABASE_ID = 1  # as in Milvus
 class Describe:
     """The methods that only read the catalog."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, properties: Properties) -> None:
         self._catalog = catalog
+        self._properties = properties
 
     async def has_collection(self, request: Message, call: Call) -> Message:
         """Milvus's HasCollection."""
@@ -33,8 +37,10 @@ class Describe:
     async def describe_collection(self, request: Message, call: Call) -> Message:
         """Milvus's DescribeCollection, by name or else by id; read from the store itself."""
         if request.collection_name or not request.collectionID:
-            return _description(await self._catalog.read(request.collection_name))
-        return _description(await self._catalog.read_id(request.collectionID))
+            record = await self._catalog.read(request.collection_name)
+        else:
+            record = await self._catalog.read_id(request.collectionID)
+        return _description(record, await self._properties.of(record))
 
     async def show_collections(self, request: Message, call: Call) -> Message:
         """Milvus's ShowCollections, by name; all are reported as wholly in memory."""
@@ -105,7 +111,7 @@ def _utc_ms(timestamp: Timestamp) -> int:
     return physical_ms(timestamp)
 
 
-def _description(record: CollectionRecord) -> Message:
+def _description(record: CollectionRecord, properties: Mapping[str, str]) -> Message:
     answer = pb.DescribeCollectionResponse(
         status=success(),
         schema=schema_message(record.name, record.schema),
@@ -125,6 +131,6 @@ def _description(record: CollectionRecord) -> Message:
         update_timestamp_str=str(record.created),
     )
     answer.properties.extend(
-        common_pb.KeyValuePair(key=k, value=v) for k, v in sorted(record.properties.items())
+        common_pb.KeyValuePair(key=key, value=value) for key, value in properties.items()
     )
     return answer

@@ -32,7 +32,7 @@ INSTEAD: Mapping[str, str] = {
     for instead, methods in {
         _READER: "Search HybridSearch Query CalcDistance",
         _ONE_SCHEMA: (
-            "AlterCollection AlterCollectionField AddCollectionFunction AlterCollectionFunction "
+            "AlterCollectionField AddCollectionFunction AlterCollectionFunction "
             "DropCollectionFunction AddCollectionField AddCollectionStructField"
         ),
         "drop the collection and create it anew": "TruncateCollection",
