@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import obstore
@@ -19,6 +21,7 @@ from headrace.model.errors import Conflict, Invalid, NotFound, Unavailable
 from headrace.objects.arrow_files import file_system
 from headrace.objects.s3 import S3Objects
 from headrace.objects.s3_access import S3Access, connect
+from headrace.reader import lines
 from headrace.runtime.host import real_host
 
 __all__ = ["s3_bucket", "s3_server", "s3_trouble"]  # fixtures
@@ -212,6 +215,30 @@ def test_the_reader_reads_a_bucket(s3_bucket):
     assert snapshot.to_table(["id"])["id"].to_pylist() == [1, 3, 4]
     assert snapshot.vectors("embedding").shape == (3, 4)
     assert sorted(snapshot.dataset().to_table()["id"].to_pylist()) == [1, 3, 4]
+
+
+@pytest.mark.parametrize("deletes", [(), ((6, [2]), (7, [4]))], ids=["none", "some"])
+def test_the_lines_for_other_tools_take_a_bucket_from_the_environment(
+    s3_bucket, monkeypatch, deletes
+):
+    bucket = bucket_in_s3(s3_bucket)
+    bucket.rows(20, (5, small_batch([1, 2, 3])))
+    bucket.rows(21, (6, small_batch([4, 5])))
+    if deletes:
+        bucket.deletes(*deletes)
+    bucket.publish()
+    access = s3_bucket.access
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", access.secret_access_key)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", access.endpoint)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    snapshot = headrace.reader.open(s3_bucket.uri, "docs")
+    ids = snapshot.to_table(["id"])["id"].to_pylist()
+    for program in (lines.polars_program, lines.pyarrow_program):
+        text = program(snapshot, s3_bucket.uri)
+        assert access.secret_access_key not in text
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+        assert done.stdout.split() == [str(len(ids)), str(sum(ids))], done.stderr
 
 
 async def test_a_file_that_is_gone_from_a_bucket_says_what_to_do(s3_bucket):

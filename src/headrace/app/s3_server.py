@@ -10,6 +10,7 @@ the servers tried it is the one whose conditional puts hold under a race.
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -76,6 +77,11 @@ class S3Server:
     def uri(self) -> str:
         """Of the bucket."""
         return f"s3://{BUCKET}"
+
+    @property
+    def start_again(self) -> str:
+        """The command that serves the same objects at the same address, for a person's shell."""
+        return shlex.join((str(find_binary()), *self._command()))
 
     @property
     def pid(self) -> int | None:

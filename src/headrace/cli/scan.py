@@ -25,7 +25,7 @@ from headrace.binlog.columns import file_schema, in_file
 from headrace.binlog.leaves import leaves_of
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import physical_ms
-from headrace.objects.s3_access import S3Access
+from headrace.objects.s3_access import DEFAULT_REGION, S3Access, endpoint_of, region_of
 from headrace.reader import jsonl
 from headrace.reader.moments import iso_time
 from headrace.reader.snapshot import Snapshot
@@ -118,14 +118,18 @@ def _store(data_dir: Path | None, store: str | None) -> tuple[str, str, str]:
 
 
 def _access(uri: str, endpoint: str, region: str) -> S3Access | None:
-    """How to reach a bucket, by the settings, then by what its cluster says; they are not asked
-    for a directory."""
+    """How to reach a bucket, by the settings and the environment, then by what its cluster says;
+    they are not asked for a directory."""
     if not uri.startswith("s3://"):
         return None
     from headrace.app.settings import load  # half of this command's start
 
     found = load().objects.access()
-    return replace(found, endpoint=found.endpoint or endpoint, region=found.region or region)
+    return replace(
+        found,
+        endpoint=endpoint_of(found) or endpoint,
+        region=region_of(found, default=region or DEFAULT_REGION),
+    )
 
 
 def _format(text: str) -> Format:

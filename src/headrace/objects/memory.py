@@ -56,12 +56,14 @@ class MemoryServer:
         self.clock = clock
         self.name = name
         self.capacity_bytes = capacity_bytes
+        self.on_put: Callable[[str, bytes], None] = lambda key, data: None  # of each that arrives
         self._objects: dict[str, tuple[bytes, int]] = {}
         self._keys: list[str] = []
         self._late: set[asyncio.Task[None]] = set()
 
     def put(self, key: str, data: bytes) -> None:
         """Store under an absent key; `Conflict` when it exists, `Unavailable` when full."""
+        self.on_put(key, data)
         if key in self._objects:
             raise Conflict(f"object {key} exists")
         if self.capacity_bytes is not None and self.used_bytes + len(data) > self.capacity_bytes:

@@ -85,12 +85,17 @@ def endpoint_of(access: S3Access, environ: Mapping[str, str] = os.environ) -> st
     return ""
 
 
-def region_of(access: S3Access, environ: Mapping[str, str] = os.environ) -> str:
+def region_of(
+    access: S3Access,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    default: str = DEFAULT_REGION,
+) -> str:
     """The region that requests are signed for."""
     for name in _REGION_VARIABLES:
         _check_text(environ.get(name, ""), name)
     found = (environ.get(name, "") for name in _REGION_VARIABLES)
-    return access.region or next(filter(None, found), DEFAULT_REGION)
+    return access.region or next(filter(None, found), default)
 
 
 def credentials_of(access: S3Access, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -34,6 +34,17 @@ _TYPES = {  # for defaults: (DuckDB, Polars, PyArrow)
 }
 
 
+_BUCKET_IN_DUCKDB = """\
+-- Once, with AWS's usual variables in the environment:
+--   INSTALL httpfs; LOAD httpfs; INSTALL aws; LOAD aws;
+--   CREATE SECRET (TYPE s3, PROVIDER credential_chain, CHAIN 'env');
+-- and for a server that is not AWS's: (..., ENDPOINT 'host:port', URL_STYLE 'path', USE_SSL false)
+"""
+_BUCKET_IN_ARROW = """\
+# Reached by AWS's usual variables in the environment.
+store = pafs.S3FileSystem(endpoint_override=os.environ.get("AWS_ENDPOINT_URL"))"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Insert logs with the same columns: (name in the snapshot, name in the files or None).
@@ -63,7 +74,12 @@ def duckdb_sql(snapshot: Snapshot, store: str | Path, query: str = "") -> str:
             columns.append(f"{group.partition_id} AS {_identifier(_PLACE)}")
         files = f"read_parquet({_listed(group.paths, _sql_text)})"
         parts.append(f"SELECT {', '.join(columns)}\n    FROM {files}")
-    made = ["WITH stored AS (\n    " + "\n    UNION ALL BY NAME ".join(parts) + "\n)"]
+    made = [
+        (_BUCKET_IN_DUCKDB if _is_bucket(store) else "")
+        + "WITH stored AS (\n    "
+        + "\n    UNION ALL BY NAME ".join(parts)
+        + "\n)"
+    ]
     own = [ROW_ID_COLUMN, TIMESTAMP_COLUMN]
     shown, join = f"{TIMESTAMP_COLUMN} <= {at}", ""
     deltas = _deltas(snapshot, store)
@@ -169,9 +185,11 @@ def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
         return f"{name!r}: pc.scalar(pa.scalar({known.default!r}, {kind}))"
 
     made = [
+        *(["import os", ""] if _is_bucket(store) else []),
         "import pyarrow as pa",
         "import pyarrow.compute as pc",
         "import pyarrow.dataset as ds",
+        *(["import pyarrow.fs as pafs", "", _BUCKET_IN_ARROW] if _is_bucket(store) else []),
         "",
         f'young = pc.field("{TIMESTAMP_COLUMN}") <= {snapshot.timestamp}',
         "stored = []",
@@ -181,7 +199,7 @@ def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
         if group.partition_id is not None:
             columns += f', "{_PLACE}": pc.scalar(pa.scalar({group.partition_id}, pa.int64()))'
         made += [
-            f"files = ds.dataset({_listed(group.paths, repr)})",
+            f"files = {_dataset(store, _listed(group.paths, _arrow_name))}",
             f"stored.append(files.to_table(columns={{{columns}}}, filter=young))",
         ]
     made.append('rows = pa.concat_tables(stored, promote_options="permissive")')
@@ -203,8 +221,8 @@ def _pyarrow_deletes(snapshot: Snapshot, store: str | Path) -> list[str]:
     keep = f'ids.filter({until}.is_null() | (pc.field("{TIMESTAMP_COLUMN}") >= {until}))'
     if snapshot.deletes.name_partitions:
         return [
-            f"deltas = {_listed(deltas, repr)}",
-            "deltas = [ds.dataset(file).to_table(filter=young) for file in deltas]",
+            f"deltas = {_listed(deltas, _arrow_name)}",
+            f"deltas = [{_dataset(store, 'file')}.to_table(filter=young) for file in deltas]",
             'deletes = pa.concat_tables(deltas, promote_options="default")',
             f'place = pc.fill_null(deletes["{PARTITION_COLUMN}"], 0)',
             f'deletes = deletes.append_column("{_PLACE}", place)',
@@ -221,7 +239,7 @@ def _pyarrow_deletes(snapshot: Snapshot, store: str | Path) -> list[str]:
         ]
     if deltas:
         return [
-            f"deletes = ds.dataset({_listed(deltas, repr)}).to_table(filter=young)",
+            f"deletes = {_dataset(store, _listed(deltas, _arrow_name))}.to_table(filter=young)",
             f'deletes = deletes.group_by("key").aggregate([("{TIMESTAMP_COLUMN}", "max")])',
             f'ids = rows.select([{key!r}, "{ROW_ID_COLUMN}", "{TIMESTAMP_COLUMN}"])',
             f'ids = ids.join(deletes, {key!r}, "key")',
@@ -255,6 +273,19 @@ def _location(store: str | Path, key: str) -> str:
     if "://" in text and not text.startswith("file:"):
         return f"{text.rstrip('/')}/{key}"
     return str(local_root(store) / key)
+
+
+def _is_bucket(store: str | Path) -> bool:
+    return str(store).startswith("s3://")
+
+
+def _arrow_name(path: str) -> str:
+    return repr(path.removeprefix("s3://"))
+
+
+def _dataset(store: str | Path, files: str) -> str:
+    """The call that opens files in PyArrow, which takes a list of them only beside its store."""
+    return f"ds.dataset({files}, filesystem=store)" if _is_bucket(store) else f"ds.dataset({files})"
 
 
 def _field(snapshot: Snapshot, name: str) -> Field:

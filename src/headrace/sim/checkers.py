@@ -10,9 +10,11 @@ each change of meta in order; OB-1 after each look; SN-1 on each list; DL-1 and 
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from headrace.binlog import delta_log, insert_log, snapshot_list
+from headrace.binlog.paths import DATA_PREFIXES
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import DeleteEvent, PutEvent
 from headrace.meta.keys import Keys
@@ -55,6 +57,9 @@ class Checkers:
         self._delta_files: dict[str, list[Delete]] = {}
         self._lists_seen: set[str] = set()
         self._committed: dict[str, None] = {}  # every insert log that meta ever named
+        self._contents: dict[str, bytes] = {}  # digest of the first put of each data file's key
+        self._overwritten: list[str] = []
+        objects.on_put = self._put
 
     # ---- looking ---------------------------------------------------------------------------------
 
@@ -232,8 +237,17 @@ class Checkers:
     def _exists(self, key: str) -> bool:
         return any(info.key == key for info in self._objects.list(key))
 
+    def _put(self, key: str, data: bytes) -> None:
+        """A put has arrived, whatever becomes of it: on S3 a large one would have its way."""
+        if key.startswith(DATA_PREFIXES):
+            digest = sha256(data).digest()
+            if self._contents.setdefault(key, digest) != digest:
+                self._overwritten.append(key)
+
     def _check_objects(self) -> None:
         """OB-1 for meta as it is now."""
+        if self._overwritten:
+            raise Violation(f"OB-1 other bytes were put under {self._overwritten[0]}")
         for vchannel in self.vchannels():
             value = self._mirror.get(self._keys.checkpoint(vchannel))
             if value and codec.decode(value, CheckpointRecord, vchannel).dropped:

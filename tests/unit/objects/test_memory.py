@@ -68,3 +68,13 @@ async def test_a_full_store_says_so():
     assert await store.free_bytes() == 2
     with pytest.raises(Unavailable, match="no space"):
         await store.put("b", [b"123"])
+
+
+def test_every_put_that_arrives_is_seen_whatever_becomes_of_it():
+    server = MemoryServer(ManualClock())
+    seen = []
+    server.on_put = lambda key, data: seen.append((key, data))
+    server.put("a", b"1")
+    with pytest.raises(Conflict):
+        server.put("a", b"2")
+    assert seen == [("a", b"1"), ("a", b"2")]

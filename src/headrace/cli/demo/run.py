@@ -60,11 +60,23 @@ def run_demo(*, rows: int, data_dir: Path | None, object_store: str, json: bool)
     programs = ", ".join(demo.programs)
     console.print(f"files:    {report.store}\nprograms: {programs} in {directory}")
     console.print(f"logs:     {directory / 'logs'}")
+    if demo.s3 is not None:
+        console.print("\n".join(_to_read_again(demo.s3)), markup=False, soft_wrap=True)
     if json:
         sys.stdout.write(orjson.dumps(report.as_dict()).decode() + "\n")
     verdict = "verified: every row exactly once" if report.exit_status == 0 else "NOT verified"
     console.print(f"\n{verdict}")
     return report.exit_status
+
+
+def _to_read_again(server: S3Server) -> Iterator[str]:
+    """The S3 server ends with the demo; its objects stay, and it can be started again."""
+    access = server.access()
+    yield f"the S3 server has ended too; to read its files again:\n    {server.start_again} &"
+    yield (
+        f"    export AWS_ENDPOINT_URL={access.endpoint} AWS_ACCESS_KEY_ID={access.access_key_id} "
+        f"AWS_SECRET_ACCESS_KEY={access.secret_access_key} AWS_REGION=us-east-1"
+    )
 
 
 class Demo:
