@@ -4,8 +4,8 @@
 DDL and has it appended to every vchannel before it answers.
 """
 
-from headrace.meta.records import Role
-from headrace.model.codec import encode
+from headrace.meta.records import CollectionRecord, Role
+from headrace.model.codec import decode, encode
 from headrace.model.errors import NotFound
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.schema import Schema
@@ -13,6 +13,7 @@ from headrace.proxy.catalog import Catalog, check_database
 from headrace.proxy.errors import Refusal, success
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, parse, schema_pb
+from headrace.proxy.properties import Properties, check_properties
 from headrace.proxy.schema_check import check_name, check_schema
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.waiting import Call
@@ -23,7 +24,6 @@ from headrace.rpc.messages import (
     RenameCollectionRequest,
 )
 
-
 PARTITIONS_BY_KEY = 16  # unless a create says another number, as in Milvus
 PARTITIONS_MAX = 1024
 
@@ -31,16 +31,22 @@ PARTITIONS_MAX = 1024
 class Ddl:
     """The methods that change which collections and partitions there are."""
 
-    def __init__(self, catalog: Catalog, leaders: Leaders, settings: ProxySettings) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        leaders: Leaders,
+        properties: Properties,
+        settings: ProxySettings,
+    ) -> None:
         self._catalog = catalog
+        self._properties = properties
         self._leaders = leaders
         self._settings = settings
 
     async def create_collection(self, request: Message, call: Call) -> Message:
         """Milvus's CreateCollection: again with the same schema is done, with another an error."""
         check_name("collection name", request.collection_name, at="collection_name")
-        for pair in request.properties:
-            raise Refusal.PROPERTY_NOT_SERVED(at=pair.key, key=pair.key, what="collection")
+        properties = check_properties(request.properties)
         message = parse(schema_pb.CollectionSchema, request.schema)
         check_database(message.dbName)
         if message.name not in ("", request.collection_name):
@@ -57,9 +63,17 @@ class Ddl:
             schema=encode(schema),
             shards=shards,
             consistency_level=request.consistency_level,
+            properties=encode(properties),
             partitions=_partitions(request, schema),
         )
-        await self._leaders.call(Role.MASTER_SERVICE, order, call)
+        answer = await self._leaders.call(Role.MASTER_SERVICE, order, call)
+        record = decode(answer.record, CollectionRecord, "the master service's answer")
+        there = await self._properties.of(record)
+        if there != properties:
+            difference = f"its properties are {there or 'none'}, not {properties or 'none'}"
+            raise Refusal.COLLECTION_DIFFERS(
+                at="properties", name=record.name, difference=difference
+            )
         return success()
 
     async def drop_collection(self, request: Message, call: Call) -> Message:

@@ -94,12 +94,15 @@ async def test_a_create_that_makes_no_sense_is_refused(
         assert world.orders == []
 
 
-async def test_a_property_is_refused_by_name() -> None:
+async def test_again_with_other_properties_is_an_error() -> None:
     async with ProxyWorld() as world:
-        request = create_request()
-        request.properties.add(key="collection.ttl.seconds", value="5")  # type: ignore[attr-defined]
-        status = await world.call("CreateCollection", request)
-        assert "'collection.ttl.seconds'" in status.reason
+        request = create_request(properties=[{"key": "mmap.enabled", "value": "true"}])
+        for _ in range(2):
+            assert (await world.call("CreateCollection", request)).code == 0
+        assert decode(world.orders[0].properties, dict) == {"mmap.enabled": "true"}
+        status = await world.call("CreateCollection", create_request())
+        assert status.code == 1100
+        assert "its properties are {'mmap.enabled': 'true'}, not none" in status.reason
 
 
 async def test_a_drop_of_what_is_absent_is_done() -> None:
