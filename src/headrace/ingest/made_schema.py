@@ -119,7 +119,8 @@ def _vector(name: str, column: pa.Array, kind: pa.DataType) -> Field | None:
     if pa.types.is_fixed_size_list(kind):
         dim = kind.list_size
     else:
-        dim = pc.max(pc.list_value_length(column)).as_py() or 0
+        usual = pc.mode(pc.list_value_length(column))  # some rows may be the wrong ones
+        dim = usual[0]["mode"].as_py() if len(usual) else 0
     if dim == 0:
         return None
     return Field(
