@@ -59,19 +59,18 @@ def of_lists(lengths: Lengths, highest: int) -> bytes:
     return _with_length(_packed(begins, 1)) + _with_length(definition)
 
 
-def lengths_of(levels: bytes, values: int, highest: int) -> Lengths:
-    """The lengths that `of_lists` was given; `Corrupt` when these are no levels that it makes."""
-    repetition, rest = _without_length(levels)
+def lengths_of(data: memoryview, values: int, highest: int) -> tuple[Lengths, memoryview]:
+    """The lengths that `of_lists` was given, and what stands behind the levels; `Corrupt` when
+    `data` does not begin with levels that it makes."""
+    repetition, rest = _without_length(data)
     definition, rest = _without_length(rest)
-    if rest or values < 1:
-        raise Corrupt(f"{len(rest)} bytes behind the levels of {values} values")
     begins = _unpacked(repetition, values, 1)
-    if begins[0]:
-        raise Corrupt("a page begins inside a list")
+    if values == 0 or begins[0]:
+        raise Corrupt("a page begins inside a list, or is empty")
     starts = np.flatnonzero(begins == 0)
     lengths = np.diff(starts, append=values)
     if definition == _run(values, highest):
-        return lengths
+        return lengths, rest
     known = _unpacked(definition, values, highest.bit_length())
     if known.max() > highest or known.min() < highest - 1:
         raise Corrupt("a list or an element that is null, where none may be")
@@ -80,7 +79,7 @@ def lengths_of(levels: bytes, values: int, highest: int) -> Lengths:
     if (starts[rows] != empty).any() or (lengths[rows] != 1).any():
         raise Corrupt("an empty list has elements")
     lengths[rows] = 0
-    return lengths
+    return lengths, rest
 
 
 def _run(length: int, level: int) -> bytes:
@@ -97,7 +96,7 @@ def _packed(levels: npt.NDArray[np.uint8], width: int) -> bytes:
     return _packed_head(groups) + np.packbits(bits, bitorder="little").tobytes()
 
 
-def _unpacked(data: bytes, count: int, width: int) -> npt.NDArray[np.uint8]:
+def _unpacked(data: memoryview, count: int, width: int) -> npt.NDArray[np.uint8]:
     groups = -(-count // _BYTE_BITS)
     head = _packed_head(groups)
     if data[: len(head)] != head or len(data) != len(head) + groups * width:
@@ -117,7 +116,7 @@ def _with_length(levels: bytes) -> bytes:
     return _LENGTH.pack(len(levels)) + levels
 
 
-def _without_length(data: bytes) -> tuple[bytes, bytes]:
+def _without_length(data: memoryview) -> tuple[memoryview, memoryview]:
     """The levels at the beginning, and all that is behind them."""
     if len(data) < _LENGTH.size:
         raise Corrupt("levels are cut short")

@@ -2,33 +2,31 @@
 
 **Owns** what becomes of a file's rows: hidden and too young ones go, columns that the file's
 version lacks are filled, types are those of memory. **Does not own** which files there are
-(`reader.lists`) or the deletes (`reader.deletes`).
+(`reader.lists`), the deletes (`reader.deletes`), or how columns are read (`reader.stored_file`).
 
 Which rows are visible is decided first, from the key and `_timestamp` columns alone, and only where
 a delete or a row that is too young can be in the file; then the wanted columns are streamed.
 """
 
-import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
 from headrace.binlog.columns import OWN_FIELDS, arrow_field, in_memory
-from headrace.model.errors import Corrupt
+from headrace.model.errors import Invalid
 from headrace.model.ids import PartitionId
 from headrace.model.schema import TIMESTAMP_COLUMN, DataType, Field, Schema
 from headrace.model.segment import FileRef
 from headrace.model.timestamp import Timestamp
 from headrace.reader.deletes import Deletes
-from headrace.reader.lists import gone
+from headrace.reader.stored_file import StoredFile, opened
 
-BATCH_BYTES = 16 << 20  # of the wanted columns, as a file's metadata estimates them
-BATCH_ROWS_MAX = 1 << 16
 _OWN = {f.name: f for f in OWN_FIELDS}
 Mask = npt.NDArray[np.bool_]
 
@@ -57,7 +55,7 @@ class FileRows:
             mask = self._visible(file)
             if mask is None:
                 return pa.array([], _OWN[column].type)
-            values = file.read(columns=[column])[column].combine_chunks()
+            values = file.read([column])[column].combine_chunks()
         return values.filter(pa.array(~mask))
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -69,7 +67,8 @@ class FileRows:
             if mask is not None and not mask.any():
                 return
             first = 0
-            for batch in self._raw(file, list(stored.values())):
+            # `_timestamp` says how many rows there are where none of the columns is in the file.
+            for batch in file.batches(list(stored.values()) or [TIMESTAMP_COLUMN]):
                 shown = None if mask is None else mask[first : first + batch.num_rows]
                 first += batch.num_rows
                 rows = _shown(batch, shown)
@@ -77,6 +76,21 @@ class FileRows:
                     yield pa.RecordBatch.from_arrays(
                         [self._column(rows, n, stored.get(n)) for n in columns], schema=target
                     )
+
+    def fill(self, column: str, out: npt.NDArray[Any]) -> int:
+        """Put the visible vectors of a column into the first rows of `out`, which has room for all
+        that are stored; how many there are. `Invalid` when one is null."""
+        with self._opened() as file:
+            source = self.source(column)
+            if source is not None and self._visible(file) is None:
+                rows = out[: self.ref.rows].view(np.uint8).reshape(-1).data
+                if file.fill(source, rows):
+                    return self.ref.rows
+        end = 0
+        for batch in self.batches([column]):
+            out[end : end + batch.num_rows] = matrix_of(batch.column(0), column)
+            end += batch.num_rows
+        return end
 
     def source(self, name: str) -> str | None:
         """The name under which the file has a column, None when its version lacks it."""
@@ -86,24 +100,13 @@ class FileRows:
         assert wanted is not None, name
         return next((f.name for f in self.written.fields if f.id == wanted.id), None)
 
-    def _raw(self, file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """The file's own columns; `_timestamp` where none of the wanted ones is in the file."""
-        names = columns or [TIMESTAMP_COLUMN]
-        try:
-            yield from file.iter_batches(batch_size=_batch_rows(file, names), columns=names)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise self._trouble(error) from error
-
-    def _visible(self, file: pq.ParquetFile) -> Mask | None:
+    def _visible(self, file: StoredFile) -> Mask | None:
         """Which rows are visible; None = all of them."""
         young = self.ref.last_timestamp > self.at
         if not young and not len(self.deletes):
             return None
         key = self.written.key.name
-        try:
-            table = file.read(columns=[key, TIMESTAMP_COLUMN])
-        except (pa.ArrowInvalid, OSError) as error:
-            raise self._trouble(error) from error
+        table = file.read([key, TIMESTAMP_COLUMN])
         timestamps = table[TIMESTAMP_COLUMN].to_numpy()
         hidden = self.deletes.hide(table[key].combine_chunks(), timestamps)
         mask: Mask = ~hidden & (timestamps <= self.at)
@@ -116,23 +119,17 @@ class FileRows:
         assert wanted is not None, name
         return filled(wanted, rows.num_rows)
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[pq.ParquetFile]:
-        try:
-            source = self.files.open_input_file(self.ref.key)
-        except FileNotFoundError as error:
-            raise gone(self.ref.key) from error
-        with source:
-            try:
-                file = pq.ParquetFile(source)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise self._trouble(error) from error
-            yield file
+    def _opened(self) -> AbstractContextManager[StoredFile]:
+        return opened(self.files, self.ref, self.written)
 
-    def _trouble(self, error: Exception) -> Exception:
-        if isinstance(error, FileNotFoundError):
-            return gone(self.ref.key)
-        return Corrupt(f"{self.ref.key} cannot be read: {error}", channel=self.ref.key)
+
+def matrix_of(column: pa.FixedSizeListArray, name: str) -> npt.NDArray[Any]:
+    """Dense vectors as (rows, numbers), a view; `Invalid` when one is null."""
+    if column.null_count:
+        raise Invalid(f"{name!r} holds {column.null_count} nulls: read it as Arrow", field=name)
+    flat = column.flatten().to_numpy(zero_copy_only=True)
+    matrix: npt.NDArray[Any] = flat.reshape(len(column), column.type.list_size)
+    return matrix
 
 
 def column_field(schema: Schema, name: str) -> pa.Field:
@@ -153,16 +150,3 @@ def _shown(batch: pa.RecordBatch, mask: Mask | None) -> pa.RecordBatch:
     if mask is None or mask.all():
         return batch
     return batch.filter(pa.array(mask))
-
-
-def _batch_rows(file: pq.ParquetFile, columns: Sequence[str]) -> int:
-    """How many rows of these columns make a batch."""
-    meta = file.metadata
-    size = 0
-    for group in range(meta.num_row_groups):
-        for index in range(meta.num_columns):
-            chunk = meta.row_group(group).column(index)
-            if chunk.path_in_schema.split(".")[0] in columns:
-                size += chunk.total_uncompressed_size
-    rows: int = BATCH_BYTES * meta.num_rows // max(1, size)
-    return max(1, min(BATCH_ROWS_MAX, rows))

@@ -152,28 +152,19 @@ class Snapshot:
     def vectors(self, name: str) -> npt.NDArray[Any]:
         """A vector column as (rows, dim), in the order of `to_batches`.
 
-        A view of what was read when that is one batch, else each batch is copied once to its
-        place. Numbers are float32, float16 or int8; the bits as uint16 of a bfloat16, which numpy
-        lacks; the packed bytes of a binary vector, so dim / 8 of them. `Invalid`: no such column,
-        or it is sparse, or holds nulls.
+        Read right to their places where the files are ours. Numbers are float32, float16 or int8;
+        the bits as uint16 of a bfloat16, which numpy lacks; the packed bytes of a binary vector, so
+        dim / 8 of them. `Invalid`: no such column, or it is sparse, or holds nulls.
         """
         known = self.fields.field(name)
         kind = None if known is None or not known.type.is_vector else arrow_type(known)
         if kind is None or not pa.types.is_fixed_size_list(kind):
             raise Invalid(f"{name!r} is no column of dense vectors", field=name)
-        batches = self.to_batches([name])
-        first = next(batches, None)
-        number, width = kind.value_type.to_pandas_dtype(), kind.list_size
-        if first is None:
-            return np.zeros((0, width), number)
-        second = next(batches, None)
-        if second is None:
-            return _matrix(first.column(0), name)
-        whole = np.empty((sum(f.ref.rows for f in self.files), width), number)
+        rows = sum(f.ref.rows for f in self.files)
+        whole = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
         end = 0
-        for batch in (first, second, *batches):
-            whole[end : end + batch.num_rows] = _matrix(batch.column(0), name)
-            end += batch.num_rows
+        for file in self.files:
+            end += file.fill(name, whole[end:])
         return whole[:end]
 
     def dataset(self) -> "pads.Dataset":
@@ -228,14 +219,6 @@ class Snapshot:
 
     def _schema(self, names: Sequence[str]) -> pa.Schema:
         return pa.schema([column_field(self.fields, name) for name in names])
-
-
-def _matrix(column: pa.FixedSizeListArray, name: str) -> npt.NDArray[Any]:
-    if column.null_count:
-        raise Invalid(f"{name!r} holds {column.null_count} nulls: read it as Arrow", field=name)
-    flat = column.flatten().to_numpy(zero_copy_only=True)
-    matrix: npt.NDArray[Any] = flat.reshape(len(column), column.type.list_size)
-    return matrix
 
 
 def _guarantee(file: FileRows) -> pc.Expression | None:
