@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import insert, takeover
+from bench import file_ingest, insert, takeover
 from bench.figures import Figure, Say
 
 RUNS, QUICK_RUNS = 3, 1
 REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
 TAKEOVERS, QUICK_TAKEOVERS = 10, 2
+FILE_ROWS, QUICK_FILE_ROWS = 200_000, 30_000  # of 3.1 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ async def _insert(bench: Bench) -> list[Figure]:
     return await insert.measure(bench.directory, runs, requests, bench.say)
 
 
+async def _file_ingest(bench: Bench) -> list[Figure]:
+    runs, rows = (QUICK_RUNS, QUICK_FILE_ROWS) if bench.quick else (RUNS, FILE_ROWS)
+    return await file_ingest.measure(bench.directory, runs, rows, bench.say)
+
+
 async def _data_node(bench: Bench) -> list[Figure]:
     return await _takeover(bench, "take-over of a data node", takeover.of_data_node)
 
@@ -49,6 +55,7 @@ async def _takeover(bench: Bench, name: str, one: takeover.Measure) -> list[Figu
 
 PARTS: Mapping[str, Measure] = {
     "insert": _insert,
+    "file-ingest": _file_ingest,
     "takeover-data-node": _data_node,
     "takeover-proxy": _proxy,
 }
