@@ -1,11 +1,15 @@
 """The HTTP endpoint of every process: `/metrics` (Prometheus), `/healthz`, `/livez`.
 
-**Owns** the small server, in a thread of its own so that it answers while the loop is busy.
+**Owns** the small server, in threads of its own so that it answers while the loop is busy.
 **Does not own** the metrics (`runtime.telemetry`) or what healthy means (the role).
+
+Each connection has a thread, and is closed when it is silent for some seconds: one that is opened
+and says nothing would otherwise keep everybody else from seeing whether the process is well.
 """
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -15,9 +19,20 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from headrace.model.errors import Invalid
 
 END_POLL_S = 0.02  # how often the thread looks whether it is to end
+SILENT_S = 5.0  # how long a connection may say nothing
+
+
+class _Threads(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away, or said what is no HTTP, is no event either."""
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = SILENT_S
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
         """A scrape is no event."""
 
@@ -45,7 +60,9 @@ class MetricsServer:
             return found
 
         try:
-            self._server: WSGIServer = make_server(host, port, answer, handler_class=_Quiet)
+            self._server: WSGIServer = make_server(
+                host, port, answer, server_class=_Threads, handler_class=_Quiet
+            )
         except OSError as error:
             raise Invalid(
                 f"process.metrics_port: cannot listen at {host}:{port}: {error.strerror}",

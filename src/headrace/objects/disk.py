@@ -124,15 +124,23 @@ class Disk:
         """A temporary file of these bytes, synced; gone afterwards."""
         incoming = self.root / INCOMING
         incoming.mkdir(exist_ok=True)
-        path = incoming / f"{self._prefix}-{next(self._numbers)}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        path, descriptor = self._temporary(incoming)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             _write_all(descriptor, parts)
             os.fsync(descriptor)
             yield path
         finally:
             path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def _temporary(self, incoming: Path) -> tuple[Path, int]:
+        """A new file, locked. Between its making and its lock another's sweep may remove it."""
+        while True:
+            path = incoming / f"{self._prefix}-{next(self._numbers)}"
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
             os.close(descriptor)
 
     def _link(self, temporary: Path, final: Path) -> bool:

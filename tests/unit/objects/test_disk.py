@@ -1,6 +1,7 @@
 """Objects below a directory: write order, leftovers, trouble with the disk."""
 
 import errno
+import fcntl
 import os
 import resource
 import shutil
@@ -105,6 +106,26 @@ def test_the_check_leaves_the_temporary_file_of_a_put_under_way(tmp_path, monkey
     go_on.set()
     put.join()
     assert Disk(tmp_path, "t").get("a/b") == b"x"
+
+
+def test_a_file_that_anothers_check_removes_before_it_is_locked_is_made_anew(tmp_path, monkeypatch):
+    lock, other = fcntl.flock, Disk(tmp_path, "other")
+    swept = []
+
+    def locked_late(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not swept:
+            swept.append(descriptor)
+            other.check()
+        lock(descriptor, operation)
+
+    (tmp_path / INCOMING).mkdir()
+    monkeypatch.setattr(fcntl, "flock", locked_late)
+    disk = Disk(tmp_path, "a")
+    disk.check()
+    swept.clear()
+    disk.put("a", [b"x"])
+    assert disk.get("a") == b"x"
+    assert list((tmp_path / INCOMING).iterdir()) == []
 
 
 def test_a_directory_that_is_missing_or_a_file_is_invalid(tmp_path):
