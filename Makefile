@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: dev demo test bench lint lock clean proto docs
+.PHONY: dev demo test bench fuzz lint lock clean proto docs
 
 dev: $(VENV)/.ready  ## set up: .venv with the headrace command and the developer's tools
 
@@ -25,6 +25,9 @@ test: dev  ## set up, then run every test
 
 bench: dev  ## set up, then print every figure beside what was to be reached
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: dev  ## set up, then send made and mutated requests to the front door
+	PYTHONPATH=tests:. $(BIN)/python -m fuzz $(ARGS)
 
 proto: dev  ## write proto/rpc.proto from the messages, and the generated code
 	tools/proto.sh

@@ -18,7 +18,7 @@ BANNED = (
     "pytest.xfail",
     "time.sleep",
 )
-VIRTUAL = {"support", "sim"}  # conditions are waited for in `support`; `sim` has virtual time
+VIRTUAL = {"support", "sim", "fuzz"}  # conditions are waited for in `support`; others are virtual
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,10 @@ class Refusal(Enum):
     NOT_JSON = Sentence(
         1100, "field {name!r}, row {row}: not JSON: {reason}; send one JSON value a row"
     )
+    JSON_DEEP = Sentence(
+        1100,
+        "field {name!r}, row {row}: its JSON is nested {got} deep, {most} at most: make it flatter",
+    )
     DYNAMIC_NOT_OBJECT = Sentence(
         1100, "the dynamic field, row {row}: its JSON must be an object: send {{...}}"
     )

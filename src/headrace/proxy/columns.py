@@ -9,6 +9,7 @@ which are a message each: numbers become numpy arrays at once, texts one Arrow a
 checked line by line in one call. A row is only looked for when something is wrong with one.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -27,6 +28,9 @@ from headrace.proxy.vector_columns import read_bytes, read_floats, read_sparse
 # From the place of a value among all to the number of its row.
 RowOf: TypeAlias = Callable[[int], int]
 ReadScalars: TypeAlias = Callable[[Field, Any, RowOf], pa.Array]
+JSON_DEPTH_MAX = 128  # what the strictest of the common parsers take
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_OPENING, _CLOSING = (np.frombuffer(marks, np.uint8) for marks in (b"[{", b"]}"))
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUES = msgspec.json.Decoder(msgspec.Raw)
 
@@ -185,6 +189,7 @@ def _check_json(field: Field, rows: list[bytes], decoder: "msgspec.json.Decoder[
 
     One call for all rows where each is on one line, which is how clients send them.
     """
+    _check_depth(field, rows)
     joined = b"\n".join(rows)
     if joined.count(b"\n") == len(rows) - 1:
         try:
@@ -204,6 +209,19 @@ def _check_json(field: Field, rows: list[bytes], decoder: "msgspec.json.Decoder[
                 at=field.name, name=field.name, row=row, reason=str(error)
             ) from None
     return found
+
+
+def _check_depth(field: Field, rows: list[bytes]) -> None:
+    """Parsers of JSON give up at some depth, in Python at one that depends on who calls."""
+    for row, text in enumerate(rows):
+        if text.count(b"[") + text.count(b"{") <= JSON_DEPTH_MAX:
+            continue
+        marks = np.frombuffer(_JSON_TEXT.sub(b"", text), np.uint8)
+        opened = np.isin(marks, _OPENING).astype(np.int64)
+        depth = int(np.cumsum(opened - np.isin(marks, _CLOSING)).max(initial=0))
+        if depth > JSON_DEPTH_MAX:
+            most = JSON_DEPTH_MAX
+            raise Refusal.JSON_DEEP(at=field.name, name=field.name, row=row, got=depth, most=most)
 
 
 def read_dynamic(field: Field, data: Message, fixed: frozenset[str]) -> pa.Array:

@@ -16,6 +16,7 @@ from headrace.meta.records import CollectionRecord, Role
 from headrace.model.codec import decode, encode
 from headrace.proxy.catalog import Catalog
 from headrace.proxy.errors import Refusal, success
+from headrace.proxy.index_check import check_index
 from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message, common_pb, pb
 from headrace.proxy.schema_check import check_name
@@ -63,6 +64,7 @@ class Indexes:
         name = request.index_name or field.name
         check_name("index name", name, at="index_name")
         parameters = tuple((p.key, p.value) for p in request.extra_params)
+        check_index(field, parameters)
         wanted = SaidIndex(name=name, field=field.name, parameters=parameters)
         for index in await self._said(record):
             if index == wanted:

@@ -13,6 +13,7 @@ pymilvus returns; so a line compares equal to its row. NaN and infinity, which J
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -21,6 +22,7 @@ from headrace.binlog.columns import in_file
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Schema
 
+_OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -45,7 +47,7 @@ def _values(column: pa.Array, kind: DataType) -> Callable[[int], Any]:
         return _vectors(in_file(column, kind))
     values = column.to_pylist()
     if kind == DataType.JSON:
-        return lambda number: None if values[number] is None else orjson.Fragment(values[number])
+        return lambda number: None if values[number] is None else _verbatim(values[number])
     if kind == DataType.SPARSE_FLOAT_VECTOR:
         return lambda number: _sparse(values[number])
     return lambda number: values[number]
@@ -76,10 +78,16 @@ def _kind(schema: Schema, name: str) -> DataType:
 
 
 def _members(text: str) -> dict[str, Any]:
+    """The members as they are written: a number that no double holds keeps its digits."""
     try:
-        members = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        members = _OBJECTS.decode(text)
+    except msgspec.ValidationError as error:
+        raise Corrupt(f"a dynamic column holds no object: {text[:80]!r}") from error
+    except msgspec.DecodeError as error:
         raise Corrupt(f"a dynamic column holds no JSON: {text[:80]!r}") from error
-    if not isinstance(members, dict):
-        raise Corrupt(f"a dynamic column holds no object: {text[:80]!r}")
-    return members
+    return {name: _verbatim(bytes(value).decode()) for name, value in members.items()}
+
+
+def _verbatim(text: str) -> orjson.Fragment:
+    """JSON as it is written, but on one line: its texts have no bare line ends in them."""
+    return orjson.Fragment(text.replace("\n", " ").replace("\r", " "))

@@ -206,6 +206,39 @@ def test_json_over_several_lines_is_kept_as_it_is() -> None:
     assert found[0].as_py() == text.decode()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 128 + b"]" * 128,
+        b"[" + b"[]," * 500 + b"[]]",
+        b'"' + b"[" * 500 + b'\\"' + b"{" * 500 + b'"',
+    ],
+)
+def test_json_is_taken_to_a_depth_of_128(text: bytes) -> None:
+    request = request_of()
+    add(request, "JSON", [text, b"1", b"2"])
+    found = column(check_rows(schema_of(field_of("JSON")), request, upsert=False), "x")
+    assert found[0].as_py() == text.decode()
+
+
+def test_json_that_is_nested_deeper_is_refused_by_row() -> None:
+    request = request_of()
+    add(request, "JSON", [b"1", b"[" * 129 + b"]" * 129, b"2"])
+    text = refused(schema_of(field_of("JSON")), request)
+    assert "field 'x', row 1: its JSON is nested 129 deep, 128 at most" in text
+    request = request_of()
+    dynamic(request, b"{}", b'{"a":' * 200 + b"1" + b"}" * 200, b"{}")
+    assert "row 1: its JSON is nested 200 deep" in refused(schema_of(dynamic=True), request)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_bare_nan_is_no_json_in_a_dynamic_field_either(number: bytes) -> None:
+    request = request_of()
+    dynamic(request, b"{}", b'{"a": ' + number + b"}", b"{}")
+    text = refused(schema_of(dynamic=True), request)
+    assert "row 1: not JSON" in text
+
+
 def dynamic(request: Message, *rows: bytes, name: str = "$meta") -> Message:
     item = request.fields_data.add(field_name=name, type=KIND("JSON"), is_dynamic=True)
     item.scalars.json_data.data.extend(rows)

@@ -105,3 +105,17 @@ def test_an_array_is_a_list_with_its_nulls():
     schema = every_type()
     batch = pa.record_batch({"ARRAY_VARCHAR": [["a", "b"], [], None]})
     assert [r["ARRAY_VARCHAR"] for r in rows(batch, schema)] == [["a", "b"], [], None]
+
+
+def test_json_that_was_sent_over_several_lines_is_printed_on_one():
+    schema = Schema(fields=(Field(id=100, name="body", type=DataType.JSON),))
+    batch = pa.record_batch({"body": ['{"a":\n "b\\n"}\r\n'], "$meta": ['{"n":\n [1]}']})
+    printed = list(lines(batch, schema))
+    assert len(printed) == 1
+    assert printed[0].count(b"\n") == 1
+    assert rows(batch, schema) == [{"body": {"a": "b\n"}, "n": [1]}]
+
+
+def test_dynamic_numbers_keep_all_their_digits():
+    batch = pa.record_batch({"$meta": ['{"n": 123456789012345678901234567890, "m": 1e999}']})
+    assert list(lines(batch, SMALL)) == [b'{"n":123456789012345678901234567890,"m":1e999}\n']

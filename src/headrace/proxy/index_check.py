@@ -1,0 +1,83 @@
+"""Which indexes and metrics fit a field: the two parameters that a client is likely to mistype.
+
+**Owns** the tables, which are Milvus's of 2.3 to 2.5. **Does not own** what is remembered of an
+index (`indexes`): nothing is built, so all its other parameters are kept as they are.
+
+A metric that does not fit is an error of the client, who would search by it elsewhere and get
+nothing: Milvus refuses it when the index is created, so the same is done here.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from headrace.model.schema import DataType, Field
+from headrace.proxy.errors import Refusal
+
+INDEX_TYPE = "index_type"
+METRIC_TYPE = "metric_type"
+
+_AUTOMATIC = ("AUTOINDEX",)
+_GRAPHS = ("HNSW", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ")
+_FLOATS = (
+    *_AUTOMATIC,
+    *_GRAPHS,
+    "FLAT",
+    "IVF_FLAT",
+    "IVF_SQ8",
+    "IVF_PQ",
+    "IVF_RABITQ",
+    "SCANN",
+    "DISKANN",
+    "GPU_BRUTE_FORCE",
+    "GPU_IVF_FLAT",
+    "GPU_IVF_PQ",
+    "GPU_CAGRA",
+)
+_SCALARS = (*_AUTOMATIC, "INVERTED", "BITMAP", "STL_SORT")
+_DISTANCES = ("COSINE", "IP", "L2")
+
+INDEX_TYPES: Mapping[DataType, tuple[str, ...]] = {
+    DataType.FLOAT_VECTOR: _FLOATS,
+    DataType.FLOAT16_VECTOR: _FLOATS,
+    DataType.BFLOAT16_VECTOR: _FLOATS,
+    DataType.INT8_VECTOR: (*_AUTOMATIC, *_GRAPHS),
+    DataType.BINARY_VECTOR: (*_AUTOMATIC, "BIN_FLAT", "BIN_IVF_FLAT", "MINHASH_LSH"),
+    DataType.SPARSE_FLOAT_VECTOR: (*_AUTOMATIC, "SPARSE_INVERTED_INDEX", "SPARSE_WAND"),
+    DataType.VARCHAR: (*_SCALARS, "TRIE", "NGRAM"),
+    DataType.JSON: (*_AUTOMATIC, "INVERTED", "NGRAM"),
+}
+METRIC_TYPES: Mapping[DataType, tuple[str, ...]] = {
+    DataType.FLOAT_VECTOR: _DISTANCES,
+    DataType.FLOAT16_VECTOR: _DISTANCES,
+    DataType.BFLOAT16_VECTOR: _DISTANCES,
+    DataType.INT8_VECTOR: _DISTANCES,
+    DataType.BINARY_VECTOR: ("HAMMING", "JACCARD", "SUBSTRUCTURE", "SUPERSTRUCTURE", "MHJACCARD"),
+    DataType.SPARSE_FLOAT_VECTOR: ("IP",),  # BM25 wants a function, and those are not served
+}
+
+
+def check_index(field: Field, parameters: Iterable[tuple[str, str]]) -> None:
+    """`Invalid` when the index or the metric is not one for fields of this type.
+
+    Neither has to be given: Milvus chooses then. Case does not matter, as in Milvus.
+    """
+    given = dict(parameters)
+    index = given.get(INDEX_TYPE, "").upper()
+    known = INDEX_TYPES.get(field.type, _SCALARS)
+    if index and index not in known:
+        raise Refusal.INDEX_TYPE(
+            at=INDEX_TYPE,
+            name=field.name,
+            type=field.type.name,
+            got=given[INDEX_TYPE],
+            known=", ".join(known),
+        )
+    metric = given.get(METRIC_TYPE, "").upper()
+    metrics = METRIC_TYPES.get(field.type, ())
+    if metric and metric not in metrics:
+        raise Refusal.METRIC_TYPE(
+            at=METRIC_TYPE,
+            name=field.name,
+            type=field.type.name,
+            got=given[METRIC_TYPE],
+            known=", ".join(metrics) or "none",
+        )
