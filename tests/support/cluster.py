@@ -29,6 +29,7 @@ from headrace.app.observe import Seen, look
 from headrace.app.settings import EtcdSettings
 from headrace.app.standalone import Options, Standalone
 from headrace.meta.records import Role, SessionState
+from support.s3 import S3Bucket
 from support.waiting import wait_until
 
 T = TypeVar("T")
@@ -77,8 +78,10 @@ class Cluster:
         proxies: int = 1,
         settings: tuple[str, ...] = (),
         restart_data_nodes: bool = True,
+        bucket: S3Bucket | None = None,
     ) -> None:
         self.directory = directory
+        self._access = None if bucket is None else bucket.access
         self.said: list[str] = []
         child.STEADY_S = 1.0  # tests kill more often than life does, and do not mean the backoff
         armed = directory.with_name(directory.name + "-crash")
@@ -90,7 +93,8 @@ class Cluster:
                 port=0,
                 data_nodes=data_nodes,
                 proxies=proxies,
-                settings=(*QUICK, *settings),
+                object_store="" if bucket is None else bucket.uri,
+                settings=(*QUICK, *settings, *(() if bucket is None else bucket.settings)),
                 restart_data_nodes=restart_data_nodes,
                 environment=tuple(
                     (name, ((VARIABLE, f"@{path}"),)) for name, path in self._armed.items()
@@ -129,7 +133,12 @@ class Cluster:
 
     def read(self, collection: str) -> pa.Table:
         """What the files say, by the reader."""
-        return headrace.reader.open(self.standalone.store_uri, collection).to_table()
+        return self.snapshot(collection).to_table()
+
+    def snapshot(self, collection: str) -> headrace.reader.Snapshot:
+        """The newest one."""
+        uri = self.standalone.store_uri
+        return headrace.reader.open(uri, collection, access=self._access)
 
     def drop(self, collection: str) -> None:
         """Once the cluster is whole again, so that the next test finds it so."""

@@ -41,6 +41,15 @@ class S3Bucket:
     uri: str
     access: S3Access
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What a cluster has to be told to reach it."""
+        return (
+            f"objects.endpoint={self.access.endpoint}",
+            f"objects.access_key_id={self.access.access_key_id}",
+            f"objects.secret_access_key={self.access.secret_access_key}",
+        )
+
     def store(self, access: S3Access | None = None) -> S3Objects:
         """A client of it."""
         return S3Objects(self.uri, access or self.access, host=real_host())
