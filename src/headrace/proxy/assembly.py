@@ -18,8 +18,10 @@ from headrace.proxy.flush import Flush
 from headrace.proxy.identity import KnownTime
 from headrace.proxy.indexes import Indexes
 from headrace.proxy.leaders import Leaders
+from headrace.proxy.loads import Loads
 from headrace.proxy.methods import Method, Methods
 from headrace.proxy.properties import Properties
+from headrace.proxy.said import Said
 from headrace.proxy.sending import Sender
 from headrace.proxy.sequencing import SequencerPort, Sequencing
 from headrace.proxy.settings import ProxySettings
@@ -71,7 +73,8 @@ class Assembly:
             "settings": settings,
         }
         statistics = Statistics(self.catalog, self.leaders)
-        properties = Properties(self.catalog, self.leaders, meta, keys)
+        said = Said(self.leaders, meta, keys)
+        properties = Properties(self.catalog, said)
         self.served = served_methods(
             Connections(self.leaders, known, host),
             Ddl(self.catalog, self.leaders, properties, settings),
@@ -80,7 +83,8 @@ class Assembly:
             Writes(sender=Sender(self.sequencing, host, settings), telemetry=telemetry, **parts),
             Flush(sequencing=self.sequencing, **parts),
             statistics,
-            Indexes(self.catalog, self.leaders, statistics, meta, keys),
+            Indexes(self.catalog, statistics, said),
+            Loads(self.catalog, said),
         )
         self.methods = Methods(self.served, settings, telemetry)
 
@@ -105,6 +109,7 @@ def served_methods(
     flush: Flush,
     statistics: Statistics,
     indexes: Indexes,
+    loads: Loads,
 ) -> Mapping[str, Method]:
     """Milvus's methods that are served, by name."""
     return {
@@ -142,8 +147,10 @@ def served_methods(
         "GetIndexState": indexes.get_index_state,
         "GetIndexBuildProgress": indexes.get_index_build_progress,
         "DropIndex": indexes.drop_index,
-        "LoadCollection": indexes.load_collection,
-        "ReleaseCollection": indexes.release_collection,
-        "GetLoadingProgress": indexes.get_loading_progress,
-        "GetLoadState": indexes.get_load_state,
+        "LoadCollection": loads.load_collection,
+        "ReleaseCollection": loads.release_collection,
+        "LoadPartitions": loads.load_partitions,
+        "ReleasePartitions": loads.release_partitions,
+        "GetLoadingProgress": loads.get_loading_progress,
+        "GetLoadState": loads.get_load_state,
     }

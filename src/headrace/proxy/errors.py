@@ -85,7 +85,7 @@ class Ending(Enum):
         Transport.UNAUTHENTICATED,
         "the token is missing or another one: send the one that is set as proxy.token",
     )
-    NO_METHOD = Last(Transport.UNIMPLEMENTED, "{method} is not served yet: leave the call out")
+    NO_METHOD = Last(Transport.UNIMPLEMENTED, "{method} is not served yet; {instead}")
 
     def __call__(self, **values: object) -> Aborted:
         """The end of a call."""

@@ -93,9 +93,8 @@ class Methods:
             raise Refusal.TOO_LARGE(size=len(data), limit=limit)
         handler = self._served.get(method.name)
         if handler is None:
-            if method.name in WITHOUT_STATUS:
-                raise Ending.NO_METHOD(method=method.name)
-            raise Refusal.NOT_SERVED(method=method.name, instead=INSTEAD[method.name])
+            kind = Ending.NO_METHOD if method.name in WITHOUT_STATUS else Refusal.NOT_SERVED
+            raise kind(method=method.name, instead=INSTEAD[method.name])
         request = parse(GetMessageClass(method.input_type), data)
         refuse_unserved(request)
         names = [getattr(request, n, "") for n in ("db_name", "dbName")]

@@ -1,9 +1,8 @@
 """Properties of a collection: which are served, and what they are now.
 
 **Owns** the table of served properties with what each may be, and AlterCollection. **Does not own**
-the record that a collection is created with (`ddl`), or where later changes are kept: the master
-service writes them beside the collection (`meta.keys.Keys.said`), each by itself, and drops them
-with it.
+the record that a collection is created with (`ddl`), or where later changes are kept (`said`), each
+by itself.
 
 Served are those that only tell a server of Milvus how to load, search and tidy up: they are
 remembered and told again, like loads and indexes, since nothing here rests on them. What would
@@ -13,16 +12,13 @@ change the rows that are kept (a TTL) or taken (rates) must not be promised, so 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from headrace.meta.api import MetaStore
-from headrace.meta.keys import Keys
-from headrace.meta.records import CollectionRecord, Role
+from headrace.meta.records import CollectionRecord
 from headrace.model.codec import decode, encode
 from headrace.proxy.catalog import Catalog
 from headrace.proxy.errors import Refusal, success
-from headrace.proxy.leaders import Leaders
 from headrace.proxy.milvus import Message
+from headrace.proxy.said import Said
 from headrace.proxy.waiting import Call
-from headrace.rpc.messages import RememberRequest
 
 PROPERTY = "property/"
 _SWITCH = ("true", "false")
@@ -63,15 +59,13 @@ def check_properties(pairs: Iterable[Message]) -> dict[str, str]:
 class Properties:
     """The properties that collections have now."""
 
-    def __init__(self, catalog: Catalog, leaders: Leaders, meta: MetaStore, keys: Keys) -> None:
+    def __init__(self, catalog: Catalog, said: Said) -> None:
         self._catalog = catalog
-        self._leaders = leaders
-        self._meta = meta
-        self._keys = keys
+        self._said = said
 
     async def of(self, record: CollectionRecord) -> dict[str, str]:
         """In order of their names, as the store has them now."""
-        now: dict[str, str | None] = {**record.properties, **await self._said(record)}
+        now: dict[str, str | None] = {**record.properties, **await self._later(record)}
         return {key: value for key, value in sorted(now.items()) if value is not None}
 
     async def alter_collection(self, request: Message, call: Call) -> Message:
@@ -83,22 +77,14 @@ class Properties:
         else:
             record = await self._catalog.read_id(request.collectionID)
         for key, value in check_properties(request.properties).items():
-            await self._remember(record, key, encode(SaidProperty(value)), call)
+            await self._said.keep(record, PROPERTY + key, encode(SaidProperty(value)), call)
         for key in request.delete_keys:
             if key in record.properties:
-                await self._remember(record, key, encode(SaidProperty(None)), call)
-            elif key in await self._said(record):
-                await self._remember(record, key, b"", call)
+                await self._said.keep(record, PROPERTY + key, encode(SaidProperty(None)), call)
+            elif key in await self._later(record):
+                await self._said.forget(record, PROPERTY + key, call)
         return success()
 
-    async def _said(self, record: CollectionRecord) -> dict[str, str | None]:
-        prefix = self._keys.said(record.id, PROPERTY)
-        found = await self._meta.range(prefix)
-        return {
-            item.key.removeprefix(prefix): decode(item.value, SaidProperty, item.key).value
-            for item in found.items
-        }
-
-    async def _remember(self, record: CollectionRecord, key: str, value: bytes, call: Call) -> None:
-        order = RememberRequest(collection_id=record.id, topic=f"{PROPERTY}{key}", value=value)
-        await self._leaders.call(Role.MASTER_SERVICE, order, call)
+    async def _later(self, record: CollectionRecord) -> dict[str, str | None]:
+        found = await self._said.below(record, PROPERTY)
+        return {key: decode(value, SaidProperty, key).value for key, value in found.items()}

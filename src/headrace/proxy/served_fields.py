@@ -121,6 +121,8 @@ SERVED: Mapping[str, frozenset[str]] = {
         "DropIndexRequest": (*_NAMED, "field_name", "index_name"),
         "LoadCollectionRequest": (*_NAMED, "replica_number", "refresh"),
         "ReleaseCollectionRequest": _NAMED,
+        "LoadPartitionsRequest": (*_NAMED, "partition_names", "replica_number", "refresh"),
+        "ReleasePartitionsRequest": (*_NAMED, "partition_names"),
         "GetLoadingProgressRequest": (*_NAMED, "partition_names"),
         "GetLoadStateRequest": (*_NAMED, "partition_names"),
     }.items()

@@ -7,7 +7,7 @@ how they are answered (`methods`).
 from collections.abc import Mapping
 
 # Their answers have no Status: a gRPC error is all that can be said. pymilvus falls back to
-# AddCollectionField when AlterCollectionSchema is unimplemented; the others are Milvus's own.
+# AddCollectionField when AlterCollectionSchema is unimplemented; the others are of replication.
 WITHOUT_STATUS = frozenset(
     {"AlterCollectionSchema", "Dummy", "GetReplicateInfo", "CreateReplicateStream"}
 )
@@ -32,8 +32,9 @@ INSTEAD: Mapping[str, str] = {
     for instead, methods in {
         _READER: "Search HybridSearch Query CalcDistance",
         _ONE_SCHEMA: (
-            "AlterCollectionField AddCollectionFunction AlterCollectionFunction "
-            "DropCollectionFunction AddCollectionField AddCollectionStructField"
+            "AlterCollectionSchema AlterCollectionField AddCollectionField "
+            "AddCollectionStructField AddCollectionFunction AlterCollectionFunction "
+            "DropCollectionFunction"
         ),
         "drop the collection and create it anew": "TruncateCollection",
         "describe the collections one by one": "BatchDescribeCollection",
@@ -52,7 +53,7 @@ INSTEAD: Mapping[str, str] = {
             "ListUsersWithTag CreateRowPolicy DropRowPolicy ListRowPolicies"
         ),
         _NO_QUERY_NODES: (
-            "LoadPartitions ReleasePartitions GetQuerySegmentInfo GetReplicas LoadBalance "
+            "GetQuerySegmentInfo GetReplicas LoadBalance "
             "CreateResourceGroup DropResourceGroup "
             "UpdateResourceGroups TransferNode TransferReplica ListResourceGroups "
             "DescribeResourceGroup Prewarm DescribePrewarmTask ListIndexedSegment "
@@ -61,7 +62,8 @@ INSTEAD: Mapping[str, str] = {
         _COMPACTION: "ManualCompaction GetCompactionState GetCompactionStateWithPlans",
         _IMPORT: "Import GetImportState ListImportTasks BatchUpdateManifest",
         _REPLICATION: (
-            "ReplicateMessage UpdateReplicateConfiguration GetReplicateConfiguration DumpMessages"
+            "ReplicateMessage UpdateReplicateConfiguration GetReplicateConfiguration DumpMessages "
+            "GetReplicateInfo CreateReplicateStream"
         ),
         _SNAPSHOTS: (
             "CreateSnapshot DropSnapshot ListSnapshots DescribeSnapshot RestoreSnapshot "
@@ -76,7 +78,7 @@ INSTEAD: Mapping[str, str] = {
             "RunAnalyzer AddFileResource RemoveFileResource ListFileResources "
             "ComputePhraseMatchSlop"
         ),
-        _OBSERVE: "GetMetrics GetComponentStates RegisterLink",
+        _OBSERVE: "GetMetrics GetComponentStates RegisterLink Dummy",
     }.items()
     for method in methods.split()
 }

@@ -1,6 +1,5 @@
-"""Indexes and loads are remembered and finished, though nothing is built."""
+"""Indexes are remembered and finished, though nothing is built."""
 
-import pytest
 from support.proxy_world import ProxyWorld, insert_request, pb, simple_schema
 
 from headrace.proxy.milvus import Message, common_pb
@@ -73,43 +72,6 @@ async def test_a_dropped_index_is_forgotten_and_an_absent_one_is_no_error() -> N
         assert (await world.call("CreateIndex", index_request(metric="L2"))).code == 0
 
 
-async def test_a_load_is_never_below_100_percent() -> None:
-    async with ProxyWorld() as world:
-        await world.create("c", simple_schema())
-        progress = pb.GetLoadingProgressRequest(collection_name="c")
-        state = pb.GetLoadStateRequest(collection_name="c")
-        assert (await world.call("GetLoadingProgress", progress)).status.code == 101
-        not_loaded = common_pb.LoadState.Value("LoadStateNotLoad")
-        assert (await world.call("GetLoadState", state)).state == not_loaded
-        load = pb.LoadCollectionRequest(collection_name="c", replica_number=1, refresh=True)
-        assert (await world.call("LoadCollection", load)).code == 0
-        answer = await world.call("GetLoadingProgress", progress)
-        assert (answer.progress, answer.refresh_progress) == (100, 100)
-        loaded = common_pb.LoadState.Value("LoadStateLoaded")
-        assert (await world.call("GetLoadState", state)).state == loaded
-        release = pb.ReleaseCollectionRequest(collection_name="c")
-        assert (await world.call("ReleaseCollection", release)).code == 0
-        assert (await world.call("GetLoadState", state)).state == not_loaded
-
-
-@pytest.mark.parametrize(
-    "request_message",
-    [
-        pb.LoadCollectionRequest(collection_name="c", load_fields=["id"]),
-        pb.LoadCollectionRequest(collection_name="c", resource_groups=["g"]),
-        pb.LoadCollectionRequest(collection_name="c", skip_load_dynamic_field=True),
-    ],
-)
-async def test_a_part_of_a_load_is_refused_by_name(request_message: Message) -> None:
-    async with ProxyWorld() as world:
-        await world.create("c", simple_schema())
-        status = await world.call("LoadCollection", request_message)
-        assert status.code == 1100
-        assert "LoadCollectionRequest." in status.reason
-
-
 async def test_what_was_said_of_an_absent_collection_is_not_found() -> None:
     async with ProxyWorld() as world:
         assert (await world.call("CreateIndex", index_request())).code == 100
-        request = pb.LoadCollectionRequest(collection_name="c")
-        assert (await world.call("LoadCollection", request)).code == 100
