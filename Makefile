@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+OLDER := $(VENV)/pymilvus-2.6
+OLDER_LOCK := tests/e2e/pymilvus/requirements-2.6.txt
+
 .PHONY: dev demo test bench fuzz lint lock clean proto docs
 
 dev: $(VENV)/.ready  ## set up: .venv with the headrace command and the developer's tools
@@ -20,8 +23,14 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: dev  ## set up, then run the main job on real text
 	@$(BIN)/headrace demo $(ARGS)
 
-test: dev  ## set up, then run every test
+test: dev $(OLDER)/.ready  ## set up, then run every test
 	$(BIN)/pytest $(ARGS)
+
+$(OLDER)/.ready: $(OLDER_LOCK) $(VENV)/.ready  # the older client that tests use beside ours
+	@echo "setting up $(OLDER) (some seconds)" >&2
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDER)
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(OLDER)/bin/python -r $(OLDER_LOCK)
+	@touch $@
 
 bench: dev  ## set up, then print every figure beside what was to be reached
 	$(BIN)/python -m bench $(ARGS)
@@ -42,6 +51,8 @@ lock: dev  ## pin what pyproject.toml asks for; the file names no host
 	$(BIN)/uv lock --quiet --upgrade
 	$(BIN)/uv export --quiet --no-emit-project --no-header --all-groups -o requirements.txt
 	rm -f uv.lock
+	echo "pymilvus>=2.6,<2.7" | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url -o $(OLDER_LOCK) -
 
 docs: dev  ## write the pages of docs/ that are made from the code
 	$(BIN)/python tools/docs.py

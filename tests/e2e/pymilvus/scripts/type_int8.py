@@ -1,0 +1,22 @@
+"""Integers of 8 bits."""
+
+import sys
+
+from pymilvus import DataType, MilvusClient
+
+client = MilvusClient(uri=sys.argv[1])
+client.drop_collection("type_int8")
+
+schema = MilvusClient.create_schema()
+schema.add_field("id", DataType.INT64, is_primary=True)
+schema.add_field("value", DataType.INT8)
+schema.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+client.create_collection("type_int8", schema=schema)
+
+values = [-128, -1, 0, 1, 127]
+rows = [{"id": n, "value": value, "vector": [n] * 4} for n, value in enumerate(values)]
+assert client.insert("type_int8", rows)["insert_count"] == len(rows)
+client.flush("type_int8")
+
+stored = {"type_int8": rows}
+client.close()
