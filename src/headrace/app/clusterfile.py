@@ -20,7 +20,7 @@ from typing import IO
 import psutil
 
 from headrace.model import codec
-from headrace.model.errors import Invalid, Unavailable
+from headrace.model.errors import Corrupt, Invalid, Unavailable
 
 DIRECTORY_VERSION = "1"
 DEFAULT_DIRECTORY = Path("headrace-data")  # of every command that is given none
@@ -57,7 +57,13 @@ def read(directory: Path) -> ClusterFile:
             f"{directory} holds no cluster: {path.name} is absent; start one with "
             f"`headrace standalone --data-dir {directory}`"
         )
-    return codec.decode(path.read_bytes(), ClusterFile, str(path))
+    try:
+        return codec.decode(path.read_bytes(), ClusterFile, str(path))
+    except Corrupt as error:
+        raise Invalid(
+            f"{error.message}; the next start of its cluster writes it anew, and what is stored "
+            "can be read by `headrace scan NAME --store URI`"
+        ) from error
 
 
 def is_alive(directory: Path) -> bool:
@@ -82,7 +88,7 @@ def claim(directory: Path) -> IO[str]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = (directory / "lock").open("a+")
+        handle = (directory / "lock").open("a+", errors="replace")
     except OSError as error:
         raise Invalid(
             f"the data directory {directory} cannot be used: {error.strerror}; "
@@ -124,8 +130,15 @@ def _runs(pid: str) -> bool:
 
 def _check_version(directory: Path) -> None:
     path = directory / "version"
-    if not path.exists():
-        strangers = sorted(p.name for p in directory.iterdir() if p.name != "lock")
+    found = path.read_text(errors="replace").strip() if path.exists() else ""
+    if not found:  # absent, or its disk was full or its machine died when it was made
+        ours = {"lock", path.name}
+        strangers = sorted(p.name for p in directory.iterdir() if p.name not in ours)
+        if strangers and path.exists():
+            raise Invalid(
+                f"{path} is empty: what wrote {directory} cannot be told; if it was this release, "
+                f"write {DIRECTORY_VERSION} into that file"
+            )
         if strangers:
             raise Invalid(
                 f"{directory} is not empty and no data directory of Headrace (it holds "
@@ -133,9 +146,8 @@ def _check_version(directory: Path) -> None:
             )
         path.write_text(DIRECTORY_VERSION + "\n")
         return
-    found = path.read_text().strip()
     if found != DIRECTORY_VERSION:
         raise Invalid(
-            f"the data directory {directory} has layout version {found}, this program knows "
+            f"the data directory {directory} has layout version {found:.20}, this program knows "
             f"{DIRECTORY_VERSION}; use the release that wrote it, or another --data-dir"
         )

@@ -10,7 +10,7 @@ from support.waiting import wait_until
 
 from headrace.app import clusterfile
 from headrace.app.clusterfile import ClusterFile
-from headrace.model.errors import Corrupt, Invalid, Unavailable
+from headrace.model.errors import Invalid, Unavailable
 
 HOLDER = """
 import pathlib, sys
@@ -76,6 +76,8 @@ def test_children_of_a_supervisor_that_died_hold_it_until_they_end(tmp_path: Pat
     ("content", "words"),
     [
         ({"version": "0"}, "has layout version 0, this program knows 1"),
+        ({"version": "\udcff9"}, "has layout version .9, this program knows 1"),
+        ({"version": "", "etcd": ""}, "version is empty: .* write 1 into that file"),
         ({"photo": ""}, r"is not empty and no data directory of Headrace \(it holds photo\)"),
     ],
 )
@@ -83,7 +85,7 @@ def test_a_directory_of_others_is_refused_and_left_as_it_is(
     tmp_path: Path, content: dict[str, str], words: str
 ) -> None:
     for name, text in content.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, errors="surrogateescape")
     with pytest.raises(Invalid, match=words):
         clusterfile.claim(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "lock") == sorted(content)
@@ -115,7 +117,16 @@ def test_without_cluster_json_it_says_how_to_start_one(tmp_path: Path) -> None:
         clusterfile.read(tmp_path)
 
 
-def test_another_cluster_json_is_corrupt(tmp_path: Path) -> None:
-    (tmp_path / "cluster.json").write_text("{}")
-    with pytest.raises(Corrupt):
+@pytest.mark.parametrize("content", [b"", b'{"supervisor_pid":1,"et', b"{}", b"\xff\x00"])
+def test_a_cluster_json_that_is_none_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "cluster.json").write_bytes(content)
+    with pytest.raises(Invalid, match="the next start of its cluster writes it anew"):
         clusterfile.read(tmp_path)
+
+
+def test_an_empty_version_in_an_empty_directory_is_a_start_that_was_cut_short(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "version").write_text("")
+    clusterfile.claim(tmp_path).close()
+    assert (tmp_path / "version").read_text() == "1\n"
