@@ -8,20 +8,18 @@ has stored are looked up in the files. `make test` makes the environment of the 
 import dataclasses
 import pickle
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from support.clients import CLIENTS
 from support.cluster import Cluster
 from support.rows_written import as_written
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE / "scripts").glob("*.py"))
-OLDER = Path(sys.prefix) / "pymilvus-2.6" / "bin" / "python"
-CLIENTS = {"3": Path(sys.executable), "2.6": OLDER}
 PROCESSES = 2
 WITHIN_S = 120.0
 
