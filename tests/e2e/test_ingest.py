@@ -1,6 +1,7 @@
 """`headrace ingest` against real processes: every format, killed, looked up, gone on with."""
 
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from pymilvus import DataType
 from support.cluster import Cluster
 from support.command import HEADRACE
 from support.ingesting import (
+    DIM,
     counted,
     ingest,
     ingesting,
@@ -24,7 +27,9 @@ from support.ingesting import (
 from support.waiting import wait_until
 
 WINDOW_S = 3
+WINDOW = (WINDOW_S + 2) * 1000 << 18  # as a span of timestamps, and some more
 KILLS = 5
+INTERRUPTED = 130
 IN_FLIGHT = 4
 
 
@@ -108,6 +113,55 @@ def test_killed_again_and_again_each_row_stands_once(cluster: Cluster, tmp_path:
     assert np.array_equal(vectors, np.asarray(rows["vector"].combine_chunks().flatten()))
 
 
+def test_ctrl_c_stops_it_in_order_and_it_says_how_to_go_on(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    rows = rows_of(20_000, dim=768)
+    path = write(rows, tmp_path / "rows.parquet")
+    words = words_of(cluster, path, "stopped")
+    journal = journal_of(path, "stopped")
+    with subprocess.Popen(
+        [*HEADRACE, "ingest", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: counted(journal, "done") >= 2, "some batches stand", pause_s=0.002)
+        process.send_signal(signal.SIGINT)
+        said, told = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED
+    assert re.match(r"stopped: [\d,]+ rows of .*; the same command goes on from there", said)
+    assert "Traceback" not in told
+    assert unanswered(journal) == 0
+    assert ingest(*words).returncode == 0
+    assert stored(cluster, "stopped")["id"].to_pylist() == rows["id"].to_pylist()
+
+
+def test_rows_into_made_keys_are_looked_up_by_a_column_that_is_named(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    client = cluster.client()
+    schema = client.create_schema(auto_id=True)
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("text", DataType.VARCHAR, max_length=50)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIM)
+    client.create_collection("made", schema=schema)
+    client.close()
+    path = write(rows_of(2000).select(["text", "vector"]), tmp_path / "rows.parquet")
+    words = (str(path), "--collection", "made", "--data-dir", str(cluster.directory))
+    done = ingest(*words)
+    assert done.returncode == 0, done.stderr
+    assert "for 10 minutes only, unless --key-column" in done.stderr
+    journal = journal_of(path, "made")
+    forget(journal)
+    wait_until(lambda: now(cluster) > last_sent(journal) + WINDOW, "it is late")
+    asked = ingest(*words)
+    assert asked.returncode == 2
+    assert "with --key-column" in asked.stderr
+    done = ingest(*words, "--key-column", "text")
+    assert done.returncode == 0, done.stderr
+    assert "2,000 of them stand, 0 do not" in done.stderr
+    texts = stored(cluster, "made")["text"].to_pylist()
+    assert sorted(texts) == sorted(f"row {i}" for i in range(2000))
+
+
 def test_rows_sent_long_ago_are_looked_up_and_only_absent_ones_are_sent_anew(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -124,11 +178,7 @@ def test_rows_sent_long_ago_are_looked_up_and_only_absent_ones_are_sent_anew(
             cluster.kill("proxy-1")
     forget(journal)
     cluster.wait_until_whole()
-    client = cluster.client()
-    first = max(int(str(line.get("first_sent", 0))) for line in lines_of(journal))
-    window = (WINDOW_S + 2) * 1000 << 18
-    wait_until(lambda: client.get_server_version() and now(cluster) > first + window, "it is late")
-    client.close()
+    wait_until(lambda: now(cluster) > last_sent(journal) + WINDOW, "it is late")
     done = ingest(*words)
     assert done.returncode == 0, done.stderr
     told = re.findall(r"([\d,]+) of them stand, ([\d,]+) do not", done.stderr)
@@ -142,6 +192,11 @@ def unanswered(journal: Path) -> int:
     return counted(journal, "batch") - counted(journal, "done")
 
 
+def last_sent(journal: Path) -> int:
+    """The timestamp under which the youngest batch was first sent."""
+    return max(int(str(line.get("first_sent", 0))) for line in lines_of(journal))
+
+
 def now(cluster: Cluster) -> int:
     """A timestamp that the cluster gives out now."""
     client = cluster.client()
@@ -153,5 +208,5 @@ def now(cluster: Cluster) -> int:
 
 def forget(journal: Path) -> None:
     """Take the acknowledgements out of a journal, as if they had been lost."""
-    kept = [line for line in lines_of(journal) if "done" not in line]
+    kept = [line for line in lines_of(journal) if not line.keys() & {"done", "finished"}]
     journal.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in kept))

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from headrace.ingest.batches import Unfitting
-from headrace.model.errors import Invalid
+from headrace.model.errors import Invalid, Unavailable
 
 
 class Aside:
@@ -35,20 +35,15 @@ class Aside:
 
     def write(self, source: str, rows: Sequence[Unfitting]) -> None:
         """Append rows, synced; rows count from 1 in it. Blocks."""
-        for row in rows:
-            line = {
-                "file": source,
-                "row": row.row + 1,
-                "column": row.fault.column or None,
-                "reason": row.fault.reason,
-                "data": row.original,
-            }
-            options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-            self._file.write(orjson.dumps(line, default=_spelt, option=options) + b"\n")
-        if rows:
+        lines = [_line(source, row) for row in rows]
+        try:
+            for line in lines:
+                self._file.write(line)
             self._file.flush()
             os.fsync(self._file.fileno())
-            self.rows += len(rows)
+        except OSError as error:
+            raise Unavailable(f"--skip-bad {self.path}: {error.strerror}") from error
+        self.rows += len(rows)
 
     @property
     def size_bytes(self) -> int:
@@ -60,6 +55,18 @@ class Aside:
     def close(self) -> None:
         """No more."""
         self._file.close()
+
+
+def _line(source: str, row: Unfitting) -> bytes:
+    line = {
+        "file": source,
+        "row": row.row + 1,
+        "column": row.fault.column or None,
+        "reason": row.fault.reason,
+        "data": row.original,
+    }
+    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(line, default=_spelt, option=options)
 
 
 def _spelt(value: Any) -> str:

@@ -31,7 +31,7 @@ from headrace.ingest.lookup import absent, places_of, runs_of
 from headrace.ingest.options import Options
 from headrace.ingest.source import Source
 from headrace.ingest.wire import insert_request
-from headrace.model.errors import HeadraceError, Invalid, Unavailable
+from headrace.model.errors import Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Pauses, retry
@@ -135,14 +135,23 @@ class Course:
                     if self.stopped or self._whole:
                         return
                     await self._learn()
-                    shipment = await self._host.offload.run(lambda: next(self._shipping, None))
+                    shipment = await self._host.offload.run(self._next)
                     if shipment is None:
                         self._whole = True
                         return
                 await self._deliver(shipment)
-        except HeadraceError:
+        except BaseException:
             self.stop()
             raise
+
+    def _next(self) -> Shipment | None:
+        try:
+            return next(self._shipping, None)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Unavailable(f"{self._source.name} cannot be read: {reason}") from error
+        except pa.ArrowException as error:
+            raise Invalid(f"{self._source.name} cannot be read: {error}") from error
 
     # ---- what is sent ------------------------------------------------------------------------
 

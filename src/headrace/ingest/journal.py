@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import orjson
 
-from headrace.model.errors import Conflict, Invalid
+from headrace.model.errors import Conflict, Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
 
 VERSION = 1
@@ -112,7 +112,12 @@ class Journal:
 
     def sync(self) -> None:
         """To the disk. Blocks."""
-        os.fsync(self._handle.fileno())
+        try:
+            os.fsync(self._handle.fileno())
+        except OSError as error:
+            raise Unavailable(
+                f"the journal {self.path} cannot be written: {error.strerror}"
+            ) from error
 
     @property
     def rows_done(self) -> int:
@@ -120,8 +125,17 @@ class Journal:
         return sum(s.rows for s in self.sent if s.done)
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        self._handle.write(orjson.dumps(line) + b"\n")
-        self._handle.flush()
+        """A whole line or nothing: what follows a torn one could not be read."""
+        data = orjson.dumps(line) + b"\n"
+        before = self._handle.seek(0, os.SEEK_END)
+        try:
+            if self._handle.write(data) == len(data):
+                return
+            reason = "the disk is full"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        self._handle.truncate(before)
+        raise Unavailable(f"the journal {self.path} cannot be written: {reason}")
 
     def _keep(self, sent: Sent) -> None:
         if sent.batch == len(self.sent):
@@ -149,7 +163,7 @@ def open_journal(path: Path, subject: Subject, run: str) -> Journal:
     or is none. A source that looks other than it did gets `verify`. Blocks.
     """
     try:
-        handle = path.open("a+b")
+        handle = path.open("a+b", buffering=0)
     except OSError as error:
         raise Invalid(
             f"the journal {path} cannot be written: {error.strerror}; --journal DIR names another "

@@ -10,6 +10,7 @@ has no field for goes into its dynamic field, if it has one. The row's number is
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import IO, Any
 
@@ -80,7 +81,7 @@ class LineSource:
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """See `Source`."""
         fields = brings(schema)
-        fixed = frozenset(f.name for f in schema.fields if not f.dynamic) | RESERVED_COLUMNS
+        fixed = frozenset(f.name for f in fields.values() if not f.dynamic)
         seen = 0
         for lines, position in self._pieces():
             seen += len(lines)
@@ -140,16 +141,19 @@ class LineSource:
                 values = [bytes(row.get(name, _NULL)) for row in rows]
                 columns[name], found = convert(field, values, read_json_values)
                 first_faults(faults, found)
+        refused = {DYNAMIC_FIELD: "the name is reserved"}
+        refused |= dict.fromkeys(RESERVED_COLUMNS, "the name is reserved")
+        if schema.key.auto_id:
+            refused[schema.key.name] = "the collection makes this key itself"
+        for place, row in enumerate(rows):
+            if not fixed.issuperset(row):
+                self._find_unknown(schema, place, row.keys() - fixed, refused, faults)
         if schema.dynamic is not None:
-            columns[DYNAMIC_FIELD] = self._dynamic(rows, fixed, faults)
-        else:
-            self._find_unknown(rows, fixed, faults)
+            columns[DYNAMIC_FIELD] = self._dynamic(rows, fixed)
         original = partial(_original, lines)
         return Piece(len(lines), columns, faults, original, position, frozenset(blank))
 
-    def _dynamic(
-        self, rows: Sequence[Mapping[str, Any]], fixed: frozenset[str], faults: Faults
-    ) -> pa.Array:
+    def _dynamic(self, rows: Sequence[Mapping[str, Any]], fixed: frozenset[str]) -> pa.Array:
         texts = []
         for row in rows:
             extra = {k: v for k, v in row.items() if k not in fixed and self._reads(k)}
@@ -157,14 +161,18 @@ class LineSource:
         return pa.array(texts, pa.string())
 
     def _find_unknown(
-        self, rows: Sequence[Mapping[str, Any]], fixed: frozenset[str], faults: Faults
+        self,
+        schema: Schema,
+        place: int,
+        names: AbstractSet[str],
+        refused: Mapping[str, str],
+        faults: Faults,
     ) -> None:
-        for place, row in enumerate(rows):
-            if not fixed.issuperset(row):
-                name = next((k for k in row if k not in fixed and self._reads(k)), None)
-                if name is not None:
-                    fault = Fault(name, "the collection has no such field")
-                    faults.setdefault(place, fault)
+        for name in sorted(filter(self._reads, names)):
+            if name in refused:
+                faults.setdefault(place, Fault(name, refused[name]))
+            elif schema.dynamic is None:
+                faults.setdefault(place, Fault(name, "the collection has no such field"))
 
 
 def _original(lines: Sequence[bytes], place: int) -> Any:

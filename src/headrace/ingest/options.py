@@ -66,6 +66,9 @@ class Options:
             raise Invalid("--vector and --shards go with --create")
         if len(set(self.files)) < len(self.files):
             raise Invalid("a file is named twice")
+        names = [f.name for f in self.files]
+        if self.journal is not None and len(set(names)) < len(names):
+            raise Invalid("two files have the same name: their journals can not share a directory")
         arrays = [f for f in self.files if self.format_of(f) == Format.NPY]
         if len(arrays) > 1:
             raise Invalid(

@@ -22,8 +22,9 @@ from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, Field, Schema
 
 PIECE_BYTES = 8 << 20  # of a piece, as the file's metadata estimates it
-PIECE_ROWS_MAX = 1 << 15
+PIECE_ROWS_MAX = 1 << 13  # the estimate does not see how often a dictionary's texts are used
 SAMPLE_ROWS = 1000
+READ_BYTES = 1 << 20  # of a column at once
 
 
 class ParquetSource:
@@ -35,8 +36,8 @@ class ParquetSource:
         self.name = str(path)
         self._vectors = vectors
         try:
-            # Not pre-buffered: that would hold whole row groups, which may be the whole file.
-            self._file = pq.ParquetFile(path, pre_buffer=False, memory_map=True)
+            # Otherwise whole row groups are held, and a file may be one.
+            self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BYTES)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise Invalid(f"{path} cannot be read as Parquet: {error}") from error
         self._schema: pa.Schema = self._file.schema_arrow
