@@ -64,3 +64,22 @@ def test_the_demo_verifies_every_row_and_tells_its_story(tmp_path):
         [sys.executable, str(directory / "read_with_polars.py")], capture_output=True, text=True
     )
     assert script.stdout.split()[0] == str(figures["stored"]), script.stderr
+
+
+def test_on_a_bucket_it_verifies_the_same_way_and_says_how_to_read_again(tmp_path):
+    command = [sys.executable, "-m", "headrace.cli.main", "demo", "--json", "--rows", str(ROWS)]
+    done = subprocess.run(
+        [*command, "--data-dir", str(tmp_path / "demo"), "--object-store", "s3"],
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    figures = json.loads(done.stdout)
+    assert (figures["lost"], figures["duplicated"], figures["altered"]) == (0, 0, 0)
+    assert figures["kills"] >= 1
+    assert figures["stored"] == figures["expected"] < figures["acknowledged"]
+    assert "an S3 server (SeaweedFS) starts" in done.stderr
+    assert "files:    s3://headrace" in done.stderr
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in done.stderr
+    assert done.stderr.rstrip().endswith("verified: every row exactly once")

@@ -76,6 +76,7 @@ class World:
         self.log = MemoryLogServer()
         self.bucket = MemoryServer(self.clock)
         self.objects = MemoryObjects(self.bucket)
+        self.telemetry = silent()  # of data services that are started from now on
         self.network = MemoryNetwork(self.clock)
         self.peers = self.network.peers("test")
         self.nodes: dict[int, FakeNode] = {}
@@ -99,7 +100,7 @@ class World:
         service = DataService(
             settings=self.settings,
             host=manual_host(self.clock, seed=self._starts),
-            telemetry=silent(),
+            telemetry=self.telemetry,
             keys=self.keys,
             node_name=name,
             meta=self.store.client(f"{name}#{self._starts}", hook),

@@ -95,6 +95,7 @@ class DataServiceShell:
         self._answer = answer
         self._stand_down = stand_down
         self._crash = crash
+        self._unlisted: dict[CollectionId, None] = {}  # whose list could not be stored last time
         self._assigned = telemetry.counter("dataservice_assignments_total", "Epochs written")
         self._commits = telemetry.counter(
             "dataservice_commits_total", "Reports by what became of them", ("outcome",)
@@ -294,9 +295,14 @@ class DataServiceShell:
         except Compacted as error:
             return ev.ListNotStored(collection_id, str(error))
         except HeadraceError as error:
-            self._log.warning("no list", collection=collection_id, reason=error.message)
+            say = self._log.debug if collection_id in self._unlisted else self._log.warning
+            say("no list", collection=collection_id, reason=error.message)
+            self._unlisted[collection_id] = None
             return ev.ListNotStored(collection_id, error.message)
         self._lists.inc()
+        if collection_id in self._unlisted:
+            del self._unlisted[collection_id]
+            self._log.info("listed again", collection=collection_id)
         return ev.ListStored(
             collection_id=collection_id,
             revision=derived.list.revision,

@@ -1,5 +1,7 @@
 """Crash points and errors of the edges, met by a whole data service."""
 
+from typing import Any
+
 import pytest
 from support.datafacts import COLLECTION, position, report, segment_report, stamp
 from support.dataworld import World, play, watched
@@ -8,6 +10,7 @@ from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.shell import COMMITTED, LIST_DERIVED
 from headrace.model.errors import Unavailable
 from headrace.rpc.messages import FlushStateRequest
+from headrace.runtime.telemetry import Silent, Telemetry
 
 
 class Killed(BaseException):
@@ -94,6 +97,39 @@ def test_while_the_bucket_is_away_nothing_is_flushed_and_nothing_is_lost() -> No
         world.bucket_away = False
         while not (await world.ask(ask)).flushed:
             await world.clock.sleep(0.1)
+
+    play(scene)
+
+
+class Heard(Silent):
+    """A log that is read by the test."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+
+    def warning(self, event: str, **values: Any) -> None:
+        self.events.append(("warning", event))
+
+    def info(self, event: str, **values: Any) -> None:
+        self.events.append(("info", event))
+
+
+def test_lists_that_cannot_be_stored_are_said_once_and_so_is_their_return() -> None:
+    async def scene(world: World) -> None:
+        await world.kill("data-service")
+        heard = Heard()
+        world.telemetry = Telemetry(heard)
+        await world.start("first")
+        await until_leads(world, "first")
+        await world.add_node(1)
+        (a,) = world.create(1)
+        await watched(world, [a])
+        world.bucket_away = True
+        await world.ask(report(a, 1, (1, 5), segment_report(a, 11, 1, 1, (None, 5))))
+        await world.clock.sleep(30.0)
+        assert heard.events.count(("warning", "no list")) == 1
+        world.bucket_away = False
+        await world.until(lambda: ("info", "listed again") in heard.events)
 
     play(scene)
 
