@@ -142,7 +142,8 @@ class Ingest:
             )
         except NotFound as error:
             raise Invalid(
-                f"{error.message}: make it first, or with --create --key COLUMN from the file"
+                f"collection {name!r} does not exist: make it first, or with --create --key COLUMN "
+                "from the file"
             ) from error
         except Unavailable as error:
             raise Unavailable(

@@ -263,7 +263,9 @@ def _original(rows: pa.RecordBatch, place: int) -> Any:
 
 
 def _guessed(column: pa.Array) -> pa.Array:
-    """Cells that are JSON lists of numbers in all rows, as lists."""
+    """Cells that are JSON lists in all rows, as lists; a column without any cell is of texts."""
+    if pa.types.is_null(column.type):
+        return column.cast(pa.string())
     if not pa.types.is_string(column.type) or len(column) == 0:
         return column
     try:

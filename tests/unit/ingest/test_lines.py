@@ -101,13 +101,20 @@ def test_a_schema_is_made_from_the_first_lines() -> None:
     assert piece.columns["$meta"].to_pylist()[0] == '{"none":null}'
 
 
+def test_a_broken_line_does_not_decide_the_schema() -> None:
+    source = source_of(b'[]\n{"id": 1, "v": [1.5, 2.5]}\n{"id": 2, "v": [1.5, NaN]}\n')
+    schema = made_schema(source.name, source.fields(), "id", False)
+    assert [f.name for f in schema.fields] == ["id", "v"]
+    (piece,) = source.read(schema, 0)
+    assert sorted(piece.faults) == [0, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"", "has no rows to make a collection from"),
-        (b"\n\n", "has no rows"),
-        (b'{"a":1}\n{"a"', "row 2: not JSON: "),
-        (b"1\n", "row 1: a line must be a JSON object"),
+        (b"", "has no JSON objects, one a line, to make a collection from"),
+        (b"\n\n", "has no JSON objects"),
+        (b'1\n{"a"', "has no JSON objects"),
     ],
 )
 def test_no_schema_is_made_of_what_is_none(text: bytes, words: str) -> None:
