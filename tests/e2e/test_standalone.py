@@ -6,6 +6,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -121,11 +122,17 @@ def test_status_and_inspect_show_it(running: Standalone, client: MilvusClient) -
     for name in ROLES:
         assert name in text
     assert text.count("healthy") == len(ROLES)
-    assert "2 " in text
+    assert "shown" in text
+    client.drop_collection("shown")
+    create(client, "shown")
+    client.insert("shown", rows_of(range(10)))
+    client.flush("shown")
+    (line,) = [x for x in running.asked("status") if "v1" in x and "shown" in x]
+    assert "dropped" not in line
     for topic, words in {
         "nodes": ["data-node-2", "127.0.0.1:"],
-        "channels": ["v0", "v1", "running", "headrace-dml-15"],
-        "segments": ["flushed", "v0"],
+        "channels": ["v0", "v1", "running", "shown", "headrace-dml-15"],
+        "segments": ["flushed", "v0", "shown"],
         "checkpoints": ["v1", "blocker"],
     }.items():
         shown = "\n".join(running.asked("inspect", topic))
@@ -150,11 +157,12 @@ def test_a_second_cluster_in_the_same_directory_is_refused(running: Standalone) 
     )
 
 
-def test_a_port_in_use_is_refused(running: Standalone, tmp_path: object) -> None:
+def test_a_port_in_use_is_refused_and_nothing_is_left(running: Standalone, tmp_path: Path) -> None:
     second = run("standalone", "--data-dir", f"{tmp_path}/other", "--port", f"{running.port}")
     assert second.returncode == 2
     assert second.stderr.startswith(f"headrace: port {running.port} is in use; ")
     assert second.stderr.count("\n") == 1
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 @pytest.mark.parametrize("node", [*ROLES, *SERVERS])

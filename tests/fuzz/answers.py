@@ -28,15 +28,18 @@ class Wrong(Exception):
     """The front door did what it must never do."""
 
 
-def refusal_of(status: Message) -> Refusal | None:
-    """Which sentence of the table this is; None when the request was done. `Wrong` otherwise."""
+def refusal_of(status: Message, may_be_unknown: bool = False) -> Refusal | None:
+    """Which sentence of the table this is; None when the request was done. `Wrong` otherwise.
+
+    Only who says when a request was first sent may be told that its outcome is not known any more.
+    """
     if status.code == 0:
         if status.reason or status.error_code:
             raise Wrong(f"done, and yet: {status.error_code} {status.reason!r}")
         return None
     for refusal, code, form in PATTERNS:
         if code == status.code and form.fullmatch(status.reason):
-            if code == INTERNAL_CODE:
+            if code == INTERNAL_CODE and not may_be_unknown:
                 break
             return refusal
     raise Wrong(f"no sentence of the table: {status.code} {status.reason!r}")

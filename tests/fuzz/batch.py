@@ -8,7 +8,7 @@ import random
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,14 @@ from google.protobuf.message_factory import GetMessageClass
 
 from fuzz.answers import Wrong, refusal_of
 from fuzz.meaning import Book
-from fuzz.mutations import mutate_bytes, mutate_fields
+from fuzz.mutations import make_headers, mutate_bytes, mutate_fields
 from fuzz.requests import TYPES, Known, make_create, make_delete, make_rows
 from fuzz.world import World
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 
 CASE_S = 10.0  # of real time, for a case that takes some milliseconds
 COLLECTIONS_MOST = 14
+KEY = "idempotency-key"
 BASES = 5  # collections that every batch has
 TOLERATED = ("ROW_TOO_LARGE", "TOO_LARGE", "COLLECTION_DIFFERS")  # of right requests
 METHODS = ("CreateCollection", "Insert", "Insert", "Insert", "Upsert", "Upsert", "Delete")
@@ -42,6 +43,12 @@ class Case:
     method: str
     mode: str
     data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its headers say nothing, or only a key."""
+        return set(self.headers) <= {KEY} and 0 < len(self.headers.get(KEY, "x")) <= 256
 
     @property
     def message(self) -> Message | None:
@@ -62,7 +69,8 @@ class Case:
             schema = f"\nschema:\n{schema[:3000]}"
         hexed = self.data.hex()
         cut = "" if len(hexed) <= 4000 else f"... ({len(self.data)} bytes)"
-        return f"{self.method} ({self.mode})\n{shown[:3000]}{schema}\nbytes: {hexed[:4000]}{cut}"
+        head = f"{self.method} ({self.mode}) {dict(self.headers) or ''}"
+        return f"{head}\n{shown[:3000]}{schema}\nbytes: {hexed[:4000]}{cut}"
 
 
 def _kind(method: str) -> Any:
@@ -93,6 +101,7 @@ class Batch:
         self.tally = tally
         self.books: dict[str, Book] = {}
         self.sent: list[Case] = []
+        self.keys: set[tuple[str, str, bytes]] = set()  # whose requests were done
         chance = random.Random(seed)
         for schema in base_schemas():
             self._create(schema, chance)
@@ -122,7 +131,7 @@ class Batch:
         data = message.SerializeToString(deterministic=True)
         if mode == "bytes":
             data = mutate_bytes(source, data)
-        return Case(method, mode, data)
+        return Case(method, mode, data, make_headers(chance))
 
     def judge(self, case: Case) -> None:
         """Send it; `Wrong` when the front door does what it must never do."""
@@ -130,23 +139,37 @@ class Batch:
         self.tally.modes[case.mode] += 1
         try:
             with limited():
-                answer = self.world.call(case.method, case.data)
+                answer = self.world.call(case.method, case.data, case.headers)
         except Stuck:
             raise Wrong(f"no answer within {CASE_S} s") from None
         except Exception as error:
             raise Wrong(f"it broke:\n{''.join(traceback.format_exception(error))}") from error
         status = answer if case.method == "CreateCollection" else answer.status
-        refusal = refusal_of(status)
+        refusal = refusal_of(status, "headrace-first-sent" in case.headers)
         if self.world.broken:
             raise Wrong("a process broke: " + "\n".join(self.world.broken[:5]))
         if refusal is not None:
             self.tally.outcomes[refusal.name] += 1
-            if case.mode == "made" and refusal.name not in TOLERATED:
+            tolerated = (*TOLERATED, "KEY_REUSED") if case.headers else TOLERATED
+            if case.mode == "made" and case.is_plain and refusal.name not in tolerated:
                 raise Wrong(f"a right request is refused: {status.reason}")
             return
         self.tally.outcomes["done"] += 1
+        key = case.headers.get(KEY)
         with limited():
-            self._learn(case, answer)
+            if key is None or case.method == "CreateCollection":
+                self._learn(case, answer)
+            elif (key, case.method, case.data) not in self.keys:
+                self.keys.add((key, case.method, case.data))
+                self._learn(case, answer)
+                self._repeat(case, answer)
+
+    def _repeat(self, case: Case, first: Message) -> None:
+        """A repeat under the same key is answered as the first was, and writes nothing."""
+        again = self.world.call(case.method, case.data, case.headers)
+        if again != first:
+            raise Wrong(f"a repeat is answered otherwise:\n{first}\n{again}")
+        self.tally.outcomes["repeated"] += 1
 
     def _learn(self, case: Case, answer: Message) -> None:
         request = case.message

@@ -53,13 +53,15 @@ class Door:
     def judge(self, case: Case) -> None:
         """Send it; `Wrong` when there is no answer, or one that must never be."""
         answer: Any
+        sent = [(k, v) for k, v in case.headers.items() if v.isascii() and v.isprintable()]
         call = self._channel.unary_unary(f"/{SERVICE.full_name}/{case.method}")
         try:
-            data = call(case.data, timeout=CASE_S)
+            data = call(case.data, timeout=CASE_S, metadata=sent)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and len(case.data) > TAKEN_BYTES:
                 return  # gRPC does not even read it
             raise Wrong(f"through a socket: {error}") from error
         output = GetMessageClass(SERVICE.methods_by_name[case.method].output_type)
         answer = output.FromString(data)
-        refusal_of(answer if case.method == "CreateCollection" else answer.status)
+        status = answer if case.method == "CreateCollection" else answer.status
+        refusal_of(status, "headrace-first-sent" in case.headers)

@@ -92,6 +92,19 @@ BLOBS = (
     b"{}\n{}",
     b"x" * 30_000,
 )
+ODD_HEADERS = (
+    ("idempotency-key", ""),
+    ("idempotency-key", "k" * 257),
+    ("idempotency-key", "\u00fc\x00"),
+    ("client-request-id", "headrace:"),
+    ("client-request-id", "another client's"),
+    ("headrace-first-sent", "1"),
+    ("headrace-first-sent", "-1"),
+    ("headrace-first-sent", "9" * 19),
+    ("headrace-first-sent", "\u0661"),  # a digit to Unicode
+    ("dbname", "other"),
+    ("authorization", "\xff"),
+)
 NODES_MOST = 400
 
 
@@ -204,6 +217,21 @@ def _value(chance: random.Random, descriptor: FieldDescriptor) -> Any:
     if descriptor.enum_type is not None and chance.random() < 0.8:
         return chance.choice(descriptor.enum_type.values).number
     return chance.choice(INTEGERS)
+
+
+# ---- headers -----------------------------------------------------------------------------------
+
+
+def make_headers(chance: random.Random) -> dict[str, str]:
+    """Mostly none; a key that was never used, or what makes no sense."""
+    form = chance.randrange(12)
+    key = {"idempotency-key": f"{chance.getrandbits(64):x}"}
+    if form == 0:
+        return key
+    if form == 1:
+        odd = dict([chance.choice(ODD_HEADERS)])
+        return key | odd if chance.random() < 0.5 else odd
+    return {}
 
 
 # ---- bytes -------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ def claim(directory: Path) -> IO[str]:
     `Unavailable` while children of a supervisor that died are still ending. They inherit the lock
     because a second log server on their files would destroy them.
     """
+    made = not (directory / "lock").exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         handle = (directory / "lock").open("a+", errors="replace")
@@ -107,9 +108,14 @@ def claim(directory: Path) -> IO[str]:
             f"the data directory {directory} is in use by a live cluster; "
             "stop that one first, or name another with --data-dir"
         ) from error
+    if os.fstat(handle.fileno()).st_nlink == 0:  # given up by another in between
+        handle.close()
+        return claim(directory)
     try:
         _check_version(directory)
     except Invalid:
+        if made:
+            (directory / "lock").unlink()
         handle.close()
         raise
     handle.seek(0)
@@ -117,6 +123,15 @@ def claim(directory: Path) -> IO[str]:
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     return handle
+
+
+def give_up(directory: Path, claimed: IO[str]) -> None:
+    """End a claim; one of which nothing came leaves nothing in the directory."""
+    made = {"lock", "version"}
+    if directory.is_dir() and {path.name for path in directory.iterdir()} <= made:
+        for name in sorted(made):
+            (directory / name).unlink(missing_ok=True)
+    claimed.close()
 
 
 def _runs(pid: str) -> bool:

@@ -17,14 +17,22 @@ from headrace.app import clusterfile
 from headrace.app.edges import etcd_of
 from headrace.app.settings import EtcdSettings
 from headrace.meta.keys import Keys
-from headrace.meta.records import LeaderRecord, Role, SessionRecord
+from headrace.meta.records import (
+    CollectionRecord,
+    CollectionState,
+    LeaderRecord,
+    Role,
+    SessionRecord,
+)
 from headrace.model import codec
 from headrace.model.errors import HeadraceError, Invalid
+from headrace.model.ids import CollectionId
 from headrace.rpc.grpc import GrpcPeers
 from headrace.rpc.messages import StatusRequest
 from headrace.runtime.host import real_host
 
 ASK_TIMEOUT_S = 3.0
+_GONE = (CollectionState.DROPPING, CollectionState.DROPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,18 @@ async def look(where: EtcdSettings, topic: str = "", role: Role | None = None) -
     finally:
         await peers.close()
         await meta.close()
+
+
+async def collection_names(where: EtcdSettings) -> dict[CollectionId, str]:
+    """Every collection's name by its id; a dropped one's, as long as a trace of it is left, says
+    so."""
+    meta = etcd_of(where, real_host())
+    try:
+        found = await meta.range(Keys(where.root).collections_prefix)
+    finally:
+        await meta.close()
+    records = [codec.decode(item.value, CollectionRecord, item.key) for item in found.items]
+    return {r.id: f"{r.name} (dropped)" if r.state in _GONE else r.name for r in records}
 
 
 async def _ask(peers: GrpcPeers, session: SessionRecord, topic: str, leads: bool) -> Seen:

@@ -330,7 +330,7 @@ class Standalone:
         servers = [server.stop() for server in (self.nats, self.etcd) if server is not None]
         await asyncio.gather(*servers)
         if self._lock is not None:
-            self._lock.close()
+            clusterfile.give_up(self.directory, self._lock)
             self._lock = None
 
 

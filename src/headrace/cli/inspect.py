@@ -14,7 +14,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from headrace.app.observe import Seen, etcd_settings, look
+from headrace.app.observe import Seen, collection_names, etcd_settings, look
+from headrace.model.channel import parse_vchannel
+from headrace.model.ids import CollectionId
 
 WIDTH_WITHOUT_TERMINAL = 200
 
@@ -59,15 +61,32 @@ def processes(seen: Sequence[Seen]) -> Table:
     return table
 
 
-def tables_of(seen: Sequence[Seen], topic: str) -> list[Table]:
-    """One table for each list of rows in the answers; equal lists of several nodes are joined."""
+def tables_of(seen: Sequence[Seen], names: Mapping[CollectionId, str]) -> list[Table]:
+    """One table for each list of rows in the answers; equal lists of several nodes are joined.
+
+    Rows about a collection or a vchannel get the collection's name beside the id.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for one in seen:
         for name, rows in one.details.items():
             if isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows):
-                said = [{"node": one.session.node_name, **row} for row in rows]
+                said = [_named({"node": one.session.node_name, **row}, names) for row in rows]
                 found.setdefault(name, []).extend(said)
     return [_table(name, rows) for name, rows in found.items() if rows]
+
+
+def _named(row: dict[str, Any], names: Mapping[CollectionId, str]) -> dict[str, Any]:
+    collection_id = row.get("collection_id", 0)
+    if not collection_id and "vchannel" in row:
+        collection_id = parse_vchannel(row["vchannel"]).collection_id
+    if not collection_id:
+        return row
+    named: dict[str, Any] = {}
+    for key, value in row.items():
+        if key in ("vchannel", "collection_id"):
+            named.setdefault("collection", names.get(collection_id, "(dropped)"))
+        named[key] = value
+    return named
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
@@ -90,11 +109,12 @@ def _text(value: Any) -> str:
 
 def show(topic: str, *, data_dir: Path | None, etcd: str | None) -> int:
     """Ask and print; 1 when nobody answered."""
-    seen = asyncio.run(look(etcd_settings(data_dir, etcd), topic))
+    where = etcd_settings(data_dir, etcd)
+    seen = asyncio.run(look(where, topic))
     console = console_for_tables()
     if topic in ("", "nodes"):
         print_table(console, processes(seen))
-    tables = tables_of(seen, topic)
+    tables = tables_of(seen, asyncio.run(collection_names(where)))
     for table in tables:
         print_table(console, table)
     if topic not in ("", "nodes") and not tables:

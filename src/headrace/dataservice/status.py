@@ -92,7 +92,7 @@ def _state(channel: Channel) -> str:
 
 def _blocker(channel: Channel) -> str:
     if channel.dropped:
-        return ""
+        return "nothing: it is dropped"
     if channel.reported is not None:
         return channel.reported.blocker
     if channel.trouble and channel.lost:

@@ -19,6 +19,9 @@ def part_id(collection_id: CollectionId, request_id: bytes, part: int) -> PartId
     return hashlib.blake2b(head + request_id, digest_size=PART_ID_BYTES).digest()
 
 
-def fingerprint(request: bytes) -> bytes:
-    """16 bytes: hash of the client's request as it came."""
-    return hashlib.blake2b(request, digest_size=16).digest()
+def fingerprint(method: str, request: bytes) -> bytes:
+    """16 bytes: hash of the client's request as it came, and of what it asks for: an insert and an
+    upsert of the same rows are the same bytes."""
+    hashed = hashlib.blake2b(method.encode() + b"\0", digest_size=16)
+    hashed.update(request)
+    return hashed.digest()

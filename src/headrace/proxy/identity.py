@@ -124,7 +124,7 @@ async def identify(call: Call, known: KnownTime, host: Host) -> Identity:
             await known.refresh()
         if first_sent > known.newest:
             _refuse(FIRST_SENT_HEADER, stated, "above every timestamp given out so far")
-    return Identity(b"k" + key.encode(), True, fingerprint(call.request), first_sent)
+    return Identity(b"k" + key.encode(), True, fingerprint(call.method, call.request), first_sent)
 
 
 def _key(call: Call) -> str | None:

@@ -16,7 +16,7 @@ from headrace.meta.records import CollectionRecord
 from headrace.model.ids import ALL_PARTITIONS, DEFAULT_PARTITION, PartitionId
 from headrace.model.request import part_id
 from headrace.proxy.automatic_keys import AutomaticKeys
-from headrace.proxy.cut import PartRows, cut, kept_of, row_sizes, sizes_of, take
+from headrace.proxy.cut import PartRows, Places, cut, kept_of, row_sizes, sizes_of, take
 from headrace.proxy.errors import Refusal
 from headrace.proxy.identity import Identity
 from headrace.proxy.key_hash import Shards, hash_keys, hash_rows, partitions_of, shards_of
@@ -34,7 +34,8 @@ class Plan:
     `partition_ids` are those of the parts' partitions, in their order. `keys` are the keys of all
     rows, made ones included (of a delete: the keys to delete). `replaced` are the keys whose older
     rows go, in `replaced_in`, a partition or all; None in an insert. `columns` are those of the
-    rows, none in a delete.
+    rows, none in a delete. `stands_for`, where keys are made and the client repeated one that it
+    replaces: for every row the place of the one that is stored of its key.
     """
 
     record: CollectionRecord
@@ -44,6 +45,7 @@ class Plan:
     replaced: pa.Array | None
     replaced_in: PartitionId
     columns: Sequence[pa.Array]
+    stands_for: Places | None = None
 
     def append_request(
         self, part: PartRows, identity: Identity, entry_bytes_max: int
@@ -152,7 +154,21 @@ async def plan_rows(
     )
     columns = [keys if column is None else column for column in rows.columns]
     replaced = rows.keys if upsert else None
-    return Plan(record, partition_ids, parts, keys, replaced, replaced_in, columns)
+    stands_for = None
+    if automatic is not None and kept is not None and rows.keys is not None:
+        stands_for = _last_of_key(rows.keys)
+    return Plan(record, partition_ids, parts, keys, replaced, replaced_in, columns, stands_for)
+
+
+def _last_of_key(keys: pa.Array) -> Places:
+    """For every row the place of the last one that has its key."""
+    encoded = keys.dictionary_encode()
+    places = encoded.indices.to_numpy()
+    last = np.empty(len(encoded.dictionary), np.int64)
+    # Of repeated places in an assignment numpy keeps the last.
+    last[places] = np.arange(len(keys))
+    found: Places = last[places]
+    return found
 
 
 def _partition_of_row(record: CollectionRecord, rows: CheckedRows) -> Shards | None:

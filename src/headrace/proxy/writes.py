@@ -116,6 +116,8 @@ class Writes:
         answer = pb.MutationResult(acknowledged=True)
         answer.timestamp = max(r.timestamp for r in responses)
         keys = _stored_keys(plan, responses)
+        if plan.stands_for is not None:
+            keys = keys.take(pa.array(plan.stands_for))
         if pa.types.is_int64(keys.type):
             answer.IDs.int_id.data.extend(keys.to_numpy())
         else:

@@ -31,6 +31,7 @@ from headrace.reader.moments import iso_time
 
 T = TypeVar("T")
 _ATTEMPTS = 5
+NO_STORE = "store"  # the field of the error for what has no list of collections
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def find_names(files: pafs.FileSystem) -> NameList:
         paths.NAMES_PREFIX,
         lambda key: decode_names(read_object(files, key), key),
         "this store has no list of collections: is it the object store of a cluster?",
+        field=NO_STORE,
     )
 
 
@@ -110,13 +112,19 @@ def gone(key: str) -> Conflict:
     )
 
 
-def _highest(files: pafs.FileSystem, prefix: str, load: Callable[[str], T], absent: str) -> T:
+def _highest(
+    files: pafs.FileSystem,
+    prefix: str,
+    load: Callable[[str], T],
+    absent: str,
+    field: str = "collection",
+) -> T:
     missing = ""
     for _ in range(_ATTEMPTS):
         selector = pafs.FileSelector(prefix.rstrip("/"), allow_not_found=True)
         keys = [i.path for i in files.get_file_info(selector) if i.path.endswith(".json")]
         if not keys:
-            raise NotFound(absent, field="collection", code=100)
+            raise NotFound(absent, field=field, code=100)
         try:
             return load(max(keys))
         except FileNotFoundError as error:

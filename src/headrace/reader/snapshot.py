@@ -30,7 +30,15 @@ from headrace.objects.arrow_files import file_system
 from headrace.objects.s3_access import S3Access
 from headrace.reader.deletes import AllDeletes
 from headrace.reader.file_rows import FileRows, column_field, filled
-from headrace.reader.lists import Found, find_collection, find_snapshot, gone, read_object
+from headrace.reader.lists import (
+    NO_STORE,
+    Found,
+    find_collection,
+    find_snapshot,
+    gone,
+    read_object,
+)
+from headrace.reader.nearby import nearby
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -52,7 +60,15 @@ def open(  # noqa: A001 - as in `headrace.reader.open`
     """
     files = store if isinstance(store, pafs.FileSystem) else file_system(store, access)
     timestamp = at_timestamp(at)
-    found = find_snapshot(files, find_collection(files, collection), timestamp)
+    try:
+        collection_id = find_collection(files, collection)
+    except NotFound as error:
+        near = "" if error.field != NO_STORE or store is files else nearby(store, access)
+        if not near:
+            raise
+        text = f"{error.message} There is one at {near}"
+        raise NotFound(text, field=error.field, code=error.code) from None
+    found = find_snapshot(files, collection_id, timestamp)
     return Snapshot(files, found, found.listed.timestamp if timestamp is None else timestamp)
 
 

@@ -88,7 +88,21 @@ def test_a_directory_of_others_is_refused_and_left_as_it_is(
         (tmp_path / name).write_text(text, errors="surrogateescape")
     with pytest.raises(Invalid, match=words):
         clusterfile.claim(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "lock") == sorted(content)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(content)
+
+
+def test_a_claim_of_which_nothing_came_leaves_nothing(tmp_path: Path) -> None:
+    clusterfile.give_up(tmp_path, clusterfile.claim(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    assert not clusterfile.is_alive(tmp_path)
+
+
+def test_a_claim_of_which_something_came_keeps_its_version(tmp_path: Path) -> None:
+    claimed = clusterfile.claim(tmp_path)
+    (tmp_path / "store").mkdir()
+    clusterfile.give_up(tmp_path, claimed)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lock", "store", "version"]
+    clusterfile.claim(tmp_path).close()
 
 
 def test_a_place_that_can_be_no_directory_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def test_a_key_comes_in_either_header(headers: dict[str, str]) -> None:
         identity = await identity_of(world, known_of(world), **headers)
         assert identity.request_id == b"kk"
         assert identity.keyed
-        assert identity.fingerprint == fingerprint(b"request")
+        assert identity.fingerprint == fingerprint("Insert", b"request")
 
 
 @pytest.mark.parametrize(

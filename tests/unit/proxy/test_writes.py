@@ -448,6 +448,33 @@ async def test_a_key_used_for_another_request_is_refused() -> None:
         assert "idempotency key was used for another request" in answer.status.reason
 
 
+@pytest.mark.parametrize("key", [{}, {"idempotency_key": "once"}])
+async def test_rows_that_an_upsert_leaves_out_have_the_made_key_of_the_one_that_stands(
+    key: dict[str, str],
+) -> None:
+    async with ProxyWorld() as world:
+        record = await world.create("c", simple_schema(auto=True), shards=2)
+        request = insert_request("c", [7, 8, 7, 9, 7], upsert=True)
+        answers = [await world.call("Upsert", request, **key) for _ in range(2)]
+        made = [list(a.IDs.int_id.data) for a in answers]
+        for ids in made:
+            assert ids[0] == ids[2] == ids[4]
+            assert len(set(ids)) == 3
+        stored = {row["id"] for row in world.sequencer.rows(record.id)}
+        assert stored == {i for ids in made for i in ids}
+        assert (made[0] == made[1]) is bool(key)
+
+
+async def test_an_upsert_is_another_request_than_an_insert_of_the_same_bytes() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        rows, replacing = (insert_request("c", [1], upsert=upsert) for upsert in (False, True))
+        assert rows.SerializeToString() == replacing.SerializeToString()
+        await world.call("Insert", rows, idempotency_key="once")
+        answer = await world.call("Upsert", replacing, idempotency_key="once")
+        assert "used for another request" in answer.status.reason
+
+
 async def test_without_a_key_every_request_is_new() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema())
