@@ -14,9 +14,9 @@ Reading, encoding and writing down happen in a thread, while earlier batches are
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,18 +29,15 @@ from headrace.ingest.faults import BadRow
 from headrace.ingest.journal import Journal, Sent
 from headrace.ingest.lookup import absent, places_of, runs_of
 from headrace.ingest.options import Options
+from headrace.ingest.patience import Patience
 from headrace.ingest.source import Source
 from headrace.ingest.wire import insert_request
 from headrace.model.errors import Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
 from headrace.runtime.host import Host
-from headrace.runtime.retry import Pauses, retry
 
-T = TypeVar("T")
-PAUSES = Pauses(first_s=0.1, most_s=3.0)
 KNOWN_S = 20.0  # how old the newest known timestamp may be when a batch is written down
 STOP_S = 5.0  # that batches under way get after Ctrl-C
-POLL_S = 0.1
 WINDOW_MINUTES = 10
 
 
@@ -88,6 +85,7 @@ class Course:
         self._aside = aside
         self._host = host
         self._watch = watch
+        self._patience = Patience(host, watch.said, options.patience_s)
         self._stopping = asyncio.Event()
         self._known: Timestamp = 0
         self._learned = 0.0
@@ -242,35 +240,11 @@ class Course:
 
     async def _insert(self, data: bytes, sent: Sent) -> Timestamp:
         key = sent.key(self._journal.run)
-        return await self._patiently(
-            lambda: self._connection.insert(data, key, sent.first_sent), sent
-        )
-
-    async def _patiently(self, work: Callable[[], Awaitable[T]], sent: Sent | None = None) -> T:
-        told = False
-
-        def failed(error: Exception) -> None:
-            nonlocal told
-            if not told:
-                self._watch.said(f"waiting for the server: {error}")
-                told = True
-
         try:
-            return await retry(
-                work,
-                self._host,
-                pauses=PAUSES,
-                on_failure=failed,
-                timeout_s=self._options.patience_s,
+            return await self._patience.with_(
+                lambda: self._connection.insert(data, key, sent.first_sent)
             )
-        except Unavailable as error:
-            raise Unavailable(
-                f"nothing was done for {self._options.patience_s:.0f} s: {error.message}; what was "
-                "acknowledged stands, and the same command goes on from there"
-            ) from error
         except Invalid as error:
-            if sent is None:
-                raise
             last = sent.first + sent.rows
             raise Invalid(
                 f"{self._source.name}, rows {sent.first + 1:,} to {last:,} were refused "
@@ -298,7 +272,7 @@ class Course:
         places = np.arange(shipment.batch.count) if sent.runs is None else places_of(sent.runs)
         values = shipment.batch.column(column).take(pa.array(places))
         async with self._looking:
-            until = await self.flush()
+            until = await self._patience.flush(self._connection, self._options.collection)
             missing = await self._host.offload.run(
                 lambda: absent(
                     store,
@@ -342,19 +316,11 @@ class Course:
 
     # ---- the server --------------------------------------------------------------------------
 
-    async def flush(self) -> Timestamp:
-        """Everything written so far in files; the timestamp up to which."""
-        name = self._options.collection
-        at: Timestamp = await self._patiently(lambda: self._connection.begin_flush(name))
-        while not await self._patiently(lambda: self._connection.flushed(name, at)):
-            await self._host.clock.sleep(POLL_S)
-        return at
-
     async def _learn(self) -> None:
         """A timestamp that is new enough: under an old one a batch would count as long sent."""
         if self._known and self._host.clock.monotonic() - self._learned < KNOWN_S:
             return
-        self._newer(await self._patiently(self._connection.timestamp))
+        self._newer(await self._patience.with_(self._connection.timestamp))
 
     def _newer(self, timestamp: Timestamp) -> None:
         self._known = max(self._known, timestamp)

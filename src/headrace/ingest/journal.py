@@ -79,6 +79,7 @@ class Journal:
         self.aside: str = ""  # the file that rows were set aside in
         self.sent: list[Sent] = []
         self.finished: int | None = None  # rows
+        self.stamp = Stamp()  # of the source as it was when the journal was opened
         self.verify = False  # whether what was sent must be compared with the source first
         self._handle = handle
 
@@ -191,6 +192,7 @@ def _opened(path: Path, handle: IO[bytes], subject: Subject, run: str) -> Journa
         journal._write(head)
         journal.sync()
         _sync_folder(path)
+        journal.stamp = subject.stamp
         return journal
     try:
         lines = [orjson.loads(line) for line in whole.splitlines()]
@@ -206,6 +208,7 @@ def _opened(path: Path, handle: IO[bytes], subject: Subject, run: str) -> Journa
     _check(path, found, subject)
     handle.truncate(len(whole))
     journal.verify = found.stamp != subject.stamp or not subject.stamp.size
+    journal.stamp = subject.stamp
     return journal
 
 

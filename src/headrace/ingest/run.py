@@ -9,12 +9,13 @@ from pathlib import Path
 
 from headrace.ingest.aside import Aside
 from headrace.ingest.connection import Connection, Described
-from headrace.ingest.course import PAUSES, Course, Watch
+from headrace.ingest.course import Course, Watch
 from headrace.ingest.journal import Journal, Stamp, Subject, open_journal
 from headrace.ingest.made_schema import made_schema
 from headrace.ingest.numbers import KEY, NumberSource
 from headrace.ingest.opening import open_source
 from headrace.ingest.options import STANDARD_INPUT, Format, Options
+from headrace.ingest.patience import PAUSES, Patience
 from headrace.ingest.source import Source, brings
 from headrace.ingest.stamp import stamp_of
 from headrace.model.errors import Invalid, NotFound, Unavailable
@@ -76,7 +77,10 @@ class Ingest:
             for path, source in zip(self._options.files, sources, strict=True):
                 done.append(await self._one(path, source, described, connection))
                 if not done[-1].whole:
-                    break
+                    return done
+            if self._options.flush:
+                patience = Patience(self._host, self._watch.said, self._options.patience_s)
+                await patience.flush(connection, self._options.collection)
             return done
         finally:
             await connection.close()
@@ -108,8 +112,7 @@ class Ingest:
                 course.stop()
             self._watch.began(source, journal)
             await course.run()
-            if self._options.flush and not course.stopped:
-                await course.flush()
+            await self._compare(path, journal)
             return Done(
                 source=source.name,
                 rows=journal.rows_done,
@@ -178,6 +181,16 @@ class Ingest:
             )
 
     # ---- beside the source -------------------------------------------------------------------
+
+    async def _compare(self, path: Path, journal: Journal) -> None:
+        """Say so when a file became another while it was read."""
+        if path != STANDARD_INPUT:
+            now = await self._host.offload.run(lambda: stamp_of(path))
+            if now != journal.stamp:
+                self._watch.said(
+                    f"{path} has changed while it was read: start the same command again, which "
+                    "compares what was sent with it"
+                )
 
     def _journal(self, path: Path, described: Described) -> Journal:
         options = self._options

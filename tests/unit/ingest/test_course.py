@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from support.bucket import disk_bucket
+from support.bucket import COLLECTION, disk_bucket
 from support.ingesting import journal_of, lines_of, rows_of, write
 from support.open_door import OpenDoor, open_door
+from support.proxy_world import simple_schema
+from support.rows import SMALL as OTHER_SCHEMA
 
+from headrace.binlog.columns import arrow_schema
 from headrace.ingest.batches import Limits
 from headrace.ingest.faults import BadRow
 from headrace.ingest.journal import Journal
@@ -22,6 +25,7 @@ from headrace.ingest.run import Done, Ingest, Watcher
 from headrace.ingest.source import Source
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.refusals import Refusal
+from headrace.model.timestamp import LOGICAL_MASK, compose
 from headrace.rpc.messages import AppendResponse
 from headrace.runtime.host import real_host
 
@@ -89,9 +93,9 @@ def ids(door: OpenDoor) -> list[int]:
     return [row["id"] for row in stored(door)]
 
 
-def cut(journal: Path, lines: int, *, but: str = "") -> None:
-    """Keep so many lines of a journal, without those that begin with a word."""
-    kept = [line for line in lines_of(journal)[:lines] if not but or but not in line]
+def forget(journal: Path, *words: str) -> None:
+    """Take the lines that have one of these words out of a journal."""
+    kept = [line for line in lines_of(journal) if not line.keys() & set(words)]
     journal.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in kept))
 
 
@@ -125,8 +129,7 @@ def test_a_second_run_sends_nothing(door: OpenDoor, path: Path) -> None:
 
 def test_lost_acknowledgements_cost_repetitions_and_no_rows(door: OpenDoor, path: Path) -> None:
     run(options_of(door, path))
-    cut(journal_of(path, "docs"), 9999, but="done")
-    cut(journal_of(path, "docs"), 9999, but="finished")
+    forget(journal_of(path, "docs"), "done", "finished")
     (done,) = run(options_of(door, path))
     assert (done.rows, done.rows_sent) == (ROWS, ROWS)
     assert ids(door) == list(range(ROWS))
@@ -138,8 +141,7 @@ def test_it_goes_on_after_any_line_with_other_limits(door: OpenDoor, path: Path,
     run(options_of(door, path))
     journal = journal_of(path, "docs")
     written = [line for line in lines_of(journal) if "batch" in line][-1]
-    cut(journal, 9999, but="done")
-    cut(journal, 9999, but="finished")
+    forget(journal, "done", "finished")
     lines = lines_of(journal)[: kept + 1]
     assert written not in lines
     door.world.sequencer.stored.clear()
@@ -198,7 +200,7 @@ def test_rows_that_do_not_fit_are_set_aside_once(door: OpenDoor, tmp_path: Path)
     assert lines[0]["file"] == str(path)
     aside.write_bytes(aside.read_bytes() + b"a line for a batch that was not written down\n")
     journal = journal_of(path, "docs")
-    cut(journal, 9999, but="finished")
+    forget(journal, "finished")
     run(options)
     assert [orjson.loads(line) for line in aside.read_bytes().splitlines()] == lines
     with pytest.raises(Invalid, match="the file exists already"):
@@ -216,7 +218,7 @@ def with_bad_rows() -> pa.Table:
 def test_a_file_that_changed_where_it_was_sent_is_refused(door: OpenDoor, path: Path) -> None:
     run(options_of(door, path))
     journal = journal_of(path, "docs")
-    cut(journal, 9999, but="finished")
+    forget(journal, "finished")
     changed = rows_of(ROWS).to_pylist()
     changed[30]["text"] = "other"
     write(pa.Table.from_pylist(changed, rows_of(ROWS).schema), path)
@@ -288,8 +290,6 @@ def test_into_made_keys_it_asks_for_a_column(door: OpenDoor, path: Path, tmp_pat
 
 
 def automatic_schema() -> Any:
-    from support.proxy_world import simple_schema
-
     schema = simple_schema(auto=True, dim=16)
     schema.fields[1].name = "vector"
     item = schema.fields.add(name="text", data_type=21)
@@ -300,10 +300,8 @@ def automatic_schema() -> Any:
 def test_a_store_of_another_collection_is_not_believed(
     door: OpenDoor, path: Path, tmp_path: Path
 ) -> None:
-    from support.rows import SMALL as OTHER
-
     (tmp_path / "store").mkdir()
-    disk_bucket(tmp_path / "store", OTHER).publish()
+    disk_bucket(tmp_path / "store", OTHER_SCHEMA).publish()
     door.world.sequencer.outcomes = [UNKNOWN]
     with pytest.raises(NotFound, match="there is no collection"):
         run(options_of(door, path, in_flight=1, store=Store(str(tmp_path / "store"))))
@@ -313,3 +311,53 @@ def test_a_server_that_refuses_a_batch_is_quoted_with_its_rows(door: OpenDoor, p
     door.world.sequencer.outcomes = [Invalid("something is wrong")]
     with pytest.raises(Invalid, match=r"rows 1 to \d+ were refused .*: something is wrong"):
         run(options_of(door, path, in_flight=1))
+
+
+def test_of_a_batch_that_nobody_can_tell_of_absent_rows_alone_are_sent(
+    door: OpenDoor, tmp_path: Path
+) -> None:
+    """And a kill after that is gone on with: the same rows, under the same new key."""
+    rows = rows_of(40, dim=4).select(["id", "vector"]).rename_columns(["id", "v"])
+    path = write(rows, tmp_path / "rows.parquet")
+    door.world._ids = COLLECTION
+    record = door.do(door.world.create("docs", simple_schema(dim=4)))
+    store = tmp_path / "store"
+    store.mkdir()
+    bucket = disk_bucket(store, record.schema)
+    there = [3, 4, 7, 9, 30]
+    stored_rows = rows.take(pa.array(there)).combine_chunks().to_batches()[0]
+    batch = pa.RecordBatch.from_arrays(stored_rows.columns, schema=arrow_schema(record.schema))
+    bucket.rows(20, (compose(1 << 42), batch))
+    bucket.publish(timestamp=compose(1 << 42, LOGICAL_MASK))
+    heard = Heard()
+    options = options_of(
+        door, path, create=False, key=None, store=Store(str(store)), limits=Limits(), in_flight=1
+    )
+    door.world.sequencer.outcomes = [UNKNOWN]
+    run(options, heard)
+    assert ids(door) == [i for i in range(40) if i not in there]
+    assert "5 of them stand, 35 do not" in heard.told
+    journal = journal_of(path, "docs")
+    *_, last = [line for line in lines_of(journal) if "batch" in line]
+    assert (last["attempt"], last["count"]) == (1, 35)
+    assert last["runs"] == [[0, 3], [5, 7], [8, 9], [10, 30], [31, 40]]
+    forget(journal, "done", "finished")
+    (done,) = run(options)
+    assert done.whole
+    assert ids(door) == [i for i in range(40) if i not in there]
+    forget(journal, "done", "finished")
+    bucket.rows(
+        21,
+        (
+            compose(1 << 42, 1),
+            pa.RecordBatch.from_arrays(
+                rows.combine_chunks().to_batches()[0].columns, schema=arrow_schema(record.schema)
+            ),
+        ),
+    )
+    bucket.publish(timestamp=compose(1 << 42, LOGICAL_MASK))
+    door.world.sequencer.outcomes = [UNKNOWN]
+    heard = Heard()
+    run(options, heard)
+    assert "35 of them stand, 0 do not" in heard.told
+    assert ids(door) == [i for i in range(40) if i not in there]
