@@ -4,22 +4,24 @@
 modules that it names). A new part is one line in `PARTS`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import file_ingest, insert, takeover
+from bench import file_ingest, insert, takeover, types, vectors
 from bench.figures import Figure, Say
 
 RUNS, QUICK_RUNS = 3, 1
 REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
 TAKEOVERS, QUICK_TAKEOVERS = 10, 2
 FILE_ROWS, QUICK_FILE_ROWS = 200_000, 30_000  # of 3.1 KB
+ROUNDS, QUICK_ROUNDS = 9, 3  # of each kind of vector, of each type
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a part is given: a new directory on a disk, where nothing else is, and how thorough it
+    """What a part is given: the path of a directory to be made, on a disk, and how thorough it
     should be."""
 
     directory: Path
@@ -40,6 +42,15 @@ async def _file_ingest(bench: Bench) -> list[Figure]:
     return await file_ingest.measure(bench.directory, runs, rows, bench.say)
 
 
+async def _vectors(bench: Bench) -> list[Figure]:
+    rounds = QUICK_ROUNDS if bench.quick else ROUNDS
+    return await asyncio.to_thread(vectors.measure, bench.directory, rounds, bench.say)
+
+
+async def _types(bench: Bench) -> list[Figure]:
+    return await types.measure(bench.directory, QUICK_ROUNDS if bench.quick else ROUNDS, bench.say)
+
+
 async def _data_node(bench: Bench) -> list[Figure]:
     return await _takeover(bench, "take-over of a data node", takeover.of_data_node)
 
@@ -56,6 +67,8 @@ async def _takeover(bench: Bench, name: str, one: takeover.Measure) -> list[Figu
 PARTS: Mapping[str, Measure] = {
     "insert": _insert,
     "file-ingest": _file_ingest,
+    "vectors": _vectors,
+    "types": _types,
     "takeover-data-node": _data_node,
     "takeover-proxy": _proxy,
 }

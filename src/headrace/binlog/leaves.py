@@ -6,13 +6,16 @@
 Numbers of vectors are random: compression, statistics and dictionaries save nothing on them, but
 where there are no more than 256 of them, for which Parquet else takes 4 bytes each. This holds for
 files that PyArrow writes whole; where vectors are made into pages, `binlog.layouts` says how. The
-elements of an array are compressed; statistics of them would help nobody.
+elements of an array are compressed; statistics of them would help nobody. Keys are all different,
+and floats nearly so: to look each up in a dictionary would double their cost for nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.model.schema import ROW_ID_COLUMN, DataType, Field, Schema
+
+_UNLIKE = (DataType.FLOAT, DataType.DOUBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ def _of_field(field: Field) -> list[Leaf]:
             paths = [f"{field.name}.{member}.list.element" for member in ("indices", "values")]
             return [Leaf(p, "none", dictionary=False, statistics=False) for p in paths]
         case DataType.ARRAY:
-            return [Leaf(element, statistics=False)]
+            dictionary = field.element_type not in _UNLIKE
+            return [Leaf(element, dictionary=dictionary, statistics=False)]
         case _:
-            return [Leaf(field.name)]
+            dictionary = not field.primary and field.type not in _UNLIKE
+            return [Leaf(field.name, dictionary=dictionary)]

@@ -22,6 +22,7 @@ from headrace.model.errors import Corrupt
 PACKED_LENGTH_MOST = 32  # of a list; runs take at least 4 bytes a list, packed bits length / 8
 _LENGTH = struct.Struct("<I")
 _BYTE_BITS = 8
+_ALL_ONES = 0xFF
 Lengths = npt.NDArray[np.int64]
 
 
@@ -64,10 +65,9 @@ def lengths_of(data: memoryview, values: int, highest: int) -> tuple[Lengths, me
     `data` does not begin with levels that it makes."""
     repetition, rest = _without_length(data)
     definition, rest = _without_length(rest)
-    begins = _unpacked(repetition, values, 1)
-    if values == 0 or begins[0]:
+    starts = _zeros(_packed_bytes(repetition, values, 1), values)
+    if len(starts) == 0 or starts[0] != 0:
         raise Corrupt("a page begins inside a list, or is empty")
-    starts = np.flatnonzero(begins == 0)
     lengths = np.diff(starts, append=values)
     if definition == _run(values, highest):
         return lengths, rest
@@ -97,15 +97,30 @@ def _packed(levels: npt.NDArray[np.uint8], width: int) -> bytes:
 
 
 def _unpacked(data: memoryview, count: int, width: int) -> npt.NDArray[np.uint8]:
+    bits = np.unpackbits(_packed_bytes(data, count, width), bitorder="little")
+    levels = np.zeros(len(bits) // width, np.uint8)
+    for bit in range(width):
+        levels |= bits[bit::width] << bit
+    return levels[:count]
+
+
+def _packed_bytes(data: memoryview, count: int, width: int) -> npt.NDArray[np.uint8]:
+    """The bytes of so many packed levels, behind the head of their run."""
     groups = -(-count // _BYTE_BITS)
     head = _packed_head(groups)
     if data[: len(head)] != head or len(data) != len(head) + groups * width:
         raise Corrupt(f"levels of {count} values are no packed bits")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8, offset=len(head)), bitorder="little")
-    levels = np.zeros(groups * _BYTE_BITS, np.uint8)
-    for bit in range(width):
-        levels |= bits[bit::width] << bit
-    return levels[:count]
+    return np.frombuffer(data, np.uint8, offset=len(head))
+
+
+def _zeros(packed: npt.NDArray[np.uint8], count: int) -> Lengths:
+    """The places of the bits that are 0; most bytes of long lists have none, and are passed by."""
+    some = np.flatnonzero(packed != _ALL_ONES)
+    ones = np.unpackbits(packed[some], bitorder="little").reshape(-1, _BYTE_BITS)
+    rows, bits = np.nonzero(ones == 0)
+    places = some[rows] * _BYTE_BITS + bits
+    found: Lengths = places[places < count]
+    return found
 
 
 def _packed_head(groups: int) -> bytes:

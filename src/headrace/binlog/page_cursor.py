@@ -97,11 +97,11 @@ class PageCursor:
         self._crc = 0
         return head
 
-    def take(self, length: int) -> bytes:
+    def take(self, length: int) -> bytearray:
         """The next bytes of the open page."""
         data = bytearray(self._checked(length))
         self.take_into(memoryview(data))
-        return bytes(data)
+        return data
 
     def take_into(self, out: memoryview) -> None:
         """Fill `out` with the next bytes of the open page."""

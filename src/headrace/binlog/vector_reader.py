@@ -138,7 +138,7 @@ class VectorReader:
             self._before = (rows, indexed), found
         return self._before[1]
 
-    def _narrowed(self, data: bytes) -> memoryview:
+    def _narrowed(self, data: bytearray) -> memoryview:
         floats = np.frombuffer(data, np.float32)
         bits = self._layout.narrowed(floats)
         if self._layout.widened(bits).tobytes() != data:

@@ -12,7 +12,6 @@ checked line by line in one call. A row is only looked for when something is wro
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Field
 from headrace.proxy.errors import Refusal
-from headrace.proxy.milvus import Message
+from headrace.proxy.milvus import Message, schema_pb
 from headrace.proxy.vector_columns import read_bytes, read_floats, read_sparse
 
 # From the place of a value among all to the number of its row.
@@ -134,25 +133,24 @@ def _read_arrays(field: Field, group: Message, rows: int) -> pa.Array:
     member, read = _SCALARS[field.element_type]
     if array.element_type not in (0, int(field.element_type)):
         _refuse_elements(field, _type_of(array.element_type))
-    parts = []
+    # Joined by protobuf itself: as numbers of Python they would cost ten times as much.
+    joined = getattr(schema_pb.ScalarField(), member).data
+    ends_of_rows = []
     for part in array.data:
         found = part.WhichOneof("data")
         if found not in (None, member):
             _refuse_elements(field, found)
-        parts.append(getattr(part, member).data)
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        joined.MergeFrom(getattr(part, member).data)
+        ends_of_rows.append(len(joined))
+    ends = np.array(ends_of_rows, np.int64)
+    lengths = np.diff(ends, prepend=0)
     if len(lengths) and lengths.max() > field.max_capacity:
         row = int(np.argmax(lengths > field.max_capacity))
         raise Refusal.TOO_MANY(
             at=field.name, name=field.name, row=row, got=int(lengths[row]), most=field.max_capacity
         )
-    ends = np.cumsum(lengths)
     element = replace(field, type=field.element_type)
-    values = read(
-        element,
-        list(chain.from_iterable(parts)),
-        lambda place: int(np.searchsorted(ends, place, side="right")),
-    )
+    values = read(element, joined, lambda place: int(np.searchsorted(ends, place, side="right")))
     offsets = pa.array(np.concatenate(([0], ends)).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, values)
 
