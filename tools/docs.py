@@ -24,6 +24,7 @@ from headrace.model.invariants import INVARIANTS
 from headrace.model.refusals import Refusal
 from headrace.model.segment import LINE
 from headrace.proxy.errors import Ending
+from headrace.proxy.unserved import INSTEAD
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Made from the code by tools/docs.py: change that and run `make docs`. -->"
@@ -36,6 +37,7 @@ def pages() -> dict[Path, str]:
         Path("docs/invariants.md"): invariants(),
         Path("docs/guide/configure.md"): configure(),
         Path("docs/guide/errors.md"): errors(),
+        Path("docs/guide/methods.md"): methods(),
         Path("docs/internals/machines.md"): machines(),
         Path("docs/internals/states.md"): states(),
     }
@@ -64,6 +66,34 @@ def invariants() -> str:
         "was broken.",
         _table(("id", "it holds always"), rows),
     )
+
+
+# ---- methods of clients ------------------------------------------------------------------------
+
+
+def methods() -> str:
+    """Every public method of pymilvus: an example, or what to use instead."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    shown = importlib.import_module("support.client_methods")
+    parts = [
+        "Every public method of pymilvus 3 (2.6 has no other), with a script that uses it, or with "
+        "what to use instead. The scripts run against a cluster by both versions in every test "
+        "run; each runs by itself too: `python SCRIPT http://127.0.0.1:19530`.",
+    ]
+    for owner, group in itertools.groupby(shown.methods(), lambda m: m.owner):
+        rows = [(f"`{m.name}`", _here(m)) for m in group if m.script]
+        parts += [f"## {owner}", _table(("method", "here"), rows)]
+        if owner == "AsyncMilvusClient":
+            names = ", ".join(f"`{name}`" for name in shown.FORGOTTEN)
+            parts.append(f"pymilvus 2.6 and 3.0 have no code behind {names} of this client.")
+    return _page("Methods of pymilvus", *parts)
+
+
+def _here(method: Any) -> str:
+    if method.protocol:
+        return f"not served yet; {INSTEAD[method.protocol]}"
+    place = f"../../tests/e2e/pymilvus/scripts/{method.script}.py"
+    return f"served ([{method.script}.py]({place}))"
 
 
 # ---- settings ----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ async def main():
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
     await client.create_collection("async_first", schema=schema)
+    assert AsyncMilvusClient.create_field_schema("id", DataType.INT64).name == "id"
     assert await client.has_collection("async_first")
     assert "async_first" in await client.list_collections()
     assert (await client.describe_collection("async_first"))["num_shards"] == 1
@@ -42,7 +43,15 @@ async def main():
     assert len(await client.list_persistent_segments("async_first")) == 2
     if hasattr(client, "list_segments"):  # pymilvus 3
         assert len(await client.list_segments("async_first")) == 2
+    await client.load_partitions("async_first", ["p"])
+    await client.release_partitions("async_first", ["p"])
     await client.drop_partition("async_first", "p")
+
+    await client.alter_collection_properties("async_first", {"mmap.enabled": True})
+    described = await client.describe_collection("async_first")
+    assert described["properties"] == {"mmap.enabled": "True"}
+    await client.drop_collection_properties("async_first", ["mmap.enabled"])
+    assert not (await client.describe_collection("async_first")).get("properties")
 
     await client.rename_collection("async_first", "async_second")
     assert not await client.has_collection("async_first")

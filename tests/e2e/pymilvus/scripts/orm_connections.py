@@ -1,5 +1,6 @@
 """The older classes: connections by alias."""
 
+import asyncio
 import sys
 
 from pymilvus import connections, utility
@@ -17,3 +18,14 @@ assert {"first", "second"} <= {alias for alias, _ in connections.list_connection
 connections.disconnect("second")
 connections.remove_connection("first")
 assert not connections.has_connection("first")
+
+
+async def main():
+    """The same for those who use the asynchronous client beside it."""
+    connections.connect("third", host=host, port=port, _async=True)
+    await connections.async_disconnect("third")
+    await connections.async_remove_connection("third")
+    assert not connections.has_connection("third")
+
+
+asyncio.run(main())

@@ -34,6 +34,8 @@ assert new.insert([{"id": 3, "vector": [3, 3]}]).insert_count == 1
 assert old.insert([{"id": 4, "vector": [4, 4]}]).insert_count == 1
 assert new.upsert([{"id": 2, "vector": [22, 22]}]).upsert_count == 1
 assert collection.insert([{"id": 5, "vector": [5, 5]}], partition_name="new").insert_count == 1
+assert new.delete("id in [1, 4]").delete_count == 2  # key 4 is in another one
+assert old.load() is old.release() is None
 new.flush()
 assert new.num_entities == 5
 
@@ -46,7 +48,6 @@ collection.flush()
 
 stored = {
     "orm_parts": [
-        {"id": 1, "vector": [1, 1]},
         {"id": 2, "vector": [22, 22]},
         {"id": 3, "vector": [3, 3]},
         {"id": 5, "vector": [5, 5]},

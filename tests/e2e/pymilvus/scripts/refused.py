@@ -15,12 +15,11 @@ from pymilvus import (
     FunctionType,
     MilvusClient,
     MilvusException,
-    StructFieldSchema,
 )
 
 NAME = "refused"
 FUNCTION = Function("bm25", FunctionType.BM25, ["text"], ["sparse"])
-STRUCT = StructFieldSchema()
+STRUCT = MilvusClient.create_struct_field_schema()
 STRUCT.add_field("part", DataType.INT64)
 FIELD = FieldSchema("sparse", DataType.SPARSE_FLOAT_VECTOR, is_function_output=True)
 INDEX = MilvusClient.prepare_index_params()
@@ -144,6 +143,13 @@ for protocol, method, arguments in CALLS:
         check(protocol, method, error)
     else:
         raise AssertionError(f"{method} was not refused")
+if hasattr(client, "session"):  # pymilvus 3: reads from one cluster of several
+    try:
+        client.session("cluster").query(NAME, "id > 0")
+    except MilvusException as error:
+        check("Query", "session", error)
+    else:
+        raise AssertionError("a session was not refused")
 client.close()
 
 
