@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from headrace.app import clusterfile
+from headrace.app import clusterfile, nats_disk
 from headrace.app.child import Child, ChildSpec
 from headrace.app.clusterfile import ClusterFile
 from headrace.app.edges import open_objects
@@ -82,6 +82,7 @@ class Standalone:
         self._metrics: dict[str, str] = {}
         self._is_ready = False
         self._access = S3Access()
+        self._mending: asyncio.Task[None] | None = None
         self.etcd: EtcdServer | None = None
         self.nats: NatsServer | None = None
 
@@ -109,6 +110,9 @@ class Standalone:
             if not self.options.object_store:
                 (self.directory / "store").mkdir(exist_ok=True)
             await self._start_servers()
+            assert self.nats is not None
+            room_bytes = settings.sequencer.log_free_bytes_min
+            self._mending = asyncio.create_task(nats_disk.mend(self.nats, room_bytes, self._say))
             self.front_doors = [f"127.0.0.1:{port}" for port in ports]
             names = [
                 ("master-service-1", Role.MASTER_SERVICE),
@@ -327,6 +331,9 @@ class Standalone:
         for prefix in ("proxy", "data-node", "data-service", "master-service"):
             group = [c for n, c in self.children.items() if n.startswith(prefix)]
             await asyncio.gather(*(child.stop(STOP_TIMEOUT_S) for child in group))
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.gather(self._mending, return_exceptions=True)
         servers = [server.stop() for server in (self.nats, self.etcd) if server is not None]
         await asyncio.gather(*servers)
         if self._lock is not None:
