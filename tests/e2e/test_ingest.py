@@ -113,6 +113,24 @@ def test_killed_again_and_again_each_row_stands_once(cluster: Cluster, tmp_path:
     assert np.array_equal(vectors, np.asarray(rows["vector"].combine_chunks().flatten()))
 
 
+def test_the_death_of_a_proxy_is_waited_for_and_doubles_nothing(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    rows = rows_of(14_000, dim=768)
+    path = write(rows, tmp_path / "rows.parquet")
+    words = words_of(cluster, path, "outlived")
+    journal = journal_of(path, "outlived")
+    port = cluster.standalone.front_doors[0]
+    with ingesting(*words) as process:
+        wait_until(lambda: counted(journal, "done") >= 3, "some batches stand", pause_s=0.002)
+        cluster.kill("proxy-1")
+        wait_until(lambda: process.poll() is not None, "it has ended")
+        assert process.returncode == 0
+    assert cluster.standalone.front_doors[0] == port
+    cluster.wait_until_whole()
+    assert stored(cluster, "outlived")["id"].to_pylist() == rows["id"].to_pylist()
+
+
 def test_ctrl_c_stops_it_in_order_and_it_says_how_to_go_on(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -16,10 +16,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headrace.model.schema import DataType, Schema
+from support import every_type
 from support.command import HEADRACE, run
 from support.waiting import wait_until
 
 DIM = 16
+HALVES = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
 
 
 def rows_of(count: int, *, dim: int = DIM, first: int = 0) -> pa.Table:
@@ -36,6 +39,24 @@ def rows_of(count: int, *, dim: int = DIM, first: int = 0) -> pa.Table:
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(floats), dim),
         }
     )
+
+
+def finite_rows(schema: Schema, count: int) -> pa.RecordBatch:
+    """Rows of `every_type`; vectors of floats without NaN, which is refused."""
+    rows = every_type.rows_of(schema, list(range(count)))
+    for place, field in enumerate(schema.fields):
+        if field.type in (DataType.FLOAT_VECTOR, *HALVES):
+            kind = rows.column(place).type
+            number = np.float32 if field.type == DataType.FLOAT_VECTOR else np.uint16
+            numbers = pa.array(np.arange(count * field.dim).astype(number) % 1000)
+            flat = (
+                numbers.cast(kind.value_type)
+                if number == np.float32
+                else numbers.view(kind.value_type)
+            )
+            column = pa.FixedSizeListArray.from_arrays(flat, field.dim)
+            rows = rows.set_column(place, field.name, column)
+    return rows
 
 
 def write(rows: pa.Table, path: Path) -> Path:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.binlog.columns import stored_kind
 from headrace.ingest.convert import plain_type
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, FIRST_FIELD_ID, DataType, Field, Schema
@@ -54,6 +55,9 @@ def fields_of(source: str, sample: pa.RecordBatch, vectors: Sequence[str]) -> li
     fields = []
     for number, name in enumerate(sample.schema.names):
         made = _field(source, name, sample.column(name), name in vectors)
+        stored = stored_kind(sample.schema.field(name))  # of a file that Headrace wrote
+        if stored.is_vector and made.type.is_vector:
+            made = replace(made, type=stored)
         fields.append(replace(made, id=FIRST_FIELD_ID + number, name=name))
     return fields
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.ingesting import DIM, rows_of
+from support.every_type import every_type
+from support.ingesting import DIM, finite_rows, rows_of
 
+from headrace.binlog.columns import file_schema, in_file
 from headrace.ingest.made_schema import made_schema
 from headrace.ingest.parquet import ParquetSource
 from headrace.model.errors import Invalid
@@ -107,3 +109,20 @@ def test_what_is_no_parquet_is_said(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 and nothing else")
     with pytest.raises(Invalid, match="cannot be read as Parquet: "):
         ParquetSource(path, None, ())
+
+
+def test_files_of_headrace_itself_come_back_with_every_type(tmp_path: Path) -> None:
+    schema = every_type()
+    rows = finite_rows(schema, 50)
+    columns = [in_file(c, f.type) for c, f in zip(rows.columns, schema.fields, strict=True)]
+    kinds = pa.schema([file_schema(schema).field(f.name) for f in schema.fields])
+    source = ParquetSource(written(tmp_path, pa.Table.from_arrays(columns, schema=kinds)), None, ())
+    source.check(schema)
+    pieces = list(source.read(schema, 0))
+    for field, wanted in zip(schema.fields, rows.columns, strict=True):
+        found = pa.concat_arrays([p.columns[field.name] for p in pieces])
+        assert found.equals(wanted.cast(found.type)), field.name
+    assert not any(p.faults for p in pieces)
+    made = {f.name: f.type for f in schema_for(source).fields}
+    texts = {f.name for f in schema.fields if f.type == DataType.JSON}
+    assert made == {f.name: f.type for f in schema.fields} | dict.fromkeys(texts, DataType.VARCHAR)

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.every_type import every_type, rows_of
+from support.every_type import every_type
+from support.ingesting import finite_rows
 
 from headrace.ingest.wire import insert_request, varints
 from headrace.model.schema import DataType, Field, Schema
@@ -13,30 +14,11 @@ from headrace.proxy.milvus import pb, schema_pb
 from headrace.proxy.rows_check import check_rows
 
 SCHEMA = every_type()
-HALVES = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
-
-
-def finite_rows(count: int) -> pa.RecordBatch:
-    """Rows of every type; vectors of floats without NaN, which is refused."""
-    rows = rows_of(SCHEMA, list(range(count)))
-    for place, field in enumerate(SCHEMA.fields):
-        if field.type in (DataType.FLOAT_VECTOR, *HALVES):
-            kind = rows.column(place).type
-            number = np.float32 if field.type == DataType.FLOAT_VECTOR else np.uint16
-            numbers = pa.array(np.arange(count * field.dim).astype(number) % 1000)
-            flat = (
-                numbers.cast(kind.value_type)
-                if number == np.float32
-                else numbers.view(kind.value_type)
-            )
-            column = pa.FixedSizeListArray.from_arrays(flat, field.dim)
-            rows = rows.set_column(place, field.name, column)
-    return rows
 
 
 @pytest.mark.parametrize("count", [1, 2, 300])
 def test_every_type_comes_back_from_the_bytes(count: int) -> None:
-    rows = finite_rows(count)
+    rows = finite_rows(SCHEMA, count)
     request = pb.InsertRequest.FromString(insert_request("docs", SCHEMA.fields, rows.columns))
     assert request.collection_name == "docs"
     checked = check_rows(SCHEMA, request, upsert=False)
@@ -46,7 +28,7 @@ def test_every_type_comes_back_from_the_bytes(count: int) -> None:
 
 
 def test_slices_of_columns_are_encoded_as_what_they_show() -> None:
-    rows = finite_rows(20)
+    rows = finite_rows(SCHEMA, 20)
     whole = insert_request("docs", SCHEMA.fields, rows.take(pa.array(range(3, 9))).columns)
     assert insert_request("docs", SCHEMA.fields, rows.slice(3, 6).columns) == whole
 
