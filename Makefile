@@ -7,7 +7,7 @@ ARGS ?=
 OLDER := $(VENV)/pymilvus-2.6
 OLDER_LOCK := tests/e2e/pymilvus/requirements-2.6.txt
 
-.PHONY: dev demo test bench fuzz lint lock clean proto docs
+.PHONY: dev demo test readers bench fuzz lint lock clean proto docs
 
 dev: $(VENV)/.ready  ## set up: .venv with the headrace command and the developer's tools
 
@@ -31,6 +31,9 @@ $(OLDER)/.ready: $(OLDER_LOCK) $(VENV)/.ready  # the older client that tests use
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDER)
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(OLDER)/bin/python -r $(OLDER_LOCK)
 	@touch $@
+
+readers: dev  ## set up Spark and DataFusion apart, and let them read files of every type
+	tests/readers/run.sh
 
 bench: dev  ## set up, then print every figure beside what was to be reached
 	$(BIN)/python -m bench $(ARGS)

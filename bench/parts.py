@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import file_ingest, insert, takeover, types, vectors
+from bench import file_ingest, insert, stores, takeover, types, vectors
 from bench.figures import Figure, Say
 
 RUNS, QUICK_RUNS = 3, 1
@@ -51,6 +51,10 @@ async def _types(bench: Bench) -> list[Figure]:
     return await types.measure(bench.directory, QUICK_ROUNDS if bench.quick else ROUNDS, bench.say)
 
 
+async def _stores(bench: Bench) -> list[Figure]:
+    return await stores.measure(bench.directory, QUICK_RUNS if bench.quick else RUNS, bench.say)
+
+
 async def _data_node(bench: Bench) -> list[Figure]:
     return await _takeover(bench, "take-over of a data node", takeover.of_data_node)
 
@@ -69,6 +73,7 @@ PARTS: Mapping[str, Measure] = {
     "file-ingest": _file_ingest,
     "vectors": _vectors,
     "types": _types,
+    "stores": _stores,
     "takeover-data-node": _data_node,
     "takeover-proxy": _proxy,
 }

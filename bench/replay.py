@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from bench.figures import MB, file_system_of
 from bench.files import cpu_s, schema_of
-from bench.machine import warm, write_and_sync
+from bench.machine import WarmPages, write_and_sync
 from headrace.binlog.body import encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.datanode.service import DataNode
@@ -38,6 +38,7 @@ from headrace.model.entry import Body, Rows, Seal, SegmentRows, TermStart
 from headrace.model.group import Group
 from headrace.model.position import Position
 from headrace.model.schema import Schema
+from headrace.objects.api import ObjectStore
 from headrace.objects.local import LocalObjects
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
@@ -121,7 +122,7 @@ class Reports:
         return SaveCheckpointsResponse(())
 
 
-async def replay(root: Path, log: MemoryLogServer, schema: Schema, segments: int) -> int:
+async def replay(objects: ObjectStore, log: MemoryLogServer, schema: Schema, segments: int) -> int:
     """Watch, read, store and report all; the rows that were reported."""
     host, keys = real_host(), Keys()
     store, network = MemoryMetaServer(host.clock), MemoryNetwork(host.clock)
@@ -142,7 +143,7 @@ async def replay(root: Path, log: MemoryLogServer, schema: Schema, segments: int
         node_name="bench",
         meta=store.client(),
         log=log.client(),
-        objects=LocalObjects(root, host=host),
+        objects=objects,
         peers=network.peers(),
         server=server,
     )
@@ -189,13 +190,14 @@ def main() -> None:
     floors, speeds = [], []
     with tempfile.TemporaryDirectory(dir=options.dir, prefix="headrace-bench-") as name:
         directory = Path(name)
-        warm(directory, WARM_BYTES)
         for number in range(options.rounds):
+            WarmPages(WARM_BYTES).release()
             floors.append(write_and_sync(directory, size))
             root = directory / f"store-{number}"
             root.mkdir()
             began, cpu = time.perf_counter(), cpu_s()
-            rows = asyncio.run(replay(root, log, schema, options.segments))
+            objects = LocalObjects(root, host=real_host())
+            rows = asyncio.run(replay(objects, log, schema, options.segments))
             assert rows == messages * ROWS, rows
             speeds.append(size / MB / (time.perf_counter() - began))
             used = (cpu_s() - cpu) / (size / 1e9)

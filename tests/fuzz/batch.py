@@ -101,7 +101,6 @@ class Batch:
         self.tally = tally
         self.books: dict[str, Book] = {}
         self.sent: list[Case] = []
-        self.keys: set[tuple[str, str, bytes]] = set()  # whose requests were done
         chance = random.Random(seed)
         for schema in base_schemas():
             self._create(schema, chance)
@@ -131,7 +130,7 @@ class Batch:
         data = message.SerializeToString(deterministic=True)
         if mode == "bytes":
             data = mutate_bytes(source, data)
-        return Case(method, mode, data, make_headers(chance))
+        return Case(method, mode, data, make_headers(chance, len(self.sent)))
 
     def judge(self, case: Case) -> None:
         """Send it; `Wrong` when the front door does what it must never do."""
@@ -150,18 +149,14 @@ class Batch:
             raise Wrong("a process broke: " + "\n".join(self.world.broken[:5]))
         if refusal is not None:
             self.tally.outcomes[refusal.name] += 1
-            tolerated = (*TOLERATED, "KEY_REUSED") if case.headers else TOLERATED
-            if case.mode == "made" and case.is_plain and refusal.name not in tolerated:
+            if case.mode == "made" and case.is_plain and refusal.name not in TOLERATED:
                 raise Wrong(f"a right request is refused: {status.reason}")
             return
         self.tally.outcomes["done"] += 1
         key = case.headers.get(KEY)
         with limited():
-            if key is None or case.method == "CreateCollection":
-                self._learn(case, answer)
-            elif (key, case.method, case.data) not in self.keys:
-                self.keys.add((key, case.method, case.data))
-                self._learn(case, answer)
+            self._learn(case, answer)
+            if key is not None and case.method != "CreateCollection":
                 self._repeat(case, answer)
 
     def _repeat(self, case: Case, first: Message) -> None:

@@ -95,7 +95,7 @@ BLOBS = (
 ODD_HEADERS = (
     ("idempotency-key", ""),
     ("idempotency-key", "k" * 257),
-    ("idempotency-key", "\u00fc\x00"),
+    ("idempotency-key", "\u00fc\x00#"),
     ("client-request-id", "headrace:"),
     ("client-request-id", "another client's"),
     ("headrace-first-sent", "1"),
@@ -222,14 +222,15 @@ def _value(chance: random.Random, descriptor: FieldDescriptor) -> Any:
 # ---- headers -----------------------------------------------------------------------------------
 
 
-def make_headers(chance: random.Random) -> dict[str, str]:
-    """Mostly none; a key that was never used, or what makes no sense."""
+def make_headers(chance: random.Random, number: int) -> dict[str, str]:
+    """Mostly none; a key that was never used, made of the case's number; or what makes no sense."""
     form = chance.randrange(12)
-    key = {"idempotency-key": f"{chance.getrandbits(64):x}"}
+    key = {"idempotency-key": f"key {number}"}
     if form == 0:
         return key
     if form == 1:
-        odd = dict([chance.choice(ODD_HEADERS)])
+        name, value = chance.choice(ODD_HEADERS)
+        odd = {name: value.replace("#", str(number))}
         return key | odd if chance.random() < 0.5 else odd
     return {}
 

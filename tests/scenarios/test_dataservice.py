@@ -264,7 +264,8 @@ class Player:
         return self._step(ev.CheckpointSeen(known, moved, self._next()))
 
     def _flush(self, collection_id: str, number: str) -> list[str]:
-        return self._step(ev.FlushStateAsked(self._call(), int(collection_id), stamp(int(number))))
+        ids = tuple(int(text) for text in collection_id.split(","))
+        return self._step(ev.FlushStateAsked(self._call(), ids, stamp(int(number))))
 
     def _hinted(self, server_id: str) -> list[str]:
         hints = [e for e in self.pending if isinstance(e, fx.SendHint)]

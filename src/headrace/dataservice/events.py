@@ -259,10 +259,10 @@ class NodeSuspected:
 
 @dataclass(frozen=True, slots=True)
 class FlushStateAsked:
-    """Somebody waits for a flush; collection 0 = all."""
+    """Somebody waits for a flush of these collections."""
 
     call: int
-    collection_id: CollectionId
+    collection_ids: tuple[CollectionId, ...]
     timestamp: Timestamp
 
 

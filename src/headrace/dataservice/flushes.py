@@ -9,6 +9,7 @@ above T is stored. Asking is the hint that somebody waits: nodes are told to rep
 checkpoints, the list is made at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.dataservice.channels import Channels
@@ -25,10 +26,12 @@ class Flushes:
     channels: Channels
     lists: Lists
 
-    def state(self, collection_id: CollectionId, timestamp: Timestamp) -> FlushStateResponse:
-        """Of a known collection, or of all (0); sets in motion what is missing."""
-        ids = [collection_id] if collection_id else self.lists.collections()
-        waits_for = [w for i in ids if (w := self._waits_for(i, timestamp))]
+    def state(
+        self, collection_ids: Sequence[CollectionId], timestamp: Timestamp
+    ) -> FlushStateResponse:
+        """Of those that were seen; sets in motion what is missing."""
+        seen = [i for i in collection_ids if self.lists.vchannels(i)]
+        waits_for = [w for i in seen if (w := self._waits_for(i, timestamp))]
         return FlushStateResponse(flushed=not waits_for, waits_for="; ".join(waits_for[:3]))
 
     def passed(self, collection_id: CollectionId) -> Timestamp:

@@ -280,9 +280,14 @@ class DataServiceMachine:
     def _flush_state(self, event: ev.FlushStateAsked) -> Effect:
         if not self.ready:
             return Answer(event.call, _not_yet("the data service has just begun to lead"))
-        if event.collection_id and not self.lists.vchannels(event.collection_id):
-            return LookUpCollection(event.call, event.collection_id)
-        return Answer(event.call, self.flushes.state(event.collection_id, event.timestamp))
+        state = self.flushes.state(event.collection_ids, event.timestamp)
+        unseen = [i for i in event.collection_ids if not self.lists.vchannels(i)]
+        if not unseen or not state.flushed:
+            return Answer(event.call, state)
+        if len(event.collection_ids) > 1:  # if it has gone, it is not asked about again
+            waits_for = f"the vchannels of collection {unseen[0]} have not been seen yet"
+            return Answer(event.call, _not_yet(waits_for))
+        return LookUpCollection(event.call, unseen[0])
 
     # ---- lists, chores, time ---------------------------------------------------------------------
 

@@ -224,8 +224,9 @@ class DataService:
         return done
 
     async def _flush_state(self, request: FlushStateRequest) -> FlushStateResponse:
+        wanted = (request.collection_id,) if request.collection_id else request.collection_ids
         response: FlushStateResponse = await self._present().ask(
-            lambda call: ev.FlushStateAsked(call, request.collection_id, request.timestamp)
+            lambda call: ev.FlushStateAsked(call, wanted, request.timestamp)
         )
         return response
 

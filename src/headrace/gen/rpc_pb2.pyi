@@ -1121,24 +1121,29 @@ Global___FlushStateResponse: _TypeAlias = FlushStateResponse  # noqa: Y015
 class FlushStateRequest(_message.Message):
     """Have all vchannels passed the timestamp, and is a snapshot list at or above it stored?
 
-    collection_id 0 = all collections. Asking is also the hint that someone waits.
+    Asked of one collection, or (0) of all of `collection_ids`: who asks knows best which there
+    are. Asking is also the hint that someone waits.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLLECTION_ID_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    COLLECTION_IDS_FIELD_NUMBER: _builtins.int
     collection_id: _builtins.int
     timestamp: _builtins.int
+    @_builtins.property
+    def collection_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
         collection_id: _builtins.int = ...,
         timestamp: _builtins.int = ...,
+        collection_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_id", b"collection_id", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_id", b"collection_id", "collection_ids", b"collection_ids", "timestamp", b"timestamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

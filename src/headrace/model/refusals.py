@@ -53,6 +53,11 @@ class Refusal(Enum):
     BUSY = Sentence(
         8, "the proxy has {under_way} bytes of requests under way, {most} at most: again, later"
     )
+    FAILED = Sentence(
+        INTERNAL_CODE,
+        "a part of the cluster does not work: {reason}; its operator has to look, and what was "
+        "written is not known until then",
+    )
     BROKEN = Sentence(
         INTERNAL_CODE, "the proxy broke on this call, which is our mistake: its log says where"
     )
@@ -333,7 +338,9 @@ class Refusal(Enum):
 
     # ---- writing
     KEY_REUSED = Sentence(
-        1100, "the idempotency key was used for another request: take a new one for every request"
+        1100,
+        "the idempotency key was used for another request: take a new one for every request; some "
+        "rows of this one may have been written, so look them up before you send it again",
     )
     OUTCOME_UNKNOWN = Sentence(
         INTERNAL_CODE,

@@ -12,7 +12,7 @@ nothing of the request stands in a log) or where it surely stops (`DEADLINE_EXCE
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from headrace.model.errors import HeadraceError, Invalid
+from headrace.model.errors import Invalid
 from headrace.model.refusals import INTERNAL_CODE, RATE_LIMIT_CODE, Refusal
 from headrace.proxy.milvus import Message, common_pb
 
@@ -97,13 +97,12 @@ def success() -> Message:
     return common_pb.Status()
 
 
-def status_of(error: HeadraceError) -> Message:
-    """The Status of an error: its own code where the caller is wrong, else "unexpected"."""
-    code = error.code if isinstance(error, Invalid) else INTERNAL_CODE
+def status_of(error: Invalid) -> Message:
+    """The Status of a refusal."""
+    code = error.code
     older = common_pb.ErrorCode.Value(_OLDER.get(code, "UnexpectedError"))
     status = common_pb.Status(code=code, error_code=older, reason=error.message)
-    if isinstance(error, Invalid):
-        status.retriable = code == RATE_LIMIT_CODE
-        if code > 99:  # below are the server's own troubles
-            status.extra_info["is_input_error"] = "true"
+    status.retriable = code == RATE_LIMIT_CODE
+    if 99 < code < INTERNAL_CODE:  # the others are the server's own troubles
+        status.extra_info["is_input_error"] = "true"
     return status

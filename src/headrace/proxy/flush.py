@@ -72,10 +72,12 @@ class Flush:
         """Milvus's GetFlushState: by the timestamp; the segments say nothing that it does not."""
         if not request.flush_ts:
             raise Refusal.FLUSH_TIME_MISSING(at="flush_ts", field="flush_ts", method="Flush")
-        collection_id = 0
         if request.collection_name:
-            collection_id = (await self._catalog.read(request.collection_name)).id
-        flushed = await self._flushed(collection_id, request.flush_ts, call)
+            record = await self._catalog.read(request.collection_name)
+            wanted = FlushStateRequest(collection_id=record.id, timestamp=request.flush_ts)
+            flushed = await self._flushed(wanted, call)
+        else:
+            flushed = await self._all_flushed(request.flush_ts, call)
         return pb.GetFlushStateResponse(status=success(), flushed=flushed)
 
     async def flush_all(self, request: Message, call: Call) -> Message:
@@ -90,7 +92,7 @@ class Flush:
         if not request.flush_all_ts:
             at = "flush_all_ts"
             raise Refusal.FLUSH_TIME_MISSING(at=at, field=at, method="FlushAll")
-        flushed = await self._flushed(0, request.flush_all_ts, call)
+        flushed = await self._all_flushed(request.flush_all_ts, call)
         return pb.GetFlushAllStateResponse(status=success(), flushed=flushed)
 
     async def _timestamp(self, call: Call) -> Timestamp:
@@ -100,8 +102,16 @@ class Flush:
         self._known.learn(answer.timestamp)
         return answer.timestamp
 
-    async def _flushed(self, collection_id: CollectionId, at: Timestamp, call: Call) -> bool:
-        request = FlushStateRequest(collection_id=collection_id, timestamp=at)
+    async def _all_flushed(self, at: Timestamp, call: Call) -> bool:
+        """Of the collections that were there at that time and are there now. The data service may
+        not have seen the youngest of them yet, so they are named."""
+        ids = tuple(r.id for r in await self._catalog.all() if r.created <= at)
+        if not ids:
+            return True
+        wanted = FlushStateRequest(collection_id=0, timestamp=at, collection_ids=ids)
+        return await self._flushed(wanted, call)
+
+    async def _flushed(self, request: FlushStateRequest, call: Call) -> bool:
         state: FlushStateResponse = await self._leaders.call(Role.DATA_SERVICE, request, call)
         return state.flushed
 

@@ -58,10 +58,7 @@ class Methods:
             if isinstance(error, Unavailable):
                 self._count(call, Transport.UNAVAILABLE.value)
                 raise Ending.AGAIN(reason=error.message) from error
-            self._count(call, "refused" if isinstance(error, Invalid) else "failed")
-            if not isinstance(error, Invalid):
-                self._log.error("a call failed", method=call.method, error=error.message)
-            answer = _with_status(method, status_of(error))
+            answer = _with_status(method, status_of(self._refusal(call, error)))
         except Aborted as error:
             self._count(call, error.transport.value)
             raise
@@ -78,6 +75,15 @@ class Methods:
         method = SERVICE.methods_by_name[call.method]
         answer = _with_status(method, status_of(Refusal.BROKEN()))
         return bytes(answer.SerializeToString())
+
+    def _refusal(self, call: Call, error: HeadraceError) -> Invalid:
+        """What the client is told; what is not its mistake is also said here."""
+        if isinstance(error, Invalid):
+            self._count(call, "refused")
+            return error
+        self._count(call, "failed")
+        self._log.error("a call failed", method=call.method, error=error.message)
+        return Refusal.FAILED(reason=error.message)
 
     def _check_room(self, size: int) -> None:
         """pymilvus repeats this refusal by itself, after a pause."""

@@ -32,6 +32,7 @@ class Write:
     kind: str
     keys: tuple[int, ...]
     value: int
+    partition: str = ""
     outcome: Outcome = Outcome.UNSURE
     timestamp: int = 0
     attempts: int = 0

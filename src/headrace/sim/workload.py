@@ -26,6 +26,7 @@ CALL_S = 10.0  # a client's deadline
 ANSWER_S = 15.0  # after that a client believes its connection dead
 GIVE_UP_S = 60.0
 FLUSH_S = 90.0
+PARTITION_SHARE = 0.2  # of operations, where partitions come and go
 
 
 class Lost(Exception):
@@ -44,6 +45,7 @@ class WorkloadPlan:
     keys: int = 400  # of a collection: small enough that upserts and deletes meet rows
     keyed_chance: float = 0.7
     ddl_share: float = 0.08  # of operations; renames and drops
+    partitions: int = 0  # that come and go beside the default one
 
 
 class Workload:
@@ -103,6 +105,9 @@ class Workload:
             if chance.random() < self._plan.ddl_share:
                 await (self._drop(name) if chance.random() < 0.3 else self._rename(name))
                 continue
+            if self._plan.partitions and chance.random() < PARTITION_SHARE:
+                await self._change_partitions(name)
+                continue
             act = chance.random()
             if act < 0.72:
                 await self._write(name, "insert")
@@ -150,6 +155,22 @@ class Workload:
             return
         self._ids.setdefault(name, collection_id)
 
+    async def _change_partitions(self, name: str) -> None:
+        """Create or drop one: more often the first, so that some are there."""
+        drop = self._random.random() < 0.3
+        method = "DropPartition" if drop else "CreatePartition"
+        kind = pb.DropPartitionRequest if drop else pb.CreatePartitionRequest
+        request = kind(collection_name=name, partition_name=self._partition() or "p0")
+        with contextlib.suppress(Lost, Aborted):  # whether it was done shows in the log
+            await self.call(method, request)
+
+    def _partition(self) -> str:
+        """One of those that may be there; "" is the default one, and for a delete all of them."""
+        if not self._plan.partitions:
+            return ""
+        number = self._random.randrange(self._plan.partitions + 1)
+        return f"p{number - 1}" if number else ""
+
     async def _write(self, name: str, kind: str) -> None:
         chance = self._random
         count = chance.randint(1, self._plan.rows_max)
@@ -159,7 +180,8 @@ class Workload:
         else:
             top = max(2, self._next_key)
             keys = tuple(sorted({chance.randrange(1, top) for _ in range(count)}))
-        write = Write(len(self.book.writes), kind, keys, len(self.book.writes))
+        number = len(self.book.writes)
+        write = Write(number, kind, keys, number, self._partition())
         self.book.writes.append(write)
         keyed = chance.random() < self._plan.keyed_chance
         await self._send(name, write, f"op-{write.number}" if keyed else "")
@@ -262,7 +284,9 @@ def _schema(name: str) -> Message:
 def _request(name: str, write: Write) -> tuple[str, Message]:
     if write.kind == "delete":
         keys = ", ".join(map(str, write.keys))
-        return "Delete", pb.DeleteRequest(collection_name=name, expr=f"id in [{keys}]")
+        return "Delete", pb.DeleteRequest(
+            collection_name=name, partition_name=write.partition, expr=f"id in [{keys}]"
+        )
     count = len(write.keys)
     columns = [
         _longs("id", list(write.keys)),
@@ -280,7 +304,12 @@ def _request(name: str, write: Write) -> tuple[str, Message]:
     ]
     kind = pb.InsertRequest if write.kind == "insert" else pb.UpsertRequest
     method = "Insert" if write.kind == "insert" else "Upsert"
-    return method, kind(collection_name=name, num_rows=count, fields_data=columns)
+    return method, kind(
+        collection_name=name,
+        partition_name=write.partition,
+        num_rows=count,
+        fields_data=columns,
+    )
 
 
 def _longs(name: str, values: list[int]) -> Message:

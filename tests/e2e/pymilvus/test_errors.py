@@ -15,7 +15,7 @@ from support.open_door import OpenDoor, open_door
 from support.proxy_world import insert_request, simple_schema
 from support.refused import CASES, SETTINGS, Ground, V
 
-from headrace.model.errors import Unavailable
+from headrace.model.errors import Corrupt, Unavailable
 from headrace.model.refusals import Refusal
 from headrace.proxy.errors import Ending
 from headrace.proxy.milvus import pb
@@ -25,6 +25,7 @@ from headrace.rpc import messages as m
 IN_TROUBLE = {  # raised below, where something is wrong with the server
     Refusal.BUSY,
     Refusal.BROKEN,
+    Refusal.FAILED,
     Refusal.COLLECTION_DROPPED,
     Refusal.LOG_FULL,
 }
@@ -114,6 +115,14 @@ def test_a_proxy_that_breaks_says_so_and_serves_on(door: OpenDoor, client: Milvu
     check(caught.value, Refusal.BROKEN)
     served["Insert"] = right
     assert client.insert("c", ROWS)["insert_count"] == 10
+
+
+def test_a_pchannel_that_can_not_go_on_says_so(door: OpenDoor, client: MilvusClient) -> None:
+    door.world.sequencer.outcomes = [Corrupt("message 7 is no group")] * 20
+    with pytest.raises(MilvusException) as caught:
+        client.insert("c", ROWS)
+    check(caught.value, Refusal.FAILED)
+    assert "message 7 is no group" in caught.value.message
 
 
 def test_a_request_cut_off_by_a_drop_says_so(door: OpenDoor, client: MilvusClient) -> None:

@@ -4,10 +4,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
-from pymilvus import DataType, MilvusClient
+from pymilvus import (
+    Collection,
+    CollectionSchema,
+    DataType,
+    FieldSchema,
+    Function,
+    FunctionType,
+    MilvusClient,
+    MilvusException,
+    connections,
+)
 from support.cluster import Cluster
+
+from headrace.reader.lines import duckdb_sql
 
 ELEMENTS: dict[DataType, list[Any]] = {
     DataType.BOOL: [True, False],
@@ -21,6 +34,7 @@ ELEMENTS: dict[DataType, list[Any]] = {
 }
 DIM = 16
 ROWS = 50
+DELETED = range(150, 160)
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +155,145 @@ def test_rows_of_a_dropped_partition_vanish_and_the_others_stay(
 
 def keys(cluster: Cluster) -> list[int]:
     return sorted(cluster.read("parts")["id"].to_pylist())
+
+
+def test_a_delete_and_an_upsert_concern_rows_of_their_partition(
+    cluster: Cluster, client: MilvusClient
+) -> None:
+    client.create_collection("shared", dimension=4)
+    client.create_partition("shared", "other")
+    client.create_partition("shared", "third")
+    for name, mark in (("_default", 0.0), ("other", 1.0), ("third", 2.0)):
+        rows = [{"id": n, "vector": [mark] * 4} for n in range(10)]
+        assert client.insert("shared", rows, partition_name=name)["insert_count"] == 10
+    client.flush("shared")
+    client.delete("shared", ids=[0, 1], partition_name="other")
+    client.delete("shared", ids=[2])
+    client.delete("shared", filter="id in [3]", partition_name="_default")
+    replaced = [{"id": 4, "vector": [9.0] * 4}]
+    client.upsert("shared", replaced)
+    client.upsert("shared", replaced, partition_name="third")
+    client.flush("shared")
+    wanted = [(n, mark) for n in range(10) for mark in (0.0, 1.0, 2.0)]
+    gone = {(0, 1.0), (1, 1.0), *((2, m) for m in (0.0, 1.0, 2.0)), (3, 0.0), (4, 0.0), (4, 2.0)}
+    assert marked(cluster, "shared") == sorted([*set(wanted) - gone, (4, 9.0), (4, 9.0)])
+    snapshot = cluster.snapshot("shared")
+    told = duckdb.sql(duckdb_sql(snapshot, cluster.directory / "store")).fetchall()
+    assert told == [(len(wanted) - len(gone) + 2, sum(n for n, _ in marked(cluster, "shared")))]
+    client.drop_partition("shared", "third")
+    client.upsert("shared", replaced)
+    client.flush("shared")
+    assert [mark for n, mark in marked(cluster, "shared") if n == 4] == [1.0, 9.0]
+
+
+def marked(cluster: Cluster, name: str) -> list[tuple[int, float]]:
+    found = cluster.read(name).to_pylist()
+    return sorted((row["id"], row["vector"][0]) for row in found)
+
+
+@pytest.mark.parametrize("kind", [DataType.INT64, DataType.VARCHAR])
+def test_a_partition_key_decides_the_partition_of_each_row(
+    cluster: Cluster, client: MilvusClient, kind: DataType
+) -> None:
+    name = f"tenants_{kind.name}"
+    schema = MilvusClient.create_schema(enable_dynamic_field=True)
+    sized = {"max_length": 40} if kind is DataType.VARCHAR else {}
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("tenant", kind, is_partition_key=True, **sized)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    client.create_collection(name, schema=schema, num_shards=2, num_partitions=8)
+    assert client.list_partitions(name) == [f"_default_{n}" for n in range(8)]
+    told = client.describe_collection(name)
+    assert told["num_partitions"] == 8
+    assert {f["name"]: f.get("is_partition_key", False) for f in told["fields"]}["tenant"]
+
+    def tenant(number: int) -> int | str:
+        return number if kind is DataType.INT64 else f"tenant {number}"
+
+    def rows(ids: range, tenants: int) -> list[dict[str, Any]]:
+        return [{"id": n, "tenant": tenant(n % tenants), "v": [n, n], "x": n} for n in ids]
+
+    client.insert(name, rows(range(200), 40))
+    client.flush(name)
+    counts = [client.get_partition_stats(name, f"_default_{n}")["row_count"] for n in range(8)]
+    assert sum(counts) == 200
+    assert sum(count > 0 for count in counts) > 4
+    client.upsert(name, rows(range(100), 7))
+    client.delete(name, ids=list(DELETED))
+    client.flush(name)
+    found = cluster.read(name).select(["id", "tenant"]).to_pylist()
+    wanted = {n: tenant(n % 7 if n < 100 else n % 40) for n in range(200) if n not in DELETED}
+    assert {row["id"]: row["tenant"] for row in found} == wanted
+    assert len(found) == len(wanted)
+    for call in (client.create_partition, client.drop_partition):
+        with pytest.raises(MilvusException, match="has a partition key"):
+            call(name, "_default_0")
+    for method in (client.insert, client.upsert):
+        with pytest.raises(MilvusException, match="has a partition key"):
+            method(name, rows(range(1), 1), partition_name="_default_0")
+    with pytest.raises(MilvusException, match="has a partition key"):
+        client.delete(name, ids=[1], partition_name="_default_0")
+
+
+def test_a_partition_key_gets_16_partitions_through_the_orm(cluster: Cluster) -> None:
+    connections.connect("parted", uri=cluster.uri())
+    fields = [
+        FieldSchema("id", DataType.VARCHAR, is_primary=True, max_length=20, auto_id=True),
+        FieldSchema("tenant", DataType.VARCHAR, max_length=20, default_value="nobody"),
+        FieldSchema("v", DataType.FLOAT_VECTOR, dim=2),
+    ]
+    schema = CollectionSchema(fields, partition_key_field="tenant")
+    made = Collection("parted", schema, using="parted")
+    assert [p.name for p in made.partitions] == [f"_default_{n}" for n in range(16)]
+    made.insert([{"tenant": f"t{n}", "v": [n, n]} for n in range(30)])
+    made.insert([{"v": [n, n]} for n in range(5)])
+    made.flush()
+    found = cluster.read("parted")["tenant"].to_pylist()
+    assert sorted(found) == sorted([*(f"t{n}" for n in range(30)), *["nobody"] * 5])
+    connections.disconnect("parted")
+
+
+LATER = {
+    "geometry": {"datatype": DataType.GEOMETRY},
+    "text": {"datatype": DataType.TEXT, "max_length": 9},
+    "timestamptz": {"datatype": DataType.TIMESTAMPTZ},
+}
+SERVED = "served are BOOL, INT8, INT16, INT32, INT64, FLOAT, DOUBLE, VARCHAR, JSON, ARRAY, BINARY_"
+
+
+@pytest.mark.parametrize("name", list(LATER))
+def test_a_type_that_came_later_is_refused_by_field_and_served_types(
+    client: MilvusClient, name: str
+) -> None:
+    schema = MilvusClient.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    flags = dict(LATER[name])
+    kind = flags.pop("datatype")
+    schema.add_field(name, kind, **flags)
+    with pytest.raises(MilvusException, match=f"field '{name}' has type .*; {SERVED}"):
+        client.create_collection("later", schema=schema)
+
+
+def test_an_array_of_structs_and_the_output_of_a_function_are_refused_by_their_names(
+    client: MilvusClient,
+) -> None:
+    schema = MilvusClient.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    struct = MilvusClient.create_struct_field_schema()
+    struct.add_field("part", DataType.FLOAT_VECTOR, dim=2)
+    schema.add_field(
+        "chunks", DataType.ARRAY, element_type=DataType.STRUCT, struct_schema=struct, max_capacity=4
+    )
+    with pytest.raises(MilvusException, match=f"field 'chunks' has type ARRAY of .*; {SERVED}"):
+        client.create_collection("later", schema=schema)
+    schema = MilvusClient.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("text", DataType.VARCHAR, max_length=99, enable_analyzer=True)
+    schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_function(
+        Function("bm25", FunctionType.BM25, input_field_names=["text"], output_field_names="sparse")
+    )
+    with pytest.raises(MilvusException, match=f"'sparse' is the output of a function.*; {SERVED}"):
+        client.create_collection("later", schema=schema)

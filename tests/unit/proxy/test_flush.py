@@ -83,13 +83,29 @@ async def test_the_state_of_a_flush_is_what_the_data_service_says() -> None:
 
 async def test_all_collections_are_flushed_together() -> None:
     async with ProxyWorld() as world:
-        for name in ("a", "b"):
-            await world.create(name, simple_schema())
+        records = [await world.create(name, simple_schema()) for name in ("a", "b")]
         answer = await world.call("FlushAll", pb.FlushAllRequest())
         assert answer.flush_all_ts > 0
         assert len(world.sequencer.seals) == 2
+        await world.create("younger", simple_schema())
+        asked = m.FlushStateRequest(
+            collection_id=0,
+            timestamp=answer.flush_all_ts,
+            collection_ids=tuple(record.id for record in records),
+        )
         request = pb.GetFlushAllStateRequest(flush_all_ts=answer.flush_all_ts)
         assert (await world.call("GetFlushAllState", request)).flushed
-        assert world.orders[-1].collection_id == 0
+        assert world.orders[-1] == asked
+        state = pb.GetFlushStateRequest(flush_ts=answer.flush_all_ts)
+        assert (await world.call("GetFlushState", state)).flushed
+        assert world.orders[-1] == asked
         answer = await world.call("GetFlushAllState", pb.GetFlushAllStateRequest())
         assert answer.status.code == 1101
+
+
+async def test_without_any_collection_all_is_flushed() -> None:
+    async with ProxyWorld() as world:
+        await world.create("younger", simple_schema())
+        request = pb.GetFlushAllStateRequest(flush_all_ts=1)
+        assert (await world.call("GetFlushAllState", request)).flushed
+        assert not [o for o in world.orders if isinstance(o, m.FlushStateRequest)]

@@ -152,7 +152,8 @@ def test_a_status_has_the_older_code_beside_the_newer() -> None:
     assert (status.code, status.error_code) == (100, 4)
     assert status.extra_info["is_input_error"] == "true"
     assert status_of(Refusal.ROWS_NONE()).error_code == 5
-    assert status_of(Unavailable("x")).code == 65_535
+    for ours in (Refusal.BROKEN(), Refusal.FAILED(reason="x")):
+        assert not status_of(ours).extra_info
 
 
 def test_every_sentence_can_be_filled_in() -> None:

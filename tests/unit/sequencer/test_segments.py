@@ -47,9 +47,11 @@ def test_row_ids_never_repeat() -> None:
 
 def test_deletes_need_no_segment() -> None:
     script = opened()
-    _, append = sent(script, "d", rows=0, body=b"", deletes=2, delete_body=b"two keys")
+    deletes = {"deletes": 2, "delete_body": b"two keys", "delete_partition_id": 7}
+    _, append = sent(script, "d", rows=0, body=b"", **deletes)
     [entry] = rows_of(append)
     assert (entry.segments, entry.deletes, bytes(entry.delete_body)) == ((), 2, b"two keys")
+    assert entry.delete_partition_id == 7
 
 
 def test_a_segment_is_sealed_by_size() -> None:

@@ -116,11 +116,13 @@ class FlushStateResponse:
 class FlushStateRequest:
     """Have all vchannels passed the timestamp, and is a snapshot list at or above it stored?
 
-    collection_id 0 = all collections. Asking is also the hint that someone waits.
+    Asked of one collection, or (0) of all of `collection_ids`: who asks knows best which there
+    are. Asking is also the hint that someone waits.
     """
 
     collection_id: int
     timestamp: int
+    collection_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
