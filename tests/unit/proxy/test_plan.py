@@ -7,6 +7,7 @@ from support.proxy_world import ProxyWorld, insert_request, pb, schema_pb, simpl
 
 from headrace.binlog.body import decode_rows
 from headrace.proxy.key_hash import hash_keys, partitions_of, shards_of
+from headrace.proxy.settings import ProxySettings
 from headrace.rpc import messages as m
 
 
@@ -68,6 +69,22 @@ async def test_an_upsert_replaces_rows_of_its_own_partition_only() -> None:
             assert (await in_partition(world, name, [1], upsert=True)).status.code == 0
         stored = [(e.partition_id, e.delete_partition_id) for e in entries(world)]
         assert stored == [(default, 0), (default, default), (default, default), (made, made)]
+
+
+async def test_defaults_that_blow_a_part_up_are_refused_before_anything_is_sent() -> None:
+    default = schema_pb.ValueField(string_data="x" * 2000)
+    field = {
+        "name": "t",
+        "data_type": "VarChar",
+        "parameters": {"max_length": 3000},
+        "default_value": default,
+    }
+    async with ProxyWorld(settings=ProxySettings(entry_bytes_max=10_000)) as world:
+        await world.create("c", simple_schema(fields=(field,)))
+        answer = await world.call("Insert", insert_request("c", list(range(20))))
+        assert answer.status.code == 1100
+        assert "with the defaults filled in" in answer.status.reason
+        assert world.sequencer.asked == []
 
 
 # ---- a partition key ------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import ProxyWorld, insert_request, pb, schema_pb, simple_schema
+from support.proxy_world import ProxyWorld, insert_request, pb, simple_schema
 
 from headrace.binlog.body import decode_rows
 from headrace.meta.api import Delete, Put
@@ -108,22 +108,6 @@ async def test_a_large_request_is_checked_in_a_thread_with_the_same_end() -> Non
         assert (await insert(world, list(range(2, 102)))).status.code == 0
         assert len(asides) == 2
         assert len(world.sequencer.rows(record.id)) == 101
-
-
-async def test_defaults_that_blow_a_part_up_are_refused_before_anything_is_sent() -> None:
-    default = schema_pb.ValueField(string_data="x" * 2000)
-    field = {
-        "name": "t",
-        "data_type": "VarChar",
-        "parameters": {"max_length": 3000},
-        "default_value": default,
-    }
-    async with ProxyWorld(settings=ProxySettings(entry_bytes_max=10_000)) as world:
-        await world.create("c", simple_schema(fields=(field,)))
-        answer = await insert(world, list(range(20)))
-        assert answer.status.code == 1100
-        assert "with the defaults filled in" in answer.status.reason
-        assert world.sequencer.asked == []
 
 
 async def test_an_upsert_hides_and_writes_in_one_entry_and_the_last_row_wins() -> None:
