@@ -184,8 +184,8 @@ class TakeOver:
         assert self.step is Step.STARTING, self.step
         if self._mark >= self.term_start:
             self.result = LostEnd(
-                f"TermStart stands as {self.term_start}, but {self._mark} was stored before it:"
-                " the log has lost its end"
+                f"the log of {self._pchannel} has lost its end: TermStart stands as "
+                f"{self.term_start}, but {self._mark} was stored before it"
             )
             return []
         self.step, self._failures = Step.STANDING, 0
