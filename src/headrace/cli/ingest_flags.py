@@ -21,7 +21,12 @@ Store = Annotated[
     str | None,
     typer.Option(help="URI of the object store, to look rows up when they were sent long ago."),
 ]
-Token = Annotated[str, typer.Option(envvar="HEADRACE_TOKEN", help="If the server wants one.")]
+Token = Annotated[
+    str,
+    typer.Option(
+        envvar="HEADRACE_PROXY__TOKEN", help="If the server wants one; better in the environment."
+    ),
+]
 Partition = Annotated[str, typer.Option(help="Else _default.")]
 Create = Annotated[
     bool, typer.Option("--create", help="Make the collection by the first file's columns.")

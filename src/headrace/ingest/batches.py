@@ -9,7 +9,7 @@ number of rows, so that neither another limit nor another release cuts it in ano
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -51,6 +51,11 @@ class Batch:
     columns: tuple[pa.Array, ...]
     unfitting: tuple[Unfitting, ...]
     position: int
+    kept: npt.NDArray[np.bool_] = field(repr=False)  # which of the rows fit
+
+    def row_of(self, place: int) -> int:
+        """The row in the source, from 0, of a row that fits, by its place in the columns."""
+        return self.first + int(np.flatnonzero(self.kept)[place])
 
     def column(self, name: str) -> pa.Array:
         """The column of a field; `KeyError` when the source brings none."""
@@ -150,10 +155,12 @@ class Batches:
             place += end - start
         first, self.row = self.row, self.row + rows
         names = [f for f in self._schema.fields if f.name in parts[0][0].piece.columns]
-        columns = [_joined(parts, field.name, keep) for field in names]
+        columns = [_joined(parts, f.name, keep) for f in names]
         count = int(keep.sum())
         position = parts[-1][0].piece.position
-        return Batch(first, rows, count, tuple(names), tuple(columns), tuple(unfitting), position)
+        return Batch(
+            first, rows, count, tuple(names), tuple(columns), tuple(unfitting), position, keep
+        )
 
 
 def _joined(

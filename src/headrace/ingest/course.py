@@ -13,6 +13,7 @@ Reading, encoding and writing down happen in a thread, while earlier batches are
 """
 
 import asyncio
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ from headrace.runtime.host import Host
 KNOWN_S = 20.0  # how old the newest known timestamp may be when a batch is written down
 STOP_S = 5.0  # that batches under way get after Ctrl-C
 WINDOW_MINUTES = 10
+_ROW = re.compile(r"row (\d+)")  # as the front door's sentences name one
 
 
 class Watch(Protocol):
@@ -224,10 +226,9 @@ class Course:
         """Until its rows stand."""
         now: Shipment | None = shipment
         while now is not None:
-            sent, data = now.sent, now.data
-            if sent.count:
+            if now.sent.count:
                 try:
-                    self._newer(await self._insert(data, sent))
+                    self._newer(await self._insert(now))
                 except OutcomeUnknown:
                     now = await self._resolve(now)
                     continue
@@ -238,18 +239,25 @@ class Course:
         self.bytes_sent += len(shipment.data)
         self._watch.acknowledged(sent.rows, len(shipment.data), shipment.batch.position)
 
-    async def _insert(self, data: bytes, sent: Sent) -> Timestamp:
+    async def _insert(self, shipment: Shipment) -> Timestamp:
+        sent = shipment.sent
         key = sent.key(self._journal.run)
         try:
             return await self._patience.with_(
-                lambda: self._connection.insert(data, key, sent.first_sent)
+                lambda: self._connection.insert(shipment.data, key, sent.first_sent)
             )
         except Invalid as error:
-            last = sent.first + sent.rows
-            raise Invalid(
-                f"{self._source.name}, rows {sent.first + 1:,} to {last:,} were refused "
-                f"(the server counts rows from 0 within them): {error.message}"
-            ) from error
+            raise Invalid(f"{self._blamed(shipment, error.message)}: {error.message}") from error
+
+    def _blamed(self, shipment: Shipment, reason: str) -> str:
+        """The row that a refusal names by its place in the request, else the rows of that."""
+        sent, named = shipment.sent, _ROW.search(reason)
+        places = np.arange(shipment.batch.count) if sent.runs is None else places_of(sent.runs)
+        if named is not None and int(named[1]) < len(places):
+            row = shipment.batch.row_of(int(places[int(named[1])]))
+            return f"{self._source.name}, row {row + 1:,}, was refused as {named[0]} of its request"
+        last = sent.first + sent.rows
+        return f"{self._source.name}, rows {sent.first + 1:,} to {last:,} were refused"
 
     async def _resolve(self, shipment: Shipment) -> Shipment | None:
         """What is left to be sent of a batch that nobody can tell about any more; None = nothing.

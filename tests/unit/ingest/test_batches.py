@@ -93,4 +93,7 @@ def test_rows_that_do_not_fit_are_left_out_and_named(cuts: list[int]) -> None:
     assert kept == [i for i in range(ROWS) if i not in bad]
     unfitting = [u for b in found for u in b.unfitting]
     assert [u.row for u in unfitting] == [u.original for u in unfitting] == sorted(bad)
-    assert all(b.count == len(b.column("t")) for b in found)
+    for batch in found:
+        keys = batch.column("id").to_pylist()
+        assert batch.count == len(keys)
+        assert [batch.row_of(place) for place in range(batch.count)] == keys

@@ -309,7 +309,11 @@ def test_a_store_of_another_collection_is_not_believed(
 
 def test_a_server_that_refuses_a_batch_is_quoted_with_its_rows(door: OpenDoor, path: Path) -> None:
     door.world.sequencer.outcomes = [Invalid("something is wrong")]
-    with pytest.raises(Invalid, match=r"rows 1 to \d+ were refused .*: something is wrong"):
+    with pytest.raises(Invalid, match=r"rows 1 to \d+ were refused: something is wrong"):
+        run(options_of(door, path, in_flight=1))
+    door.world.sequencer.outcomes = [Invalid("field 'x', row 3: wrong")]
+    words = r"rows\.parquet, row 4, was refused as row 3 of its request: field 'x', row 3: wrong"
+    with pytest.raises(Invalid, match=words):
         run(options_of(door, path, in_flight=1))
 
 
