@@ -1,7 +1,7 @@
 """A request's identity comes from its headers, its bytes and granted timestamps, never a clock."""
 
 import pytest
-from support.proxy_world import MASTER, ProxyWorld
+from support.proxy_world import MASTER, ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import Invalid
 from headrace.model.request import fingerprint
@@ -127,3 +127,13 @@ async def test_known_time_never_goes_back() -> None:
         known.learn(10)
         known.learn(5)
         assert known.newest == 10
+
+
+async def test_an_upsert_is_another_request_than_an_insert_of_the_same_bytes() -> None:
+    async with ProxyWorld() as world:
+        await world.create("c", simple_schema())
+        rows, replacing = (insert_request("c", [1], upsert=upsert) for upsert in (False, True))
+        assert rows.SerializeToString() == replacing.SerializeToString()
+        await world.call("Insert", rows, idempotency_key="once")
+        answer = await world.call("Upsert", replacing, idempotency_key="once")
+        assert "used for another request" in answer.status.reason

@@ -449,16 +449,6 @@ async def test_rows_that_an_upsert_leaves_out_have_the_made_key_of_the_one_that_
         assert (made[0] == made[1]) is bool(key)
 
 
-async def test_an_upsert_is_another_request_than_an_insert_of_the_same_bytes() -> None:
-    async with ProxyWorld() as world:
-        await world.create("c", simple_schema())
-        rows, replacing = (insert_request("c", [1], upsert=upsert) for upsert in (False, True))
-        assert rows.SerializeToString() == replacing.SerializeToString()
-        await world.call("Insert", rows, idempotency_key="once")
-        answer = await world.call("Upsert", replacing, idempotency_key="once")
-        assert "used for another request" in answer.status.reason
-
-
 async def test_without_a_key_every_request_is_new() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema())
