@@ -243,7 +243,9 @@ class Refusal(Enum):
         1100, "the collection has no field {name!r}: leave it out, or describe the collection anew"
     )
     COLUMN_TWICE = Sentence(1100, "the request has field {name!r} twice: send it once")
-    COLUMN_TYPE = Sentence(1100, "field {name!r} must be {wanted}, not {got}")
+    COLUMN_TYPE = Sentence(
+        1100, "field {name!r} must be {wanted}, not {got}: send what the collection's schema says"
+    )
     KEY_GIVEN = Sentence(1100, "field {name!r} is made automatically: leave it out of an insert")
     NOT_NULLABLE = Sentence(
         1100, "field {name!r}, row {row}: null, but the field is not nullable: give a value"
@@ -276,10 +278,13 @@ class Refusal(Enum):
         1100, "field {name!r}, row {row}: {got} does not fit {type}: send a smaller number"
     )
     TOO_LONG = Sentence(
-        1100, "field {name!r}, row {row}: {got} bytes are above its max_length of {most}"
+        1100,
+        "field {name!r}, row {row}: {got} bytes are above its max_length of {most}: send a shorter "
+        "text",
     )
     TOO_MANY = Sentence(
-        1100, "field {name!r}, row {row}: {got} elements are above its max_capacity of {most}"
+        1100,
+        "field {name!r}, row {row}: {got} elements are above its max_capacity of {most}: send less",
     )
     SPARSE_LENGTH = Sentence(
         1100,
@@ -287,7 +292,9 @@ class Refusal(Enum):
         "pair",
     )
     SPARSE_INDEX = Sentence(
-        1100, "field {name!r}, row {row}: the index {got} is above 4294967294, the highest"
+        1100,
+        "field {name!r}, row {row}: the index {got} is above 4294967294, the highest: use a lower "
+        "one",
     )
     SPARSE_ORDER = Sentence(
         1100,
@@ -325,9 +332,14 @@ class Refusal(Enum):
         "`{key} in [{one}, {two}]`, or `{key} in {{keys}}` with filter_params={{'keys': [...]}}",
     )
     EXPRESSION_KEY = Sentence(
-        1100, "the expression compares {name!r}: rows are deleted by the primary key {key!r} only"
+        1100,
+        "the expression compares {name!r}: rows are deleted by the primary key {key!r} only, so "
+        "compare that",
     )
-    EXPRESSION_VALUE = Sentence(1100, "the key {got} in the expression is not {wanted}")
+    EXPRESSION_VALUE = Sentence(
+        1100,
+        "the key {got} in the expression is not {wanted}: name keys as the collection has them",
+    )
     TEMPLATE_MISSING = Sentence(
         1100, "the expression uses {{{name}}}, which has no value: give it in filter_params"
     )
