@@ -52,7 +52,8 @@ async def _types(bench: Bench) -> list[Figure]:
 
 
 async def _stores(bench: Bench) -> list[Figure]:
-    return await stores.measure(bench.directory, QUICK_RUNS if bench.quick else RUNS, bench.say)
+    runs, requests = (QUICK_RUNS, QUICK_REQUESTS) if bench.quick else (RUNS, REQUESTS)
+    return await stores.measure(bench.directory, runs, requests, bench.say)
 
 
 async def _data_node(bench: Bench) -> list[Figure]:

@@ -1,88 +1,85 @@
-"""The S3 store beside local disk: a data node's replay onto each, in turn.
+"""The S3 store beside local disk: rows that come in until they are flushed, onto each in turn.
 
-**Owns** the figure and the S3 server under it. **Does not own** the replay (`bench.replay`: log,
-meta store and data service in this process), or S3's adapter (`objects.s3`).
+**Owns** the figure and the S3 server under it. **Does not own** requests (`bench.client`), or S3's
+adapter (`objects.s3`).
 
-The server is SeaweedFS on this machine, on the same disk, syncing every put, and it takes its CPU
-from the same cores; so half the speed of the local disk is what is to be reached. Each round
-replays the same backlog onto the disk and into the bucket, and the ratio is taken within a round.
+One run on a fresh cluster for each store: requests with four in flight, then a flush; the time is
+from the first request until every segment file stands and is listed. The server is SeaweedFS on
+this machine, on the same disk, syncing every put, and it takes its CPU from the same cores; so half
+the speed of the local disk is what is to be reached. What it uses stands below the table: a store
+elsewhere costs the CPU of the clients only.
 """
 
-import shutil
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from bench.client import ROWS, Client, body_bytes, encoded_inserts, repeated
 from bench.figures import MB, Figure, Say
-from bench.files import schema_of
-from bench.machine import WarmPages
-from bench.replay import ROWS, body_of, replay, write_log
+from bench.fresh import cluster, pids
+from bench.machine import Meter, WarmPages
 from headrace.app.s3_server import S3Server
-from headrace.log.memory import MemoryLogServer
-from headrace.model.schema import Schema
-from headrace.objects.api import ObjectStore
-from headrace.objects.local import LocalObjects
-from headrace.objects.s3 import S3Objects
-from headrace.runtime.host import real_host
 
-SIZE_BYTES = 400 * MB
-SEGMENTS = 2
-DIM = 768
+DISTINCT = 16  # encoded requests; sent again and again
+WARMING = 8  # requests before anything is measured
+WARM_FACTOR = 3
 SHARE_LEAST = 50  # percent
-WARM_FACTOR = 2
 
 
-class _Backlog:
-    """What is replayed again and again."""
-
-    def __init__(self) -> None:
-        self.schema: Schema = schema_of(DIM)
-        body = body_of(self.schema, DIM)
-        self.messages = SIZE_BYTES // len(body)
-        self.size_bytes = self.messages * len(body)
-        self.log = MemoryLogServer()
-        write_log(self.log, body, self.messages, SEGMENTS)
-
-    async def mb_s(self, objects: ObjectStore) -> float:
-        """MB/s of row bodies until all is stored and reported."""
-        WarmPages(WARM_FACTOR * self.size_bytes).release()
-        began = time.perf_counter()
-        rows = await replay(objects, self.log, self.schema, SEGMENTS)
-        if rows != self.messages * ROWS:
-            raise SystemExit(f"{rows} rows were stored of {self.messages * ROWS}")
-        return self.size_bytes / MB / (time.perf_counter() - began)
-
-
-async def measure(directory: Path, rounds: int, say: Say) -> list[Figure]:
-    """The speed of S3 as a share of the local disk's."""
+async def measure(directory: Path, runs: int, requests: int, say: Say) -> list[Figure]:
+    """The speed onto S3 as a share of that onto the local disk."""
+    data = encoded_inserts(DISTINCT)
     server = S3Server(directory / "s3")
-    backlog = _Backlog()
+    disk, bucket, costs = list[float](), list[float](), ["", ""]
     await server.start()
     try:
-        disk, bucket = list[float](), list[float]()
-        for number in range(rounds + 1):  # the first warms up and does not count
-            say(f"replay to disk and to S3, run {number} of {rounds}")
-            disk.append(await backlog.mb_s(_local(directory / f"disk-{number}")))
-            bucket.append(await backlog.mb_s(_in_bucket(server, number)))
-            shutil.rmtree(directory / f"disk-{number}")
+        access = server.access()
+        keys = {
+            "endpoint": access.endpoint,
+            "access_key_id": access.access_key_id,
+            "secret_access_key": access.secret_access_key,
+        }
+        settings = tuple(f"objects.{name}={value}" for name, value in keys.items())
+        for number in range(1, runs + 1):
+            say(f"rows onto disk and onto S3, run {number} of {runs}")
+            speed, costs[0] = await _run(directory / "cluster", data, requests, {})
+            disk.append(speed)
+            uri = f"{server.uri}/{number}"
+            options = {"object_store": uri, "settings": settings, "s3": server.pid}
+            speed, costs[1] = await _run(directory / "cluster", data, requests, options)
+            bucket.append(speed)
     finally:
         await server.stop()
-    shares = [100 * s / d for s, d in zip(bucket[1:], disk[1:], strict=True)]
+    shares = [100 * s / d for s, d in zip(bucket, disk, strict=True)]
     return [
         Figure(
-            name="replay to S3, server on this machine",
+            name="rows in until flushed, to S3, server on this machine",
             samples=tuple(shares),
             unit="% of local disk",
             at_least=SHARE_LEAST,
-            note=f"MB/s: {median(bucket[1:]):.0f} of {median(disk[1:]):.0f}; every put synced",
+            note=f"MB/s: {median(bucket):.0f} of {median(disk):.0f}; to disk {costs[0]}; to S3 "
+            f"{costs[1]}",
         )
     ]
 
 
-def _local(root: Path) -> ObjectStore:
-    root.mkdir(parents=True)
-    return LocalObjects(root, host=real_host())
-
-
-def _in_bucket(server: S3Server, number: int) -> ObjectStore:
-    return S3Objects(f"{server.uri}/{number}", server.access(), host=real_host())
+async def _run(
+    directory: Path, data: list[bytes], requests: int, options: dict[str, Any]
+) -> tuple[float, str]:
+    """MB/s, and who used how much CPU for it."""
+    s3 = options.pop("s3", None)
+    size = body_bytes(ROWS) * requests
+    async with cluster(directory, data_nodes=1, **options) as standalone:
+        client = Client(standalone.front_doors[0])
+        await client.create(2)
+        await client.insert_all(repeated(data, WARMING))
+        await client.flushed(await client.begin_flush())
+        WarmPages(WARM_FACTOR * size).release()
+        meter = Meter(pids(standalone) | {"S3 server": s3})
+        began = time.perf_counter()
+        await client.insert_all(repeated(data, requests))
+        await client.flushed(await client.begin_flush())
+        took = time.perf_counter() - began
+        await client.close()
+        return size / MB / took, meter.per_gb(size)
