@@ -41,7 +41,10 @@ INVARIANTS = (
         "DL-1",
         "every acknowledged row is in exactly one segment after recovery, and no row twice",
     ),
-    Invariant("DL-2", "a delete hides every earlier row with its key and no later one"),
+    Invariant(
+        "DL-2",
+        "a delete hides each earlier row with its key in its partition (or all), and no later one",
+    ),
     Invariant("OB-1", "meta and the highest snapshot list never name a missing object"),
     Invariant(
         "SN-1",

@@ -68,7 +68,22 @@ def test_every_type_of_the_protocol_is_served_or_named(code: int) -> None:
     message = simple_schema()
     message.fields.add(name="x", data_type=code)
     if code not in [int(t) for t in SERVED_TYPES]:
-        assert type_name(code) in refused(message)
+        served = ", ".join(t.name for t in SERVED_TYPES)
+        assert refused(message).startswith(f"field 'x' has type {type_name(code)}, ")
+        assert refused(message).endswith(f"served are {served}")
+
+
+@pytest.mark.parametrize("code", schema_pb.DataType.values())
+def test_an_array_of_every_type_of_the_protocol_is_served_or_named(code: int) -> None:
+    parameters = {"max_capacity": 4} | ({"max_length": 4} if code == DataType.VARCHAR else {})
+    field = {"name": "x", "data_type": "Array", "element_type": code, "parameters": parameters}
+    if code in [int(t) for t in ELEMENT_TYPES]:
+        assert check(with_field(**field)).fields[2].element_type == code
+    else:
+        served = ", ".join(t.name for t in ELEMENT_TYPES)
+        words = refused(with_field(**field))
+        assert words.startswith(f"field 'x' is an array of {type_name(code)}, ")
+        assert words.endswith(f"served are {served}")
 
 
 @pytest.mark.parametrize(
