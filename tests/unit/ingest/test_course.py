@@ -127,6 +127,23 @@ def test_a_second_run_sends_nothing(door: OpenDoor, path: Path) -> None:
     assert "Insert" not in door.calls[before:]
 
 
+def test_several_files_go_one_after_the_other_each_with_its_journal(
+    door: OpenDoor, tmp_path: Path
+) -> None:
+    first = write(rows_of(ROWS), tmp_path / "first.parquet")
+    second = write(rows_of(ROWS, first=ROWS), tmp_path / "second.jsonl")
+    options = options_of(door, first, files=(first, second))
+    heard = Heard()
+    ingest = Ingest(options, real_host(), heard)
+    heard.on_batch = lambda rows: ingest.stop() if rows >= ROWS + 30 else None
+    done = asyncio.run(ingest.run())
+    assert [d.whole for d in done] == [True, False]
+    done = run(options)
+    assert [(d.whole, d.rows) for d in done] == [(True, ROWS), (True, ROWS)]
+    assert done[0].rows_sent == 0
+    assert ids(door) == list(range(2 * ROWS))
+
+
 def test_lost_acknowledgements_cost_repetitions_and_no_rows(door: OpenDoor, path: Path) -> None:
     run(options_of(door, path))
     forget(journal_of(path, "docs"), "done", "finished")
