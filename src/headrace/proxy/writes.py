@@ -37,6 +37,7 @@ from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff
 from headrace.runtime.telemetry import Telemetry
 
+ASIDE_PARTS = 100  # of a partition key's many partitions: each costs 0.1 ms and more to encode
 T = TypeVar("T")
 Planner = Callable[[CollectionRecord, Identity, Plan | None], Awaitable[Plan]]
 
@@ -163,7 +164,9 @@ class Writes:
         """The parts that now stand, by number; stale ones are left out."""
         limit = self._settings.entry_bytes_max
         requests = await self._aside(
-            call, lambda: [plan.append_request(part, identity, limit) for part in parts]
+            call,
+            lambda: [plan.append_request(part, identity, limit) for part in parts],
+            large=len(parts) > ASIDE_PARTS,
         )
         responses = await self._sender.send(requests, call, standing)
         if any(r.outcome == "unknown" for r in responses):
@@ -175,10 +178,10 @@ class Writes:
                 done[part.number] = response
         return done
 
-    async def _aside(self, call: Call, work: Callable[[], T]) -> T:
+    async def _aside(self, call: Call, work: Callable[[], T], *, large: bool = False) -> T:
         """The result of work that grows with the request; a large one must not hold the loop, on
         which sequencers and sessions live."""
-        if len(call.request) > self._settings.aside_bytes:
+        if large or len(call.request) > self._settings.aside_bytes:
             return await self._host.offload.run(work)
         return work()
 

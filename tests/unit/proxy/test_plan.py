@@ -9,6 +9,7 @@ from headrace.binlog.body import decode_rows
 from headrace.proxy.key_hash import hash_keys, partitions_of, shards_of
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc import messages as m
+from headrace.runtime.host import Host
 
 
 async def in_partition(world: ProxyWorld, name: str, keys: list[int], **more: Any) -> Any:
@@ -155,6 +156,26 @@ async def test_a_repeat_is_cut_into_the_same_parts() -> None:
         again = await world.call("Insert", request, idempotency_key="k")
         assert first.IDs == again.IDs
         assert len(world.sequencer.asked) == 2 * len(entries(world))
+
+
+async def test_rows_for_many_partitions_are_encoded_in_a_thread() -> None:
+    asides = []
+
+    class Aside:
+        async def run(self, work: Any) -> Any:
+            asides.append(work)
+            return work()
+
+    async with ProxyWorld() as world:
+        record = await world.create("c", parted_schema(), partitions=1024)
+        world.assembly.served["Insert"].__self__._host = Host(  # type: ignore[attr-defined]
+            world.clock, Aside(), world.host.random
+        )
+        for count, calls in ((50, 0), (1000, 1)):
+            request = parted_request(list(range(count)), list(range(count)))
+            assert (await world.call("Insert", request)).status.code == 0
+            assert len(asides) == calls
+        assert len(world.sequencer.rows(record.id)) == 1050
 
 
 async def test_with_a_partition_key_no_partition_can_be_named() -> None:
