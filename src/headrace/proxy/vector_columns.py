@@ -40,9 +40,9 @@ def read_bytes(field: Field, group: Message, rows: int) -> pa.Array:
     number_bytes = kind.value_type.bit_width // 8
     row_bytes = kind.list_size * number_bytes
     per_number = field.dim // kind.list_size  # of a binary vector 8 in a byte
-    numbers = len(raw) // number_bytes * per_number
+    numbers: float = len(raw) // number_bytes * per_number
     if len(raw) % number_bytes:
-        numbers += 1
+        numbers = len(raw) / number_bytes  # which no rows have
     _check_length(field, group, numbers, rows, field.dim)
     exponent = _EXPONENTS.get(field.type)
     if exponent is not None:
@@ -105,11 +105,11 @@ def _check_pairs(
         )
 
 
-def _check_length(field: Field, group: Message, got: int, rows: int, dim: int) -> None:
+def _check_length(field: Field, group: Message, got: float, rows: int, dim: int) -> None:
     if group.dim != dim and (got or group.dim):
         raise Refusal.WRONG_DIM(at=field.name, name=field.name, wanted=dim, got=group.dim)
     if got % dim == 0 and got < rows * dim:
-        raise Refusal.COLUMN_SHORT(at=field.name, name=field.name, got=got // dim, rows=rows)
+        raise Refusal.COLUMN_SHORT(at=field.name, name=field.name, got=int(got // dim), rows=rows)
     if got != rows * dim:
         raise Refusal.VECTOR_LENGTH(
             at=field.name, name=field.name, got=got, rows=rows, dim=dim, wanted=rows * dim

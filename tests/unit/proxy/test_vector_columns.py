@@ -118,6 +118,7 @@ def test_bytes_of_another_dim_or_length_are_refused(kind: str) -> None:
     raw = bytes(ROWS * BYTES[kind][1])
     assert "vectors of dim 16, not 8" in refused(kind, raw, dim=8)
     assert "3 vectors of dim 16 have 48" in refused(kind, raw + b"\0")
+    assert "numbers, but 3 vectors of dim 16 have 48" in refused(kind, raw[:-1])
     assert "a value in 0 of 3 rows only" in refused(kind, b"")
 
 
