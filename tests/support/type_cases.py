@@ -169,8 +169,9 @@ def write_all(cluster: Cluster, client: Client, cases: list[Case]) -> None:
             rows = case.make(first, sparing=sparing)
             case.keep(rows, client.insert(case, rows))
         replace_and_delete(client, case)
-    for case in cases:
+    for case in {case.client: case for case in cases}.values():
         client.flush(case)
+    client.plain.flush_all()
 
 
 def replace_and_delete(client: Client, case: Case) -> None:
