@@ -222,6 +222,9 @@ CASES: Mapping[Refusal, Callable[[Ground], object]] = {
     ),
     Refusal.SCHEMA_MISMATCH: lambda g: g.raw_insert(lambda r: setattr(r, "schema_timestamp", 1)),
     Refusal.SCHEMA_NAME: lambda g: g.raw_create(lambda s: setattr(s, "name", "another")),
+    Refusal.SCHEMA_LARGE: lambda g: g.raw_create(
+        lambda s: setattr(s, "description", "x" * 400_000)
+    ),
     Refusal.SHARDS_BAD: lambda g: g.create(num_shards=17),
     Refusal.PROPERTY_REFUSED: lambda g: g.create(properties={"collection.ttl.seconds": 5}),
     Refusal.PROPERTY_BAD: lambda g: g.create(properties={"mmap.enabled": "perhaps"}),

@@ -110,6 +110,11 @@ class Refusal(Enum):
         "the schema is for collection {got!r}, the request for {wanted!r}: leave the schema's "
         "name out",
     )
+    SCHEMA_LARGE = Sentence(
+        1100,
+        "the schema has {got} bytes with its descriptions and defaults, above {most}: make those "
+        "shorter",
+    )
     SHARDS_BAD = Sentence(
         1100, "shards_num is {got}: it must be between 1 and {most} in this cluster"
     )

@@ -26,6 +26,9 @@ from headrace.rpc.messages import (
 
 PARTITIONS_BY_KEY = 16  # unless a create says another number, as in Milvus
 PARTITIONS_MAX = 1024
+# A DDL writes the schema twice and the partitions once, in one transaction of the meta store, and
+# etcd takes 1.5 MB.
+SCHEMA_BYTES_MAX = 400_000
 
 
 class Ddl:
@@ -58,9 +61,13 @@ class Ddl:
             most = self._settings.shards_max
             raise Refusal.SHARDS_BAD(at="shards_num", got=shards, most=most)
         schema = check_schema(message, fields_max=self._settings.fields_max)
+        encoded = encode(schema)
+        if len(encoded) > SCHEMA_BYTES_MAX:
+            most = SCHEMA_BYTES_MAX
+            raise Refusal.SCHEMA_LARGE(at="schema", got=len(encoded), most=most)
         order = CreateCollectionRequest(
             name=request.collection_name,
-            schema=encode(schema),
+            schema=encoded,
             shards=shards,
             consistency_level=request.consistency_level,
             properties=encode(properties),

@@ -6,6 +6,7 @@ from support.proxy_world import ProxyWorld, pb, schema_pb, simple_schema
 from headrace.model.codec import decode
 from headrace.model.errors import Unavailable
 from headrace.model.schema import Schema
+from headrace.proxy.ddl import SCHEMA_BYTES_MAX
 from headrace.proxy.errors import Aborted, Transport
 from headrace.rpc import messages as m
 
@@ -217,3 +218,18 @@ async def test_the_default_partition_is_kept() -> None:
         request = pb.DropPartitionRequest(collection_name="c", partition_name="_default")
         status = await world.call("DropPartition", request)
         assert (status.code, "every collection has it" in status.reason) == (1100, True)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_schema_that_the_meta_store_would_not_take_is_refused(more: int) -> None:
+    async with ProxyWorld() as world:
+        schema = simple_schema()
+        schema.description = "x"
+        assert (await world.call("CreateCollection", create_request(schema=schema))).code == 0
+        sent = len(world.orders[0].schema)
+        schema.description = "x" * (SCHEMA_BYTES_MAX - sent + 1 + more)
+        status = await world.call(
+            "CreateCollection", create_request(collection_name="d", schema=schema)
+        )
+        assert (status.code == 0) is (more == 0)
+        assert ("above 400000: make those shorter" in status.reason) is bool(more)
