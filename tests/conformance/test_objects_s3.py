@@ -18,6 +18,7 @@ import headrace.reader
 from headrace.app.nats_server import free_port
 from headrace.app.s3_server import READER
 from headrace.model.errors import Conflict, Invalid, NotFound, Unavailable
+from headrace.objects import s3
 from headrace.objects.arrow_files import file_system
 from headrace.objects.s3 import S3Objects
 from headrace.objects.s3_access import S3Access, connect
@@ -61,6 +62,18 @@ async def test_a_server_that_is_not_there_is_unavailable(s3_bucket):
     nameless = replace(s3_bucket.access, endpoint="http://nobody.invalid:9000")
     with pytest.raises(Unavailable, match=r"no connection .*objects\.endpoint"):
         await s3_bucket.store(nameless).check()
+
+
+async def test_a_server_that_says_nothing_is_unavailable_before_long(
+    s3_bucket, s3_trouble, monkeypatch
+):
+    monkeypatch.setattr(s3, "CHECK_S", 0.2)
+    store = s3_bucket.store(replace(s3_bucket.access, endpoint=s3_trouble.endpoint))
+    with (
+        s3_trouble.trouble(Trouble(swallowed=True)),
+        pytest.raises(Unavailable, match=r"no answer in .*objects\.endpoint"),
+    ):
+        await store.check()
 
 
 async def test_a_server_without_tls_is_told_from_one_that_is_away(s3_bucket):

@@ -93,6 +93,17 @@ def test_what_is_wrong_with_a_bucket_is_said_at_the_start(
     assert secret not in said
 
 
+def test_a_role_says_the_same_and_ends_with_status_2(s3_server: S3Server) -> None:
+    key, _ = WRITER
+    values = {"uri": s3_server.uri, "endpoint": s3_server.endpoint, "access_key_id": key}
+    values["secret_access_key"] = "wrong"
+    words = [w for name, v in values.items() for w in ("--set", f"objects.{name}={v}")]
+    for _ in range(3):  # an end while the client's threads run must not change the status
+        done = run("serve", "data-node", *words)
+        assert done.returncode == 2, done
+        assert "the secret access key is wrong: set objects.secret_access_key" in done.stderr
+
+
 def test_a_bucket_in_trouble_costs_time_only(
     cluster: OnBucket, s3_trouble: TroubledS3, s3_bucket: S3Bucket
 ) -> None:

@@ -6,10 +6,12 @@ imports its part when it runs, so that `headrace --help` answers at once.
 Exit status: 0 done, 1 it went wrong (said in one line), 2 the call was wrong.
 """
 
+import logging
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -93,7 +95,7 @@ def standalone(
         config=config,
         settings=tuple(set_ or ()),
     )
-    raise typer.Exit(run_standalone(options))
+    _leave(run_standalone(options))
 
 
 @app.command()
@@ -110,7 +112,7 @@ def serve(
     roles = {"master": Role.MASTER_SERVICE} | {r.value: r for r in Role}
     if role not in roles:
         raise Invalid(f"{role!r} is no role; serve one of {', '.join(sorted(roles))}")
-    raise typer.Exit(serve_role(roles[role], load(config, set_ or ())))
+    _leave(serve_role(roles[role], load(config, set_ or ())))
 
 
 @app.command()
@@ -254,6 +256,18 @@ def config_show(config: Config = None, set_: Set = None) -> None:
     from headrace.cli.config import show_settings
 
     raise typer.Exit(show_settings(config, set_ or ()))
+
+
+def _leave(status: int) -> NoReturn:
+    """End a process that had a bucket open, with what it has said.
+
+    Without Python's own last steps: a thread of the bucket's client that asks for the interpreter
+    while that is taken down ends the process by SIGABRT, whatever its status was to be.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def main() -> None:

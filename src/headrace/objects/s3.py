@@ -17,6 +17,7 @@ with what arrives: bytes that changed on the way are refused, and nothing stands
 compared before `put` returns.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -35,6 +36,7 @@ from headrace.runtime.host import Host
 
 __all__ = ["PROBE_FOLDER", "S3Access", "S3Objects", "infos"]
 
+CHECK_S = 10.0  # of the requests at a start, all together
 PROBE_FOLDER = ".headrace-check"  # no key begins with a dot
 
 
@@ -55,7 +57,19 @@ class S3Objects:
         return self._uri
 
     async def check(self) -> None:
-        """See `ObjectStore`. Also proves that the server lets a conditional put in only once."""
+        """See `ObjectStore`. Also proves that the server lets a conditional put in only once.
+
+        A server that says nothing for 10 s is `Unavailable`, so that a start can say so.
+        """
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._check()
+        except TimeoutError as error:
+            raise Unavailable(
+                f"{self._where}: no answer in {CHECK_S:.0f} s; is objects.endpoint right?"
+            ) from error
+
+    async def _check(self) -> None:
         with self._errors("the list of objects", "list", probing=True):
             await obstore.list(self._store, PROBE_FOLDER).collect_async()
         key = f"{PROBE_FOLDER}/{self._host.token(8).hex()}"
