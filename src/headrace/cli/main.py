@@ -6,6 +6,7 @@ imports its part when it runs, so that `headrace --help` answers at once.
 Exit status: 0 done, 1 it went wrong (said in one line), 2 the call was wrong.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -95,7 +96,7 @@ def standalone(
         config=config,
         settings=tuple(set_ or ()),
     )
-    _leave(run_standalone(options))
+    raise typer.Exit(run_standalone(options))
 
 
 @app.command()
@@ -112,7 +113,7 @@ def serve(
     roles = {"master": Role.MASTER_SERVICE} | {r.value: r for r in Role}
     if role not in roles:
         raise Invalid(f"{role!r} is no role; serve one of {', '.join(sorted(roles))}")
-    _leave(serve_role(roles[role], load(config, set_ or ())))
+    raise typer.Exit(serve_role(roles[role], load(config, set_ or ())))
 
 
 @app.command()
@@ -259,14 +260,15 @@ def config_show(config: Config = None, set_: Set = None) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End a process that had a bucket open, with what it has said.
+    """End a process that may have had a bucket open, with what it has said.
 
-    Without Python's own last steps: a thread of the bucket's client that asks for the interpreter
-    while that is taken down ends the process by SIGABRT, whatever its status was to be.
+    Without Python's own last steps: a thread of the bucket's client or of Arrow that asks for the
+    interpreter while that is taken down ends the process by SIGABRT, whatever its status was to be.
     """
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):  # whoever reads has enough
+            stream.flush()
     os._exit(status)
 
 
@@ -274,14 +276,15 @@ def main() -> None:
     """Entry point: an error of ours is one line, never a traceback."""
     try:
         app()
-    except Invalid as error:
-        sys.stderr.write(f"headrace: {error.message}\n")
-        sys.exit(2)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error.message}\n")
-        sys.exit(1)
+        status = 2 if isinstance(error, Invalid) else 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    _leave(status)
 
 
 if __name__ == "__main__":

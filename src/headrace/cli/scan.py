@@ -84,12 +84,14 @@ def scan(
             if out is None:
                 _print_lines(snapshot, limit, stream)
             else:
-                with _new_file(out, f"{snapshot.name}.jsonl").open("xb") as file:
+                with _new_file(out, f"{snapshot.name}.jsonl") as file:
                     file.writelines(_lines(snapshot, limit))
         case Format.PARQUET:
             assert out is not None, "checked above"
-            _write_parquet(snapshot, limit, _new_file(out, f"{snapshot.name}.parquet"))
+            with _new_file(out, f"{snapshot.name}.parquet") as file:
+                _write_parquet(snapshot, limit, file)
     stream.flush()
+    sys.stderr.write(f"{_completeness(snapshot)}\n")
 
 
 def parse_time(text: str | None) -> int | datetime.datetime | None:
@@ -153,13 +155,13 @@ def _print_lines(snapshot: Snapshot, limit: int | None, stream: IO[bytes]) -> No
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _write_parquet(snapshot: Snapshot, limit: int | None, path: Path) -> None:
+def _write_parquet(snapshot: Snapshot, limit: int | None, file: IO[bytes]) -> None:
     names = snapshot.schema.names
     schema = pa.schema([file_schema(snapshot.fields).field(n) for n in names])
     kinds = [f.type for f in snapshot.fields.fields]
     leaves = leaves_of(snapshot.fields, names)
     with pq.ParquetWriter(
-        path,
+        file,
         schema,
         use_dictionary=[leaf.path for leaf in leaves if leaf.dictionary],
         write_statistics=[leaf.path for leaf in leaves if leaf.statistics],
@@ -170,12 +172,22 @@ def _write_parquet(snapshot: Snapshot, limit: int | None, path: Path) -> None:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
-def _new_file(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def _new_file(folder: Path, name: str) -> IO[bytes]:
     path = folder / name
-    if path.exists():
-        raise Invalid(f"{path} exists already", field="out")
-    return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise Invalid(
+            f"--out {folder}: something in this path is a file; name a directory", field="out"
+        ) from None
+    except OSError as error:
+        raise Invalid(f"--out {folder}: {error.strerror}", field="out") from error
+    try:
+        return path.open("xb")
+    except FileExistsError:
+        raise Invalid(f"{path} exists already", field="out") from None
+    except OSError as error:
+        raise Invalid(f"--out {folder}: {error.strerror}", field="out") from error
 
 
 def _print_table(snapshot: Snapshot, limit: int, stream: IO[bytes]) -> None:
@@ -202,6 +214,16 @@ def _below(snapshot: Snapshot, shown: int) -> str:
     if physical_ms(snapshot.timestamp) == 0:  # the list that a collection begins with
         return "nothing is stored yet: flush it, or wait until its rows are stored by age"
     return f"{shown:,} of {snapshot.count():,} rows at {iso_time(snapshot.timestamp)}"
+
+
+def _completeness(snapshot: Snapshot) -> str:
+    """What rows written just now have to do with what was shown."""
+    if physical_ms(snapshot.timestamp) == 0:
+        return f"nothing of {snapshot.name!r} is stored yet: flush brings what was written to it"
+    shown = f"{snapshot.name!r} as it was at {iso_time(snapshot.timestamp)}"
+    if snapshot.timestamp < snapshot.found.listed.timestamp:  # an earlier time was asked for
+        return shown
+    return f"{shown}: flush brings what came later"
 
 
 def _cells(column: pa.Array) -> Sequence[str]:

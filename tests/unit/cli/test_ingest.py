@@ -32,6 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """The exit status of the command."""
     monkeypatch.setattr(sys, "argv", ["headrace", "ingest", *words])
+    monkeypatch.setattr("headrace.cli.main._leave", sys.exit)
     with pytest.raises(SystemExit) as ended:
         main()
     return int(ended.value.code or 0)

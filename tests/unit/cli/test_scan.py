@@ -140,6 +140,34 @@ def test_text_that_would_command_a_terminal_is_shown_as_blanks(tmp_path):
     assert "\x1b" not in shown(store=str(tmp_path))
 
 
+COMPLETE = "'docs' as it was at 1970-01-01T00:00:02.000+00:00: flush brings what came later"
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_every_form_says_on_stderr_up_to_when_it_is_complete(data_dir, tmp_path, form, capsys):
+    out = tmp_path / "out" if form == Format.PARQUET else None
+    shown(data_dir=data_dir, format=form, out=out)
+    assert capsys.readouterr().err.splitlines() == [COMPLETE]
+    shown(data_dir=data_dir, format=Format.COUNT, at="1970-01-01T00:00:01Z")
+    assert "flush" not in capsys.readouterr().err
+
+
+def test_a_count_of_nothing_says_that_nothing_is_stored_yet(tmp_path, capsys):
+    disk_bucket(tmp_path, SMALL).publish()
+    assert shown(store=str(tmp_path), format=Format.COUNT) == "0\n"
+    assert "nothing of 'docs' is stored yet: flush" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [Format.PARQUET, Format.JSONL])
+def test_a_place_for_files_that_cannot_be_is_named(data_dir, tmp_path, form):
+    (tmp_path / "docs.csv").write_text("")
+    for out in ("/dev/null/x", tmp_path / "docs.csv"):
+        with pytest.raises(Invalid, match=f"--out {out}: something in this path is a file"):
+            shown(data_dir=data_dir, format=form, out=Path(out))
+    with pytest.raises(Invalid, match="--out /proc"):
+        shown(data_dir=data_dir, format=form, out=Path("/proc"))
+
+
 PIPED = """
 import sys
 from headrace.app import clusterfile
@@ -158,4 +186,5 @@ def test_whoever_closes_the_pipe_early_causes_no_error(data_dir):
         timeout=60,
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
+    assert done.stderr.decode().splitlines() == [COMPLETE]
