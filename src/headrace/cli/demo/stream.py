@@ -25,7 +25,7 @@ DELETE_EVERY = 97  # of the rows of a batch, one in so many is deleted later
 UPSERT_EVERY = 89
 SHARDS = 2
 TRIES = 8
-GATE = 0.6  # of the rows: the kill comes before two thirds are sent
+GATE = 0.55  # of the rows: with the batch under way, the kill comes before two thirds
 GATE_S = 60.0
 
 
