@@ -19,6 +19,7 @@ from support.waiting import wait_until
 from support.writer import Writer, create, rows_of
 
 import headrace.reader
+from headrace.app.nats_server import free_port
 from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
 
 NAME = "rows"
@@ -150,6 +151,22 @@ def test_the_number_of_pchannels_stays_what_it_was_at_first(cluster: Standalone)
     assert other.stderr.startswith("headrace: master-service-1 refuses to start: this cluster was")
     assert other.stderr.count("\n") == 1
     assert other.stdout == f"starting a cluster in {cluster.directory}\n"
+
+
+def test_a_store_is_one_cluster_s_and_a_cluster_s_store_stays_the_same(
+    cluster: Standalone, tmp_path: Path
+) -> None:
+    store = str(cluster.directory / "store")
+    taken = ("--data-dir", str(tmp_path / "second"), "--object-store", store)
+    other = run("standalone", *taken, "--port", str(free_port()))
+    assert other.returncode == 2
+    assert other.stderr.startswith("headrace: the object store")
+    assert "belongs to another cluster" in other.stderr
+    (tmp_path / "elsewhere").mkdir()
+    moved = ("--data-dir", str(cluster.directory), "--object-store", str(tmp_path / "elsewhere"))
+    other = run("standalone", *moved, "--port", str(cluster.port))
+    assert other.returncode == 2
+    assert "is not the one that this cluster writes to" in other.stderr
 
 
 def test_scan_says_which_collection_is_absent(cluster: Standalone) -> None:

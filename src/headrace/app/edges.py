@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
+from headrace.app.ownership import own_store
 from headrace.app.settings import EtcdSettings, ObjectSettings, Settings
 from headrace.log.api import Log
 from headrace.log.nats import NatsLog
 from headrace.meta.api import MetaStore
 from headrace.meta.etcd import EtcdMeta
 from headrace.meta.etcd_connections import EtcdAccess
+from headrace.meta.keys import Keys
 from headrace.model.errors import Invalid, Unavailable
 from headrace.objects.api import ObjectStore
 from headrace.objects.local import LocalObjects
@@ -46,15 +48,18 @@ class Edges:
 
 
 async def open_edges(settings: Settings, host: Host, telemetry: Telemetry) -> Edges:
-    """The adapters that the settings name; waits for servers that are not there yet."""
+    """The adapters that the settings name, on an object store that is this cluster's; waits for
+    servers that are not there yet."""
     process = settings.process
     objects = open_objects(settings.objects, host)
     await retry(objects.check, host, telemetry, "the object store")
+    meta, keys = etcd_of(settings.etcd, host), Keys(settings.etcd.root)
+    await retry(lambda: own_store(meta, keys, objects, host), host, telemetry, "the stores")
     log = await retry(
         lambda: NatsLog.open(settings.log, host, telemetry), host, telemetry, "the log"
     )
     return Edges(
-        meta=etcd_of(settings.etcd, host),
+        meta=meta,
         log=log,
         objects=objects,
         peers=GrpcPeers(host.clock),

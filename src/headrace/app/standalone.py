@@ -20,14 +20,17 @@ from urllib.parse import quote
 from headrace.app import clusterfile, nats_disk
 from headrace.app.child import Child, ChildSpec
 from headrace.app.clusterfile import ClusterFile
-from headrace.app.edges import open_objects
+from headrace.app.edges import etcd_of, open_objects
 from headrace.app.etcd_server import EtcdServer
 from headrace.app.nats_server import NatsServer, free_port
-from headrace.app.settings import ObjectSettings, load, without_secrets
+from headrace.app.ownership import own_store
+from headrace.app.settings import ObjectSettings, Settings, load, without_secrets
+from headrace.meta.keys import Keys
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid, Unavailable
 from headrace.objects.s3_access import S3Access, endpoint_of, region_of
 from headrace.runtime.host import real_host
+from headrace.runtime.retry import retry
 from headrace.runtime.supervise import TaskGroup
 
 READY_TIMEOUT_S = 60.0
@@ -109,6 +112,7 @@ class Standalone:
             if not self.options.object_store:
                 (self.directory / "store").mkdir(exist_ok=True)
             await self._start_servers()
+            await self._own_store(settings)
             assert self.nats is not None
             room_bytes = settings.sequencer.log_free_bytes_min
             self._mending = asyncio.create_task(nats_disk.mend(self.nats, room_bytes, self._say))
@@ -141,6 +145,19 @@ class Standalone:
             await store.check()
         finally:
             await store.close()
+
+    async def _own_store(self, settings: Settings) -> None:
+        """That it is not this cluster's is said before `cluster.json` names it."""
+        assert self.etcd is not None
+        host = real_host()
+        meta = etcd_of(replace(settings.etcd, endpoints=(self.etcd.endpoint,)), host)
+        store = open_objects(replace(settings.objects, uri=self.store_uri), host)
+        try:
+            keys = Keys(settings.etcd.root)
+            await retry(lambda: own_store(meta, keys, store, host), host)
+        finally:
+            await store.close()
+            await meta.close()
 
     def _refuse_own_settings(self) -> None:
         for flag in self.options.settings:

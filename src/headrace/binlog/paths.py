@@ -9,6 +9,7 @@ says) or when they go (the data service's collector).
     bundles/COLL/VCHANNEL/NAME.json          flushed segments, listed once for many lists
     snapshots/COLL/REVISION.json             snapshot list, the revision as 20 digits
     collections/REVISION.json                name list
+    owner.json                               which cluster writes here
 
 The epoch and a number are in the key of all that a data node writes, so a replaced writer can never
 take the key of its successor. Revisions have 20 digits, so that the last name wins on every store.
@@ -23,6 +24,7 @@ from headrace.model.errors import Invalid
 from headrace.model.ids import CollectionId, Epoch, PartitionId, Revision, SegmentId
 
 NAMES_PREFIX = "collections/"
+OWNER_KEY = "owner.json"
 DATA_PREFIXES = ("insert/", "delta/", "stats/")
 _REVISION_DIGITS = 20
 _DATA = re.compile(

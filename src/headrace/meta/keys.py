@@ -4,6 +4,7 @@
 
     {root}/layout                          version of this layout
     {root}/pool                            the pchannels of the cluster (master service)
+    {root}/store                           StoreRecord: the cluster's id, which its store bears
     {root}/server-id                       counter of server ids
     {root}/session/{role}/{node}           a process that lives, under its lease
     {root}/leader/{role}                   the leading process of a role, under its lease
@@ -46,6 +47,11 @@ class Keys:
     def pool(self) -> str:
         """PoolRecord."""
         return f"{self.root}/pool"
+
+    @property
+    def store(self) -> str:
+        """StoreRecord."""
+        return f"{self.root}/store"
 
     @property
     def server_id(self) -> str:

@@ -70,6 +70,14 @@ class PoolRecord:
     pchannels: tuple[PChannel, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRecord:
+    """The object store that is this cluster's: it bears the cluster's id, once it is marked."""
+
+    cluster: str  # hexadecimal, made at first start
+    marked: bool
+
+
 class CollectionState(StrEnum):
     """creating until its first DDL is noted; dropping from the record of the drop on."""
 
