@@ -27,7 +27,7 @@ class Aside:
         try:
             self._file = path.open("xb" if size_bytes is None else "ab")
         except FileExistsError:
-            raise Invalid(f"--skip-bad {path}: the file exists already; name a new one") from None
+            raise Invalid(already_there(path)) from None
         except OSError as error:
             raise Invalid(f"--skip-bad {path}: {error.strerror}") from error
         if size_bytes is not None:
@@ -55,6 +55,11 @@ class Aside:
     def close(self) -> None:
         """No more."""
         self._file.close()
+
+
+def already_there(path: Path) -> str:
+    """What is said of a file that is not to be written over."""
+    return f"--skip-bad {path}: the file exists already; name a new one"
 
 
 def _line(source: str, row: Unfitting) -> bytes:

@@ -157,6 +157,14 @@ class Journal:
             self.finished = line["finished"]
 
 
+def is_begun(path: Path) -> bool:
+    """Whether there is a journal that has its first line. Blocks."""
+    try:
+        return b"\n" in path.read_bytes()
+    except OSError:  # it is none, or its opening will say what is wrong with it
+        return False
+
+
 def open_journal(path: Path, subject: Subject, run: str) -> Journal:
     """The journal of a source into a collection, made if there is none yet; locked.
 

@@ -22,7 +22,7 @@ from headrace.ingest.convert import as_json, convert
 from headrace.ingest.faults import Fault, Faults
 from headrace.ingest.json_columns import read_json_values
 from headrace.ingest.made_schema import fields_of
-from headrace.ingest.source import Piece, brings, first_faults
+from headrace.ingest.source import Piece, brings, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, RESERVED_COLUMNS, Field, Schema
 
@@ -58,11 +58,8 @@ class LineSource:
 
     def fields(self) -> Sequence[Field]:
         """See `Source`: by what stands in the first lines."""
-        head = self._head
-        if len(head) == HEAD_BYTES and b"\n" in head:
-            head = head[: head.rindex(b"\n")]
         rows = []
-        for line in head.split(b"\n")[:SAMPLE_ROWS]:
+        for line in self._first_lines():
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
@@ -76,6 +73,12 @@ class LineSource:
     def check(self, schema: Schema) -> None:
         """See `Source`: every line has columns of its own, so nothing can be said before."""
 
+    def try_first(self, schema: Schema) -> tuple[int, Faults]:
+        """See `Source`."""
+        fields = brings(schema)
+        fixed = frozenset(f.name for f in fields.values() if not f.dynamic)
+        return tried(self._piece(schema, fields, fixed, self._first_lines(), 0), SAMPLE_ROWS)
+
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """See `Source`."""
         fields = brings(schema)
@@ -87,6 +90,12 @@ class LineSource:
                 continue
             wanted = lines[max(0, start - seen + len(lines)) :]
             yield self._piece(schema, fields, fixed, wanted, position)
+
+    def _first_lines(self) -> list[bytes]:
+        head = self._head
+        if len(head) == HEAD_BYTES and b"\n" in head:
+            head = head[: head.rindex(b"\n")]
+        return head.split(b"\n")[:SAMPLE_ROWS]
 
     def _reads(self, name: str) -> bool:
         return self._columns is None or name in self._columns

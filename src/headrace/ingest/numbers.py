@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from headrace.ingest.convert import convert, read_column, takes
 from headrace.ingest.faults import Faults
-from headrace.ingest.source import Piece, brings, check_names, first_faults
+from headrace.ingest.source import Piece, brings, check_names, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import FIRST_FIELD_ID, DataType, Field, Schema
 
 PIECE_BYTES = 8 << 20
+SAMPLE_ROWS = 1000
 KEY, VECTOR = "id", "vector"  # of a collection that is made for it
 _TYPES = {
     np.dtype(np.float64): DataType.FLOAT_VECTOR,
@@ -71,6 +72,10 @@ class NumberSource:
             )
         keys = [] if schema.key.auto_id else [schema.key.name]
         check_names(self.name, [*keys, vector.name], schema)
+
+    def try_first(self, schema: Schema) -> tuple[int, Faults]:
+        """See `Source`."""
+        return tried(next(self.read(schema, 0), None), SAMPLE_ROWS)
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """See `Source`."""

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from headrace.ingest.convert import as_json, convert, plain, plain_type, read_column, takes
 from headrace.ingest.faults import Faults
 from headrace.ingest.made_schema import fields_of
-from headrace.ingest.source import Piece, brings, check_names, first_faults
+from headrace.ingest.source import Piece, brings, check_names, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, Field, Schema
 
@@ -67,6 +67,10 @@ class ParquetSource:
                     f"{self.name}: column {name!r} has type {kind}, which does not become "
                     f"{field.type.name}, the type of its field"
                 )
+
+    def try_first(self, schema: Schema) -> tuple[int, Faults]:
+        """See `Source`."""
+        return tried(next(self.read(schema, 0), None), SAMPLE_ROWS)
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """See `Source`."""

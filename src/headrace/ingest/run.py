@@ -4,13 +4,16 @@
 final flush. **Does not own** the course of one source (`course`) or what is printed (`cli`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from headrace.ingest.aside import Aside
+from headrace.ingest.aside import Aside, already_there
 from headrace.ingest.connection import Connection, Described
 from headrace.ingest.course import Course, Watch
-from headrace.ingest.journal import Journal, Stamp, Subject, open_journal
+from headrace.ingest.faults import BadRow
+from headrace.ingest.journal import Journal, Stamp, Subject, is_begun, open_journal
 from headrace.ingest.made_schema import made_schema
 from headrace.ingest.numbers import KEY, NumberSource
 from headrace.ingest.opening import open_source
@@ -69,7 +72,7 @@ class Ingest:
         sources = [open_source(path, self._options) for path in self._options.files]
         connection = Connection(self._options.uri, self._options.token)
         try:
-            described = await self._described(connection, sources[0])
+            described = await self._described(connection, sources)
             for source in sources:
                 source.check(described.schema)
             self._check_telling(described.schema)
@@ -129,11 +132,12 @@ class Ingest:
 
     # ---- the collection ----------------------------------------------------------------------
 
-    async def _described(self, connection: Connection, source: Source) -> Described:
+    async def _described(self, connection: Connection, sources: Sequence[Source]) -> Described:
         name, options = self._options.collection, self._options
         try:
             if options.create:
-                schema = self._made(source)
+                schema = await self._host.offload.run(lambda: self._checked(sources))
+                await self._check_new(connection)
                 await retry(
                     lambda: connection.create(name, schema, options.shards),
                     self._host,
@@ -161,11 +165,43 @@ class Ingest:
         dynamic = self._options.format_of(path) == Format.JSONL
         return made_schema(source.name, source.fields(), key, dynamic)
 
-    def _check_telling(self, schema: Schema) -> None:
+    def _checked(self, sources: Sequence[Source]) -> Schema:
+        """The schema of a new collection, once nothing speaks against it: one that was made by a
+        wrong call would stand in the way of the right one. Blocks."""
+        schema, first = self._made(sources[0]), sources[0]
+        for source in sources:
+            source.check(schema)
+        self._check_telling(schema, say=False)
+        count, faults = first.try_first(schema)
+        if faults and (self._options.skip_bad is None or len(faults) == count):
+            row = min(faults)
+            raise BadRow(first.name, row, faults[row])
+        return schema
+
+    async def _check_new(self, connection: Connection) -> None:
+        """`Invalid` when the collection is not there and a journal says that it was."""
+        name = self._options.collection
+        try:
+            await retry(
+                lambda: connection.describe(name), self._host, pauses=PAUSES, timeout_s=BEGIN_S
+            )
+        except NotFound:
+            for path in self._options.files:
+                place = self._journal_of(path)
+                if await self._host.offload.run(partial(is_begun, place)):
+                    raise Invalid(
+                        f"{place} is about a collection {name!r} that is not there any more; "
+                        f"remove it to ingest {path.name} into a new one"
+                    ) from None
+            aside = self._options.skip_bad
+            if aside is not None and aside.exists():
+                raise Invalid(already_there(aside)) from None
+
+    def _check_telling(self, schema: Schema, *, say: bool = True) -> None:
         """The column that tells rows apart, and what it means that there is none."""
         name = self._options.key_column
         if name is None:
-            if schema.key.auto_id:
+            if schema.key.auto_id and say:
                 self._watch.said(
                     "the collection makes its keys itself: if this is killed, it can be gone on "
                     "with for 10 minutes only, unless --key-column names a column whose values "
@@ -192,21 +228,22 @@ class Ingest:
                     "compares what was sent with it"
                 )
 
+    def _journal_of(self, path: Path) -> Path:
+        folder = self._options.journal or (Path() if path == STANDARD_INPUT else path.parent)
+        return folder / f"{_stem(path)}.into-{self._options.collection}.journal"
+
     def _journal(self, path: Path, described: Described) -> Journal:
         options = self._options
         piped = path == STANDARD_INPUT
-        stem = "standard-input" if piped else path.name
-        folder = options.journal or (Path() if piped else path.parent)
         subject = Subject(
             collection=options.collection,
             collection_id=described.id,
             created=described.created,
             partition=options.partition,
-            source=stem,
+            source=_stem(path),
             stamp=Stamp() if piped else stamp_of(path),
         )
-        place = folder / f"{stem}.into-{options.collection}.journal"
-        return open_journal(place, subject, self._host.token(8).hex())
+        return open_journal(self._journal_of(path), subject, self._host.token(8).hex())
 
     def _aside(self, journal: Journal) -> Aside | None:
         path = self._options.skip_bad
@@ -217,3 +254,7 @@ class Ingest:
         aside = Aside(path, None)
         journal.set_aside_in(str(path.absolute()))
         return aside
+
+
+def _stem(path: Path) -> str:
+    return "standard-input" if path == STANDARD_INPUT else path.name

@@ -47,6 +47,11 @@ class Source(Protocol):
         """`Invalid` when its columns can not be those of the collection, whatever the rows are."""
         ...
 
+    def try_first(self, schema: Schema) -> tuple[int, Faults]:
+        """How many of the first rows were looked at, and those of them that do not fit; `read`
+        brings them all the same. Blocks."""
+        ...
+
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """Its rows from row `start` (the first is 0) on; the same each time. Blocks."""
         ...
@@ -78,6 +83,15 @@ def check_names(source: str, names: Sequence[str], schema: Schema) -> None:
                 f"{source} has no column {f.name!r}, which the collection needs; it has "
                 + ", ".join(names)
             )
+
+
+def tried(piece: Piece | None, count: int) -> tuple[int, Faults]:
+    """What `Source.try_first` says of the first `count` rows of a piece."""
+    if piece is None:
+        return 0, {}
+    blank = piece.blank
+    faults = {p: f for p, f in piece.faults.items() if p < count and p not in blank}
+    return min(piece.count, count) - sum(p < count for p in blank), faults
 
 
 def first_faults(faults: Faults, more: Mapping[int, Fault]) -> None:

@@ -22,7 +22,7 @@ from headrace.ingest.convert import as_json, convert, read_column
 from headrace.ingest.faults import Fault, Faults, Unfit
 from headrace.ingest.json_columns import NULL, read_json_values
 from headrace.ingest.made_schema import fields_of
-from headrace.ingest.source import Piece, brings, check_names, first_faults
+from headrace.ingest.source import Piece, brings, check_names, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Field, Schema
 
@@ -110,6 +110,15 @@ class TextSource:
     def check(self, schema: Schema) -> None:
         """See `Source`."""
         check_names(self.name, self._columns, schema)
+
+    def try_first(self, schema: Schema) -> tuple[int, Faults]:
+        """See `Source`."""
+        head = self._head
+        whole = len(head) < HEAD_BYTES
+        again = TextSource(self.name, io.BytesIO(head), 0, self._columns, self._vectors)
+        piece = next(again.read(schema, 0), None)
+        last = 0 if piece is None else piece.count - (not whole)  # which may have been cut
+        return tried(piece, min(SAMPLE_ROWS, last))
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """See `Source`."""

@@ -27,7 +27,9 @@ def list_bucket(store: S3Store, prefix: str) -> Sequence[ObjectInfo]:
     try:
         found = obstore.list(store, folder or None).collect()
     except (BaseError, OSError) as error:
-        raise meaning(error, f"the list of {prefix}", store_uri(store)) from error
+        # Whoever reads lists first, so this is when absent credentials show.
+        what = f"the list of {prefix}"
+        raise meaning(error, what, store_uri(store), doing="list", probing=True) from error
     return sorted(infos(found, prefix, ""), key=lambda info: info.key)
 
 

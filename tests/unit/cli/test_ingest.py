@@ -1,6 +1,7 @@
 """`headrace ingest` as it is typed: one sentence at the end, exit statuses, where rows go."""
 
 import io
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,3 +143,35 @@ def test_rows_go_to_the_cluster_of_a_directory(here: Path) -> None:
     assert store_of("http://127.0.0.1:9", None, "file:///other") == Store("file:///other")
     with pytest.raises(Invalid, match="not by both"):
         store_of("http://x:1", directory, "file:///other")
+
+
+def test_a_wrong_key_makes_no_collection(
+    door: OpenDoor,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [{"id": n, "other": n if n > 1 else None, "v": [1.5, 2]} for n in range(1, 9)]
+    lines = [json.dumps(row) for row in rows]
+    (here / "rows.jsonl").write_text("\n".join(lines))
+    words = ("rows.jsonl", "--collection", "keyed", "--uri", door.uri)
+    assert typed(monkeypatch, *words, "--create", "--key", "other") == 1
+    assert "row 1, column 'other': the primary key is missing" in capsys.readouterr().err
+    assert typed(monkeypatch, *words) == 2
+    assert "collection 'keyed' does not exist" in capsys.readouterr().err
+    assert typed(monkeypatch, *words, *MADE) == 0
+
+
+def test_a_journal_of_a_dropped_collection_makes_no_new_one(
+    door: OpenDoor,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(rows_of(3), here / "rows.csv")
+    (here / "rows.csv.into-gone.journal").write_text('{"ingest":1}\n')
+    words = ("rows.csv", "--collection", "gone", "--uri", door.uri)
+    assert typed(monkeypatch, *words, *MADE) == 2
+    assert "is about a collection 'gone' that is not there any more" in capsys.readouterr().err
+    assert typed(monkeypatch, *words) == 2
+    assert "collection 'gone' does not exist" in capsys.readouterr().err
