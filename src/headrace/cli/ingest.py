@@ -89,7 +89,7 @@ class Shown(Watcher):
         seconds = max(1e-9, now - self._began)
         total = self._before + self._rows
         return f"{total:,} rows, {self._rows / seconds:,.0f} rows/s, " + (
-            f"{self._bytes / MB / seconds:,.0f} MB/s"
+            f"{_amount(self._bytes / seconds)}/s"
         )
 
 
@@ -130,7 +130,7 @@ def _conclude(options: Options, done: Sequence[Done], seconds: float) -> None:
     for one in done:
         what = f"{one.rows:,} rows of {one.source}"
         if one.aside:
-            what += f" ({one.aside:,} of them set aside in {options.skip_bad})"
+            what += f" ({one.aside:,} more are set aside in {options.skip_bad})"
         if not one.whole:
             sys.stdout.write(
                 f"stopped: {what} stand in {options.collection!r}; the same command goes on from "
@@ -141,9 +141,13 @@ def _conclude(options: Options, done: Sequence[Done], seconds: float) -> None:
     rows, size = sum(d.rows_sent for d in done), sum(d.bytes_sent for d in done)
     if rows:
         sys.stdout.write(
-            f"{rows:,} rows, {size / MB:,.1f} MB in {seconds:,.1f} s: {rows / seconds:,.0f} "
-            f"rows/s, {size / MB / seconds:,.0f} MB/s\n"
+            f"{rows:,} rows, {_amount(size)} in {seconds:,.1f} s: {rows / seconds:,.0f} "
+            f"rows/s, {_amount(size / seconds)}/s\n"
         )
+
+
+def _amount(size_bytes: float) -> str:
+    return f"{size_bytes / MB:,.1f} MB" if size_bytes >= MB else f"{size_bytes / 1000:,.1f} kB"
 
 
 def form_of(text: str | None) -> Format | None:

@@ -81,7 +81,13 @@ class Journal:
         self.finished: int | None = None  # rows
         self.stamp = Stamp()  # of the source as it was when the journal was opened
         self.verify = False  # whether what was sent must be compared with the source first
+        self._fitting: list[int] = []  # of each batch, the rows that were to be sent at first
         self._handle = handle
+
+    @property
+    def rows_standing(self) -> int:
+        """Of the acknowledged batches, without rows that did not fit."""
+        return sum(n for n, s in zip(self._fitting, self.sent, strict=True) if s.done)
 
     def close(self) -> None:
         """Let others have it."""
@@ -141,6 +147,7 @@ class Journal:
     def _keep(self, sent: Sent) -> None:
         if sent.batch == len(self.sent):
             self.sent.append(sent)
+            self._fitting.append(sent.count)
         else:
             self.sent[sent.batch] = sent
 

@@ -6,6 +6,7 @@ The values are put together as one JSON array and decoded in one call, by type: 
 number belongs is refused by the decoder, in words.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import GenericAlias
@@ -21,6 +22,15 @@ from headrace.ingest.faults import Unfit
 from headrace.model.schema import DataType, Field
 
 NULL = b"null"
+_EXPECTED = re.compile(r"Expected (\w+)(?: \| null)?, got (\w+)")  # the decoder's words
+_KINDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 _PYTHON: Mapping[DataType, Any] = {
     DataType.BOOL: bool,
     DataType.INT8: int,
@@ -64,7 +74,12 @@ def read_json_values(field: Field, values: Sequence[bytes]) -> pa.Array:
 
 def _words(error: Exception) -> str:
     """What the decoder says, without the place in the array that we made."""
-    return str(error).partition(" - at ")[0].replace("`", "")
+    text = str(error).partition(" - at ")[0].replace("`", "")
+    found = _EXPECTED.fullmatch(text)
+    if found is None:
+        return text
+    wanted, got = (_KINDS.get(kind, kind) for kind in found.groups())
+    return f"{got} stands where {wanted} belongs"
 
 
 def _json(field: Field, values: Sequence[bytes]) -> pa.Array:
@@ -85,7 +100,9 @@ def _arrow(field: Field, values: list[Any]) -> pa.Array:
             wide = pa.float64()
             return pa.array(values, pa.list_(wide) if field.type == DataType.ARRAY else wide)
         return pa.array(values, kind)
-    except (OverflowError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except OverflowError:
+        raise Unfit("a whole number of more than 64 bits") from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise Unfit(str(error)) from None
 
 

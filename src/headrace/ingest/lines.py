@@ -21,7 +21,8 @@ import pyarrow as pa
 from headrace.ingest.convert import as_json, convert
 from headrace.ingest.faults import Fault, Faults
 from headrace.ingest.json_columns import read_json_values
-from headrace.ingest.made_schema import fields_of
+from headrace.ingest.made_schema import likely_fields
+from headrace.ingest.mostly import mostly_vectors, mostly_whole
 from headrace.ingest.source import Piece, brings, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, RESERVED_COLUMNS, Field, Schema
@@ -56,7 +57,7 @@ class LineSource:
         self._vectors = vectors
         self._head = stream.read(HEAD_BYTES).removeprefix(_BOM)
 
-    def fields(self) -> Sequence[Field]:
+    def fields(self, key: str | None = None) -> Sequence[Field]:
         """See `Source`: by what stands in the first lines."""
         rows = []
         for line in self._first_lines():
@@ -68,7 +69,11 @@ class LineSource:
                 rows.append({k: v for k, v in row.items() if self._reads(k)})
         if not rows:
             raise Invalid(f"{self.name} has no JSON objects, one a line, to make a collection from")
-        return fields_of(self.name, _sample(rows), self._vectors)
+
+        def sample(mostly: bool) -> pa.RecordBatch:
+            return _sample(rows, None if mostly else self._vectors, key)
+
+        return likely_fields(self.name, sample, self._vectors)
 
     def check(self, schema: Schema) -> None:
         """See `Source`: every line has columns of its own, so nothing can be said before."""
@@ -189,10 +194,20 @@ def _original(lines: Sequence[bytes], place: int) -> Any:
         return lines[place].decode(errors="replace")
 
 
-def _sample(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
-    """The rows with Arrow's types; what has no single one is JSON text of a struct type."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    arrays = {name: _guessed([row.get(name) for row in rows]) for name in names}
+def _sample(
+    rows: Sequence[Mapping[str, Any]], vectors: Sequence[str] | None, key: str | None
+) -> pa.RecordBatch:
+    """The rows with Arrow's types; what has no single one is JSON text of a struct type. In
+    `vectors`, None = all, a few values may be no vectors, and some may be no key."""
+    arrays = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        likely = None
+        if name == key:
+            likely = mostly_whole(values)
+        elif vectors is None or name in vectors:
+            likely = mostly_vectors(values)
+        arrays[name] = _guessed(values if likely is None else likely)
     known = {n: a for n, a in arrays.items() if not pa.types.is_null(a.type)}
     return pa.RecordBatch.from_arrays(list(known.values()), names=list(known))
 

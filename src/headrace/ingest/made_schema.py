@@ -7,7 +7,7 @@ A column of lists of floats that all have the same length in the first rows is a
 whether or not its type says so: most tools write vectors as plain lists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -44,7 +44,20 @@ _VECTORS = {
 }
 
 
-def fields_of(source: str, sample: pa.RecordBatch, vectors: Sequence[str]) -> list[Field]:
+def likely_fields(
+    source: str, sample: Callable[[bool], pa.RecordBatch], vectors: Sequence[str]
+) -> list[Field]:
+    """`fields_of` a sample; where no column is surely a vector, those are that mostly are, as the
+    sample of `True` has them: the rows where they are not will be named."""
+    fields = fields_of(source, sample(False), vectors)
+    if any(f.type.is_vector for f in fields):
+        return fields
+    return fields_of(source, sample(True), vectors, mostly=True)
+
+
+def fields_of(
+    source: str, sample: pa.RecordBatch, vectors: Sequence[str], *, mostly: bool = False
+) -> list[Field]:
     """A field for every column of a sample of a source; `vectors` must become float vectors.
 
     `Invalid` naming the column that has no type here. Scalars are nullable, vectors are not.
@@ -54,7 +67,7 @@ def fields_of(source: str, sample: pa.RecordBatch, vectors: Sequence[str]) -> li
             raise Invalid(f"--vector {name}: {source} has no such column")
     fields = []
     for number, name in enumerate(sample.schema.names):
-        made = _field(source, name, sample.column(name), name in vectors)
+        made = _field(source, name, sample.column(name), name in vectors, mostly)
         stored = stored_kind(sample.schema.field(name))  # of a file that Headrace wrote
         if stored.is_vector and made.type.is_vector:
             made = replace(made, type=stored)
@@ -62,12 +75,13 @@ def fields_of(source: str, sample: pa.RecordBatch, vectors: Sequence[str]) -> li
     return fields
 
 
-def _field(source: str, name: str, column: pa.Array, vector: bool) -> Field:
+def _field(source: str, name: str, column: pa.Array, vector: bool, mostly: bool) -> Field:
     t, kind = pa.types, plain_type(column.type)
     if name == DYNAMIC_FIELD:
         return Field(id=0, name=name, type=DataType.JSON, dynamic=True)
     lists = t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind)
-    if lists and (vector or t.is_fixed_size_list(kind) or _looks_like_vectors(column, kind)):
+    looks = _mostly_vectors if mostly else _looks_like_vectors
+    if lists and (vector or t.is_fixed_size_list(kind) or looks(column, kind)):
         found = _vector(name, column, kind)
         if found is not None:
             return found
@@ -111,6 +125,13 @@ def _looks_like_vectors(column: pa.Array, kind: pa.DataType) -> bool:
         return False
     ends = pc.min_max(pc.list_value_length(column))
     return len(column) > 0 and ends["min"].as_py() == ends["max"].as_py() > 1
+
+
+def _mostly_vectors(column: pa.Array, kind: pa.DataType) -> bool:
+    usual = pc.mode(pc.list_value_length(column))
+    if not pa.types.is_floating(kind.value_type) or not len(usual):
+        return False
+    return bool(usual[0]["mode"].as_py() > 1 and 2 * usual[0]["count"].as_py() > len(column))
 
 
 def _vector(name: str, column: pa.Array, kind: pa.DataType) -> Field | None:

@@ -51,7 +51,7 @@ class NumberSource:
         self._array, self._kind = array, kind
         self.size = array.shape[0]
 
-    def fields(self) -> Sequence[Field]:
+    def fields(self, key: str | None = None) -> Sequence[Field]:
         """See `Source`: `id`, and `vector` by the type of the numbers."""
         kind = _TYPES[self._kind]
         dim = self._array.shape[1] * (8 if kind == DataType.BINARY_VECTOR else 1)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from headrace.ingest.convert import as_json, convert, plain, plain_type, read_column, takes
 from headrace.ingest.faults import Faults
-from headrace.ingest.made_schema import fields_of
+from headrace.ingest.made_schema import likely_fields
 from headrace.ingest.source import Piece, brings, check_names, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, Field, Schema
@@ -48,12 +48,12 @@ class ParquetSource:
                 raise Invalid(f"{path} has no column {name!r}; it has {known}")
         self.size: int = self._file.metadata.num_rows
 
-    def fields(self) -> Sequence[Field]:
+    def fields(self, key: str | None = None) -> Sequence[Field]:
         """See `Source`: from the types of the columns, and from the first rows where they vary."""
         rows = next(self._batches(0, SAMPLE_ROWS), None)
         if rows is None:
             rows = pa.RecordBatch.from_pylist([], self._schema).select(self._names)
-        return fields_of(self.name, rows.slice(0, SAMPLE_ROWS), self._vectors)
+        return likely_fields(self.name, lambda _: rows.slice(0, SAMPLE_ROWS), self._vectors)
 
     def check(self, schema: Schema) -> None:
         """See `Source`."""

@@ -43,7 +43,7 @@ class Done:
     """What became of one source. `whole`: every row of it stands, or is set aside."""
 
     source: str
-    rows: int  # that stand or are set aside, of all runs
+    rows: int  # that stand, of all runs
     rows_sent: int  # acknowledged in this run
     bytes_sent: int
     aside: int  # set aside in this run
@@ -97,7 +97,8 @@ class Ingest:
             sent = sum(s.rows for s in journal.sent if s.done)
             if journal.finished is not None and not journal.verify:
                 self._watch.said(f"{source.name} was ingested before: {journal.path} says so")
-                return Done(source.name, journal.finished, 0, 0, 0, True, journal.path)
+                standing = journal.rows_standing
+                return Done(source.name, standing, 0, 0, 0, True, journal.path)
             if sent:
                 self._watch.said(f"{source.name}: {sent:,} rows stand from before")
             aside = self._aside(journal)
@@ -118,7 +119,7 @@ class Ingest:
             await self._compare(path, journal)
             return Done(
                 source=source.name,
-                rows=journal.rows_done,
+                rows=journal.rows_standing,
                 rows_sent=course.rows_sent,
                 bytes_sent=course.bytes_sent,
                 aside=aside.rows if aside else 0,
@@ -163,7 +164,7 @@ class Ingest:
             key = KEY
         path = self._options.files[0]
         dynamic = self._options.format_of(path) == Format.JSONL
-        return made_schema(source.name, source.fields(), key, dynamic)
+        return made_schema(source.name, source.fields(key), key, dynamic)
 
     def _checked(self, sources: Sequence[Source]) -> Schema:
         """The schema of a new collection, once nothing speaks against it: one that was made by a

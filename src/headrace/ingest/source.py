@@ -39,8 +39,9 @@ class Source(Protocol):
     size: int  # rows or bytes; 0 = not known
     bounded_by_rows: bool  # what `size` counts
 
-    def fields(self) -> Sequence[Field]:
-        """Fields of a collection that would hold it, none of them the key, ids given in order."""
+    def fields(self, key: str | None = None) -> Sequence[Field]:
+        """Fields of a collection that would hold it, none of them marked as the key, ids given in
+        order. `key`: the column that is to be it."""
         ...
 
     def check(self, schema: Schema) -> None:

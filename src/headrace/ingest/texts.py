@@ -8,6 +8,7 @@ cells: `"[0.1, 0.2]"`. Rows count from the line after the header; a quoted cell 
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO, Any
@@ -21,7 +22,8 @@ import pyarrow.csv as pacsv
 from headrace.ingest.convert import as_json, convert, read_column
 from headrace.ingest.faults import Fault, Faults, Unfit
 from headrace.ingest.json_columns import NULL, read_json_values
-from headrace.ingest.made_schema import fields_of
+from headrace.ingest.made_schema import likely_fields
+from headrace.ingest.mostly import mostly_vectors, mostly_whole
 from headrace.ingest.source import Piece, brings, check_names, first_faults, tried
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Field, Schema
@@ -31,6 +33,8 @@ HEAD_BYTES = 4 << 20
 SAMPLE_ROWS = 1000
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = frozenset({DataType.VARCHAR, DataType.JSON})
+_TEXT = pa.string()
+_WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 _HEADER_RECORDS = 2  # the number that the parser gives to the first row
 
 
@@ -92,20 +96,52 @@ class TextSource:
             raise Invalid(f"{self.name} has {what} in its first line")
         return names
 
-    def fields(self) -> Sequence[Field]:
+    def fields(self, key: str | None = None) -> Sequence[Field]:
         """See `Source`: by what stands in the first rows."""
         head = self._head
         if len(head) == HEAD_BYTES and b"\n" in head:
             head = head[: head.rindex(b"\n")]
-        options = pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
+        self._check_utf8(head)
+        guessed, cells = self._look(head, {}), self._look(head, dict.fromkeys(self._columns, _TEXT))
+        if not guessed.num_rows:
+            raise Invalid(f"{self.name} has no rows to make a collection from")
+
+        def sample(mostly: bool) -> pa.RecordBatch:
+            arrays = []
+            for name in guessed.schema.names:
+                column, likely = guessed.column(name).combine_chunks(), None
+                if name == key:
+                    likely = mostly_whole(_whole(cells.column(name).to_pylist()))
+                elif mostly or name in self._vectors:
+                    likely = mostly_vectors(_decoded(cells.column(name).to_pylist()))
+                arrays.append(_guessed(column) if likely is None else pa.array(likely))
+            return pa.RecordBatch.from_arrays(arrays, names=guessed.schema.names)
+
+        return likely_fields(self.name, sample, self._vectors)
+
+    def _look(self, head: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
+        """The first rows, by Arrow's guesses where no type is said."""
         try:
-            table = pacsv.read_csv(io.BytesIO(head), parse_options=options)
+            table = pacsv.read_csv(
+                io.BytesIO(head),
+                parse_options=pacsv.ParseOptions(
+                    newlines_in_values=True, invalid_row_handler=lambda _: "skip"
+                ),
+                convert_options=pacsv.ConvertOptions(column_types=types),
+            )
         except pa.ArrowInvalid as error:
             raise Invalid(f"{self.name} cannot be read as CSV: {error}") from error
-        table = table.select(self._columns).slice(0, SAMPLE_ROWS)
-        arrays = [_guessed(c.combine_chunks()) for c in table.columns]
-        sample = pa.RecordBatch.from_arrays(arrays, names=table.schema.names)
-        return fields_of(self.name, sample, self._vectors)
+        return table.select(self._columns).slice(0, SAMPLE_ROWS)
+
+    def _check_utf8(self, head: bytes) -> None:
+        try:
+            head.decode()
+        except UnicodeDecodeError as error:
+            line = head.count(b"\n", 0, error.start) + 1
+            raise Invalid(
+                f"{self.name}, line {line:,}: the text is not UTF-8 (byte "
+                f"0x{head[error.start]:02x}); convert the file to UTF-8 first"
+            ) from None
 
     def check(self, schema: Schema) -> None:
         """See `Source`."""
@@ -269,6 +305,22 @@ def _dynamic(rows: pa.RecordBatch) -> pa.Array:
 def _original(rows: pa.RecordBatch, place: int) -> Any:
     row = rows.slice(place, 1).to_pylist()[0]
     return {k: None if v is None else v.decode(errors="replace") for k, v in row.items()}
+
+
+def _decoded(cells: Sequence[str | None]) -> list[Any]:
+    """Cells as the JSON that they are, None where they are none."""
+    values: list[Any] = []
+    for cell in cells:
+        try:
+            values.append(None if cell is None else msgspec.json.decode(cell))
+        except (msgspec.DecodeError, RecursionError):
+            values.append(None)
+    return values
+
+
+def _whole(cells: Sequence[str | None]) -> list[int | None]:
+    """Cells as the whole numbers that they are, None where they are none."""
+    return [int(c) if c is not None and _WHOLE.fullmatch(c) else None for c in cells]
 
 
 def _guessed(column: pa.Array) -> pa.Array:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.ingesting import rows_of, write
@@ -52,7 +53,8 @@ def test_rows_stand_and_it_says_so(
     words = ("rows.csv", "--collection", "said", "--uri", door.uri, *MADE)
     assert typed(monkeypatch, *words) == 0
     told = capsys.readouterr()
-    assert told.out.startswith("10 rows of rows.csv stand in 'said'\n10 rows, 0.0 MB in ")
+    assert told.out.startswith("10 rows of rows.csv stand in 'said'\n10 rows, ")
+    assert " kB in " in told.out and "kB/s" in told.out
     assert told.err == ""
     assert (here / "rows.csv.into-said.journal").is_file()
     assert typed(monkeypatch, *words) == 0
@@ -83,7 +85,7 @@ def test_a_row_that_does_not_fit_is_status_1_or_set_aside(
     assert told.startswith("headrace: rows.jsonl, row 2, column 'id': the primary key is missing; ")
     assert typed(monkeypatch, *words, "--skip-bad", "bad.jsonl") == 0
     out = capsys.readouterr().out
-    assert out.startswith("3 rows of rows.jsonl (2 of them set aside in bad.jsonl) stand in 'bad'")
+    assert out.startswith("1 rows of rows.jsonl (2 more are set aside in bad.jsonl) stand in 'bad'")
     assert len((here / "bad.jsonl").read_text().splitlines()) == 2
 
 
@@ -175,3 +177,62 @@ def test_a_journal_of_a_dropped_collection_makes_no_new_one(
     assert "is about a collection 'gone' that is not there any more" in capsys.readouterr().err
     assert typed(monkeypatch, *words) == 2
     assert "collection 'gone' does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bad", "column"),
+    [
+        ({"v": [1.5]}, "v"),
+        ({"v": "text"}, "v"),
+        ({"v": None}, "v"),
+        ({"id": 2**64}, "id"),
+        ({"id": "x"}, "id"),
+    ],
+)
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_one_bad_row_among_the_first_is_named_or_set_aside(
+    door: OpenDoor,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bad: dict[str, Any],
+    column: str,
+    form: str,
+) -> None:
+    rows = [{"id": n, "v": [0.5, n], **(bad if n == 2 else {})} for n in range(1, 6)]
+    lines = [json.dumps(row) for row in rows]
+    if form == "csv":
+        cells = [
+            (r["id"], r["v"] if type(r["v"]) is not list else json.dumps(r["v"])) for r in rows
+        ]
+        lines = ["id,v", *(f'{i},"{v}"' if v is not None else f"{i}," for i, v in cells)]
+    (here / f"rows.{form}").write_text("\n".join(lines))
+    name = f"few_{form}_{column}_{abs(hash(str(bad)))}"
+    words = (f"rows.{form}", "--collection", name, "--uri", door.uri, *MADE)
+    assert typed(monkeypatch, *words) == 1
+    assert f"rows.{form}, row 2, column '{column}': " in capsys.readouterr().err
+    assert typed(monkeypatch, *words, "--skip-bad", "bad.jsonl") == 0
+    assert capsys.readouterr().out.startswith(f"4 rows of rows.{form} (1 more are set aside in")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"id,t,v\n", "rows.csv has no rows to make a collection from"),
+        (
+            b'id,t,v\n1,a,"[1.5,2]"\n2,caf\xe9,"[1.5,2]"\n',
+            "rows.csv, line 3: the text is not UTF-8",
+        ),
+    ],
+)
+def test_a_csv_that_makes_no_collection_says_why(
+    door: OpenDoor,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: bytes,
+    said: str,
+) -> None:
+    (here / "rows.csv").write_bytes(text)
+    assert typed(monkeypatch, "rows.csv", "--collection", "no", "--uri", door.uri, *MADE) == 2
+    assert said in capsys.readouterr().err

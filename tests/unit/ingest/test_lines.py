@@ -60,7 +60,7 @@ def test_rows_that_are_wrong_are_known_by_line_and_column() -> None:
     found = {place: (f.column, f.reason) for place, f in piece.faults.items() if place != 2}
     assert sorted(found) == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
     assert found[1][1].startswith("the line is no JSON object: ")
-    assert found[3] == ("id", "Expected int | null, got str")
+    assert found[3] == ("id", "a text stands where a whole number belongs")
     assert found[4] == ("v", "a vector of dim 1, but the field has dim 2")
     assert found[5] == ("id", "the primary key is missing")
     assert found[6] == ("x", "the collection has no such field")
