@@ -141,8 +141,13 @@ class LineSource:
                 blank.add(place)
             else:
                 try:
-                    row = _ROW.decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    found_row = _ROW.decode(line)
+                    if not line.isascii():
+                        line.decode()  # values that are passed on raw were not looked at
+                    row = found_row
+                except UnicodeDecodeError:
+                    faults[place] = Fault("", "the line is not UTF-8")
+                except (msgspec.DecodeError, RecursionError) as error:
                     faults[place] = Fault("", f"the line is no JSON object: {error}")
             rows.append(row)
         for place in blank:

@@ -129,3 +129,10 @@ def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     source = source_of(b'{"id":1,"v":[1,2]}\n{"id":' + b"1" * 300)
     with pytest.raises(Invalid, match="row 2: a line of more than"):
         list(source.read(Schema(fields=(KEY, VECTOR)), 0))
+
+
+def test_a_line_that_is_not_utf8_is_a_row_that_does_not_fit() -> None:
+    text = '{"id":1,"v":[1,2],"x":"é"}\n'.encode() + b'{"id":2,"v":[1,2],"x":"\xff"}\n'
+    (piece,) = source_of(text).read(Schema(fields=(KEY, VECTOR, META)), 0)
+    assert {p: f.reason for p, f in piece.faults.items()} == {1: "the line is not UTF-8"}
+    assert piece.columns["$meta"].to_pylist() == ['{"x":"é"}', "{}"]
