@@ -302,6 +302,7 @@ CASES: Mapping[Refusal, Callable[[Ground], object]] = {
     ),
     # values of rows
     Refusal.NOT_FINITE: lambda g: g.insert(v=[float("nan")] * 4),
+    Refusal.FLOAT_LARGE: lambda g: g.insert(v=[1e300] * 4),
     Refusal.OUT_OF_RANGE: lambda g: g.rich(i8=300),
     Refusal.TOO_LONG: lambda g: g.rich(t="123456789"),
     Refusal.TOO_MANY: lambda g: g.rich(a=[1, 2, 3]),

@@ -279,6 +279,11 @@ class Refusal(Enum):
     NOT_FINITE = Sentence(
         1100, "field {name!r}, row {row}: NaN and infinity can not be stored: send finite numbers"
     )
+    FLOAT_LARGE = Sentence(
+        1100,
+        "field {name!r}, row {row}: a value that is not finite, or too large for FLOAT: send "
+        "numbers up to 3.4e38",
+    )
     OUT_OF_RANGE = Sentence(
         1100, "field {name!r}, row {row}: {got} does not fit {type}: send a smaller number"
     )

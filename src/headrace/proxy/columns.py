@@ -16,17 +16,20 @@ from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Field
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message, schema_pb
-from headrace.proxy.vector_columns import read_bytes, read_floats, read_sparse
+from headrace.proxy.vector_columns import not_finite, read_bytes, read_floats, read_sparse
 
 # From the place of a value among all to the number of its row.
 RowOf: TypeAlias = Callable[[int], int]
+Places: TypeAlias = npt.NDArray[np.intp]
 ReadScalars: TypeAlias = Callable[[Field, Any, RowOf], pa.Array]
+ReadVectors: TypeAlias = Callable[[Field, Message, int], pa.Array]
 JSON_DEPTH_MAX = 128  # what the strictest of the common parsers take
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OPENING, _CLOSING = (np.frombuffer(marks, np.uint8) for marks in (b"[{", b"]}"))
@@ -38,18 +41,20 @@ _VALUES = msgspec.json.Decoder(msgspec.Raw)
 class Column:
     """How a served type travels: `group` (scalars or vectors) and `member` of the oneof in it.
 
-    `read` gets the field, the group and the number of rows.
+    `read` gets the field, the group, the number of rows, and which rows have a value.
     """
 
     group: str
     member: str
-    read: Callable[[Field, Message, int], pa.Array]
+    read: Callable[[Field, Message, int, Places | None], pa.Array]
 
 
-def read_values(field: Field, data: Message, rows: int) -> pa.Array:
+def read_values(field: Field, data: Message, rows: int, present: Places | None) -> pa.Array:
     """The values that `data` brings for `field`, as many as it brings; `Invalid` if one is wrong.
 
     `rows` is how many they should be, for messages about vectors, whose number is not theirs.
+    `present` are the rows that have a value, rising, where some have none: by these the rows of
+    values that come alone are told.
     """
     column = COLUMNS[field.type]
     if data.type not in (0, int(field.type)):
@@ -59,7 +64,7 @@ def read_values(field: Field, data: Message, rows: int) -> pa.Array:
     member = group.WhichOneof("data")
     if which is not None and (which != column.group or member not in (None, column.member)):
         _refuse_type(field, member or which)
-    return column.read(field, group, rows)
+    return column.read(field, group, rows, present)
 
 
 def _type_of(code: int) -> str:
@@ -70,18 +75,21 @@ def _refuse_type(field: Field, got: str) -> None:
     raise Refusal.COLUMN_TYPE(at=field.name, name=field.name, wanted=field.type.name, got=got)
 
 
-def _same(place: int) -> int:
-    return place
+def _rows_of(count: int, present: Places | None) -> RowOf:
+    """How `count` values lie in the rows: alone, or with a filler for each row that has none."""
+    if present is None or count != len(present):
+        return lambda place: place
+    return lambda place: int(present[place])
 
 
-def _read_bools(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
+def _read_bools(field: Field, values: Any, row_of: RowOf) -> pa.Array:
     return pa.array(np.asarray(values, dtype=np.bool_))
 
 
 def _read_integers(kind: "np.dtype[Any]") -> ReadScalars:
     limits = np.iinfo(kind)
 
-    def read(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
+    def read(field: Field, values: Any, row_of: RowOf) -> pa.Array:
         numbers = np.asarray(values)
         if len(numbers) == 0:
             return pa.array(np.zeros(0, kind))
@@ -100,18 +108,18 @@ def _read_integers(kind: "np.dtype[Any]") -> ReadScalars:
 
 
 def _read_floats(kind: "np.dtype[Any]") -> ReadScalars:
-    def read(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
+    def read(field: Field, values: Any, row_of: RowOf) -> pa.Array:
         numbers = np.asarray(values, dtype=kind)
         finite = np.isfinite(numbers)
         if not finite.all():
-            row = row_of(int(np.argmin(finite)))
-            raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row)
+            place = int(np.argmin(finite))
+            raise not_finite(field, row_of(place), numbers[place])
         return pa.array(numbers)
 
     return read
 
 
-def _read_texts(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
+def _read_texts(field: Field, values: Any, row_of: RowOf) -> pa.Array:
     # The protobuf parser has checked the UTF-8 already.
     texts = pa.array(values[:], pa.string())
     sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False)
@@ -127,9 +135,10 @@ def _read_texts(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
     return texts
 
 
-def _read_arrays(field: Field, group: Message, rows: int) -> pa.Array:
+def _read_arrays(field: Field, group: Message, rows: int, present: Places | None) -> pa.Array:
     """Arrays: the elements of all rows are read as one column of the elements' type."""
     array = group.array_data
+    row_of = _rows_of(len(array.data), present)
     member, read = _SCALARS[field.element_type]
     if array.element_type not in (0, int(field.element_type)):
         _refuse_elements(field, _type_of(array.element_type))
@@ -145,12 +154,16 @@ def _read_arrays(field: Field, group: Message, rows: int) -> pa.Array:
     ends = np.array(ends_of_rows, np.int64)
     lengths = np.diff(ends, prepend=0)
     if len(lengths) and lengths.max() > field.max_capacity:
-        row = int(np.argmax(lengths > field.max_capacity))
+        place = int(np.argmax(lengths > field.max_capacity))
         raise Refusal.TOO_MANY(
-            at=field.name, name=field.name, row=row, got=int(lengths[row]), most=field.max_capacity
+            at=field.name,
+            name=field.name,
+            row=row_of(place),
+            got=int(lengths[place]),
+            most=field.max_capacity,
         )
     element = replace(field, type=field.element_type)
-    values = read(element, joined, lambda place: int(np.searchsorted(ends, place, side="right")))
+    values = read(element, joined, lambda n: row_of(int(np.searchsorted(ends, n, side="right"))))
     offsets = pa.array(np.concatenate(([0], ends)).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, values)
 
@@ -160,17 +173,17 @@ def _refuse_elements(field: Field, got: str) -> None:
     raise Refusal.COLUMN_TYPE(at=field.name, name=field.name, wanted=wanted, got=f"of {got}")
 
 
-def _read_json(field: Field, values: Any, row_of: RowOf = _same) -> pa.Array:
+def _read_json(field: Field, values: Any, row_of: RowOf) -> pa.Array:
     rows: list[bytes] = values[:]
-    _check_json(field, rows, _VALUES)
-    return _json_texts(field, rows)
+    _check_json(field, rows, _VALUES, row_of)
+    return _json_texts(field, rows, row_of)
 
 
-def _json_texts(field: Field, rows: list[bytes]) -> pa.Array:
+def _json_texts(field: Field, rows: list[bytes], row_of: RowOf) -> pa.Array:
     try:
         return pa.array(rows, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
-        row = next(n for n, text in enumerate(rows) if not _is_utf8(text))
+        row = row_of(next(n for n, text in enumerate(rows) if not _is_utf8(text)))
         raise Refusal.NOT_UTF8(at=field.name, name=field.name, row=row) from None
 
 
@@ -182,12 +195,14 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _check_json(field: Field, rows: list[bytes], decoder: "msgspec.json.Decoder[Any]") -> list[Any]:
+def _check_json(
+    field: Field, rows: list[bytes], decoder: "msgspec.json.Decoder[Any]", row_of: RowOf
+) -> list[Any]:
     """Every row decoded; `Invalid` naming the first that is not JSON of the decoder's type.
 
     One call for all rows where each is on one line, which is how clients send them.
     """
-    _check_depth(field, rows)
+    _check_depth(field, rows, row_of)
     joined = b"\n".join(rows)
     if joined.count(b"\n") == len(rows) - 1:
         try:
@@ -197,51 +212,67 @@ def _check_json(field: Field, rows: list[bytes], decoder: "msgspec.json.Decoder[
         if len(decoded) == len(rows):
             return decoded
     found = []
-    for row, text in enumerate(rows):
+    for place, text in enumerate(rows):
         try:
             found.append(decoder.decode(text))
         except msgspec.ValidationError:
-            raise Refusal.DYNAMIC_NOT_OBJECT(at=field.name, row=row) from None
+            raise Refusal.DYNAMIC_NOT_OBJECT(at=field.name, row=row_of(place)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal.NOT_JSON(
-                at=field.name, name=field.name, row=row, reason=str(error)
+                at=field.name, name=field.name, row=row_of(place), reason=str(error)
             ) from None
     return found
 
 
-def _check_depth(field: Field, rows: list[bytes]) -> None:
+def _check_depth(field: Field, rows: list[bytes], row_of: RowOf) -> None:
     """Parsers of JSON give up at some depth, in Python at one that depends on who calls."""
-    for row, text in enumerate(rows):
+    for place, text in enumerate(rows):
         if text.count(b"[") + text.count(b"{") <= JSON_DEPTH_MAX:
             continue
         marks = np.frombuffer(_JSON_TEXT.sub(b"", text), np.uint8)
         opened = np.isin(marks, _OPENING).astype(np.int64)
         depth = int(np.cumsum(opened - np.isin(marks, _CLOSING)).max(initial=0))
         if depth > JSON_DEPTH_MAX:
-            most = JSON_DEPTH_MAX
-            raise Refusal.JSON_DEEP(at=field.name, name=field.name, row=row, got=depth, most=most)
+            raise Refusal.JSON_DEEP(
+                at=field.name,
+                name=field.name,
+                row=row_of(place),
+                got=depth,
+                most=JSON_DEPTH_MAX,
+            )
 
 
-def read_dynamic(field: Field, data: Message, fixed: frozenset[str]) -> pa.Array:
-    """The dynamic column: JSON objects none of whose keys is in `fixed`."""
+def read_dynamic(
+    field: Field, data: Message, fixed: frozenset[str], present: Places | None
+) -> pa.Array:
+    """The dynamic column: JSON objects none of whose keys is in `fixed`; `present` as above."""
     if data.type not in (0, int(DataType.JSON)) or data.WhichOneof("field") not in (
         None,
         "scalars",
     ):
         _refuse_type(field, _type_of(data.type))
     rows: list[bytes] = data.scalars.json_data.data[:]
-    for row, decoded in enumerate(_check_json(field, rows, _OBJECTS)):
+    row_of = _rows_of(len(rows), present)
+    for place, decoded in enumerate(_check_json(field, rows, _OBJECTS, row_of)):
         if not fixed.isdisjoint(decoded):
             key = min(fixed.intersection(decoded))
-            raise Refusal.DYNAMIC_NAME(at=DYNAMIC_FIELD, row=row, key=key)
-    return _json_texts(field, rows)
+            raise Refusal.DYNAMIC_NAME(at=DYNAMIC_FIELD, row=row_of(place), key=key)
+    return _json_texts(field, rows, row_of)
 
 
 def _scalar(member: str, read: ReadScalars) -> Column:
-    def read_group(field: Field, group: Message, rows: int) -> pa.Array:
-        return read(field, getattr(group, member).data, _same)
+    def read_group(field: Field, group: Message, rows: int, present: Places | None) -> pa.Array:
+        values = getattr(group, member).data
+        return read(field, values, _rows_of(len(values), present))
 
     return Column("scalars", member, read_group)
+
+
+def _vector(member: str, read: ReadVectors) -> Column:
+    def read_group(field: Field, group: Message, rows: int, present: Places | None) -> pa.Array:
+        return read(field, group, rows)  # every row has one
+
+    return Column("vectors", member, read_group)
 
 
 _SCALARS: Mapping[DataType, tuple[str, ReadScalars]] = {
@@ -258,10 +289,10 @@ _SCALARS: Mapping[DataType, tuple[str, ReadScalars]] = {
 COLUMNS: Mapping[DataType, Column] = {
     **{kind: _scalar(member, read) for kind, (member, read) in _SCALARS.items()},
     DataType.ARRAY: Column("scalars", "array_data", _read_arrays),
-    DataType.BINARY_VECTOR: Column("vectors", "binary_vector", read_bytes),
-    DataType.FLOAT_VECTOR: Column("vectors", "float_vector", read_floats),
-    DataType.FLOAT16_VECTOR: Column("vectors", "float16_vector", read_bytes),
-    DataType.BFLOAT16_VECTOR: Column("vectors", "bfloat16_vector", read_bytes),
-    DataType.SPARSE_FLOAT_VECTOR: Column("vectors", "sparse_float_vector", read_sparse),
-    DataType.INT8_VECTOR: Column("vectors", "int8_vector", read_bytes),
+    DataType.BINARY_VECTOR: _vector("binary_vector", read_bytes),
+    DataType.FLOAT_VECTOR: _vector("float_vector", read_floats),
+    DataType.FLOAT16_VECTOR: _vector("float16_vector", read_bytes),
+    DataType.BFLOAT16_VECTOR: _vector("bfloat16_vector", read_bytes),
+    DataType.SPARSE_FLOAT_VECTOR: _vector("sparse_float_vector", read_sparse),
+    DataType.INT8_VECTOR: _vector("int8_vector", read_bytes),
 }

@@ -91,12 +91,13 @@ def _fill_absent(field: Field, rows: int) -> pa.Array:
 
 def _read(schema: Schema, field: Field, data: Message, rows: int) -> pa.Array:
     valid = _valid(field, data, rows)
-    here = rows if valid is None else int(np.count_nonzero(valid))
+    present = None if valid is None else np.flatnonzero(valid)
+    here = rows if present is None else len(present)
     if field.dynamic:
         fixed = frozenset(f.name for f in schema.fields)
-        values = read_dynamic(field, data, fixed)
+        values = read_dynamic(field, data, fixed, present)
     else:
-        values = read_values(field, data, here)
+        values = read_values(field, data, here, present)
     if valid is None or here == rows:
         return _counted(field, values, rows, 0)
     if len(values) == rows:

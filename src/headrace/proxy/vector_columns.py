@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.binlog.columns import SPARSE_VECTOR, arrow_type
+from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message
@@ -29,7 +30,10 @@ def read_floats(field: Field, group: Message, rows: int) -> pa.Array:
     """Vectors of 32-bit floats; `Invalid` naming the first row with one that is not finite."""
     numbers = np.asarray(group.float_vector.data, dtype=np.float32)
     _check_length(field, group, len(numbers), rows, field.dim)
-    _check_finite(field, np.isfinite(numbers), field.dim)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        place = int(np.argmin(finite))
+        raise not_finite(field, place // field.dim, numbers[place])
     return pa.FixedSizeListArray.from_arrays(pa.array(numbers), field.dim)
 
 
@@ -89,7 +93,8 @@ def _check_pairs(
         return
     finite = np.isfinite(values)
     if not finite.all():
-        raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row_of(int(np.argmin(finite))))
+        pair = int(np.argmin(finite))
+        raise not_finite(field, row_of(pair), values[pair])
     large = indices > _INDEX_MAX
     if large.any():
         pair = int(np.argmax(large))
@@ -103,6 +108,14 @@ def _check_pairs(
         raise Refusal.SPARSE_ORDER(
             at=field.name, name=field.name, row=row_of(int(np.argmax(falls)))
         )
+
+
+def not_finite(field: Field, row: int, number: np.floating[Any]) -> Invalid:
+    """The error for a number of a column. Clients make infinity of what a 32-bit float can not
+    hold before they send it, so the two can not be told apart."""
+    narrow = number.dtype == np.float32 and np.isinf(number)
+    refusal = Refusal.FLOAT_LARGE if narrow else Refusal.NOT_FINITE
+    return refusal(at=field.name, name=field.name, row=row)
 
 
 def _check_length(field: Field, group: Message, got: float, rows: int, dim: int) -> None:

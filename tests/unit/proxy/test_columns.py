@@ -101,6 +101,27 @@ def test_a_wrong_array_is_refused_by_row(element: DataType, rows: Any, words: st
     assert words in refused(schema_of(element), request_of(element, rows))
 
 
+@pytest.mark.parametrize(
+    ("element", "bad", "words"),
+    [
+        (DataType.INT64, [1, 2, 3, 4], "4 elements are above its max_capacity"),
+        (DataType.INT8, [3, 128], "128 does not fit INT8"),
+        (DataType.INT16, [40_000], "40000 does not fit INT16"),
+        (DataType.FLOAT, [1.0, float("nan")], "NaN"),
+        (DataType.FLOAT, [1.0, 1e300], "a value that is not finite, or too large for FLOAT"),
+        (DataType.DOUBLE, [float("inf")], "NaN"),
+        (DataType.VARCHAR, ["b", "12345"], "5 bytes are above its max_length"),
+    ],
+)
+@pytest.mark.parametrize("compact", [True, False])
+def test_a_wrong_array_behind_nulls_is_refused_by_its_row(
+    element: DataType, bad: list[Any], words: str, compact: bool
+) -> None:
+    request = request_of(element, [bad] if compact else [[], [], bad], [False, False, True])
+    text = refused(schema_of(element, nullable=True), request)
+    assert f"field 'x', row 2: {words}" in text
+
+
 def test_elements_of_another_type_are_refused() -> None:
     request = request_of(DataType.INT64, [[1], [2], [3]])
     assert "an array of VARCHAR, not of INT64" in refused(schema_of(DataType.VARCHAR), request)

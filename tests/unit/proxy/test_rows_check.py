@@ -371,3 +371,64 @@ def test_a_varchar_key_is_measured_too() -> None:
     assert schema.key.type is DataType.VARCHAR
     request = insert_request("c", ["a", "b" * 65], dim=2)
     assert "field 'id', row 1: 65 bytes" in refused(schema, request)
+
+
+TOO_BAD: list[tuple[str, Any, str]] = [
+    ("Int8", 300, "300 does not fit INT8"),
+    ("Int16", 70_000, "70000 does not fit INT16"),
+    ("Float", float("inf"), "a value that is not finite, or too large for FLOAT"),
+    ("Float", float("nan"), "NaN and infinity"),
+    ("Double", float("inf"), "NaN and infinity"),
+    ("VarChar", "x" * 50, "50 bytes are above its max_length of 16"),
+    ("JSON", b"{", "not JSON"),
+    ("JSON", b'"\xff"', "the text is not UTF-8"),
+    ("JSON", b"[" * 129 + b"]" * 129, "its JSON is nested 129 deep"),
+]
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "Int8": {"int_data": 7},
+    "Int16": {"int_data": 7},
+    "Float": {"float_data": 1.5},
+    "Double": {"double_data": 0.1},
+    "VarChar": {"string_data": "none"},
+}
+SHAPES = [*((case, False) for case in TOO_BAD), *((c, True) for c in TOO_BAD if c[0] in DEFAULTS)]
+
+
+def test_every_type_that_can_be_wrong_has_a_case_of_its_row() -> None:
+    # Any number of the protocol fits the other integers, and a boolean is one or the other.
+    assert {kind for kind, _, _ in TOO_BAD} | {"Bool", "Int32", "Int64"} == set(MEMBERS)
+
+
+@pytest.mark.parametrize(("case", "default"), SHAPES)
+@pytest.mark.parametrize("compact", [True, False])
+def test_a_wrong_value_behind_nulls_is_refused_by_its_row(
+    case: tuple[str, Any, str], default: bool, compact: bool
+) -> None:
+    kind, bad, words = case
+    more: dict[str, Any] = {"nullable": True}
+    if default:
+        more = {"default_value": schema_pb.ValueField(**DEFAULTS[kind])}
+    filler = MEMBERS[kind][1][1]
+    request = request_of(5)
+    values = [filler, bad] if compact else [filler] * 4 + [bad]
+    add(request, kind, values, [True, False, False, False, True])
+    text = refused(schema_of(field_of(kind, **more)), request)
+    assert f"field 'x', row 4: {words}" in text
+
+
+def test_a_number_too_large_for_a_float_vector_is_not_called_nan() -> None:
+    request = request_of()
+    request.fields_data[1].vectors.float_vector.data[3] = 1e300  # protobuf makes infinity of it
+    text = refused(schema_of(), request)
+    assert "field 'v', row 1: a value that is not finite, or too large for FLOAT" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [(b"[1]", "must be an object"), (b'{"v": 1}', "'v' is a field"), (b"{", "not JSON")],
+)
+def test_a_wrong_dynamic_row_behind_others_is_refused_by_its_row(row: bytes, words: str) -> None:
+    request = request_of(4)
+    dynamic(request, b"{}", b"{}", b"{}", row)
+    text = refused(schema_of(dynamic=True), request)
+    assert "row 3" in text and words in text
