@@ -46,7 +46,7 @@ class Book:
 
     def insert(self, request: Message, answer: Message, *, upsert: bool) -> None:
         """An acknowledged Insert or Upsert."""
-        made, partition = _ids(answer), request.partition_name or DEFAULT_PARTITION
+        partition = request.partition_name or DEFAULT_PARTITION
         columns = [self._column(request, item) for item in self.known.schema.fields]
         if self.known.schema.enable_dynamic_field:
             columns.append(_dynamic(request))
@@ -55,12 +55,12 @@ class Book:
         if upsert:
             # By a partition key the older row may be in any partition.
             self._remove(given, partition if self.known.partitions else "")
-        columns[place] = made
-        rows = list(zip(*columns, strict=True))
         last = {key: number for number, key in enumerate(given)} if upsert else {}
-        for number, row in enumerate(rows):
-            if not upsert or last[given[number]] == number:
-                self.rows.setdefault(row[place], []).append((partition, row))
+        stand = [n for n, key in enumerate(given) if not upsert or last[key] == n]
+        columns = [[column[n] for n in stand] for column in columns]
+        columns[place] = _ids(answer)  # of the rows that stand
+        for row in zip(*columns, strict=True):
+            self.rows.setdefault(row[place], []).append((partition, row))
 
     def delete(self, request: Message) -> None:
         """An acknowledged Delete: in one partition, or in all."""

@@ -34,8 +34,8 @@ class Plan:
     `partition_ids` are those of the parts' partitions, in their order. `keys` are the keys of all
     rows, made ones included (of a delete: the keys to delete). `replaced` are the keys whose older
     rows go, in `replaced_in`, a partition or all; None in an insert. `columns` are those of the
-    rows, none in a delete. `stands_for`, where keys are made and the client repeated one that it
-    replaces: for every row the place of the one that is stored of its key.
+    rows, none in a delete. `kept`, where an upsert repeats a key: the places of the rows that are
+    stored, rising.
     """
 
     record: CollectionRecord
@@ -45,7 +45,7 @@ class Plan:
     replaced: pa.Array | None
     replaced_in: PartitionId
     columns: Sequence[pa.Array]
-    stands_for: Places | None = None
+    kept: Places | None = None
 
     def append_request(
         self, part: PartRows, identity: Identity, entry_bytes_max: int
@@ -154,21 +154,7 @@ async def plan_rows(
     )
     columns = [keys if column is None else column for column in rows.columns]
     replaced = rows.keys if upsert else None
-    stands_for = None
-    if automatic is not None and kept is not None and rows.keys is not None:
-        stands_for = _last_of_key(rows.keys)
-    return Plan(record, partition_ids, parts, keys, replaced, replaced_in, columns, stands_for)
-
-
-def _last_of_key(keys: pa.Array) -> Places:
-    """For every row the place of the last one that has its key."""
-    encoded = keys.dictionary_encode()
-    places = encoded.indices.to_numpy()
-    last = np.empty(len(encoded.dictionary), np.int64)
-    # Of repeated places in an assignment numpy keeps the last.
-    last[places] = np.arange(len(keys))
-    found: Places = last[places]
-    return found
+    return Plan(record, partition_ids, parts, keys, replaced, replaced_in, columns, kept)
 
 
 def _partition_of_row(record: CollectionRecord, rows: CheckedRows) -> Shards | None:

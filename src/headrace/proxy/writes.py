@@ -74,10 +74,10 @@ class Writes:
         return answer
 
     async def upsert(self, request: Message, call: Call) -> Message:
-        """Milvus's Upsert: of a key that the request repeats, the last row wins."""
-        plan, answer = await self._write_rows(request, call, upsert=True)
-        kept = sum(len(plan.keys) if p.places is None else len(p.places) for p in plan.parts)
-        answer.upsert_cnt = answer.insert_cnt = answer.delete_cnt = kept
+        """Milvus's Upsert: of a key that the request repeats, the last row wins, and only that one
+        is counted and answered."""
+        _, answer = await self._write_rows(request, call, upsert=True)
+        answer.upsert_cnt = answer.insert_cnt = answer.delete_cnt = len(answer.succ_index)
         return answer
 
     async def delete(self, request: Message, call: Call) -> Message:
@@ -117,8 +117,8 @@ class Writes:
         answer = pb.MutationResult(acknowledged=True)
         answer.timestamp = max(r.timestamp for r in responses)
         keys = _stored_keys(plan, responses)
-        if plan.stands_for is not None:
-            keys = keys.take(pa.array(plan.stands_for))
+        if plan.kept is not None:
+            keys = keys.take(pa.array(plan.kept))
         if pa.types.is_int64(keys.type):
             answer.IDs.int_id.data.extend(keys.to_numpy())
         else:

@@ -117,7 +117,8 @@ async def test_an_upsert_hides_and_writes_in_one_entry_and_the_last_row_wins() -
         answer = await world.call("Upsert", request)
         assert answer.status.code == 0
         assert answer.upsert_cnt == 3
-        assert list(answer.IDs.int_id.data) == [7, 8, 7, 9, 7]
+        assert list(answer.IDs.int_id.data) == [8, 9, 7]
+        assert list(answer.succ_index) == [0, 1, 2]
         rows = world.sequencer.rows(record.id)
         assert sorted((r["id"], r["v"][0]) for r in rows) == [(7, 4.0), (8, 1.0), (9, 3.0)]
         assert sorted(world.sequencer.deleted(record.id)) == [7, 8, 9]
@@ -433,7 +434,7 @@ async def test_a_key_used_for_another_request_is_refused() -> None:
 
 
 @pytest.mark.parametrize("key", [{}, {"idempotency_key": "once"}])
-async def test_rows_that_an_upsert_leaves_out_have_the_made_key_of_the_one_that_stands(
+async def test_an_upsert_into_automatic_keys_answers_the_keys_of_the_rows_that_stand(
     key: dict[str, str],
 ) -> None:
     async with ProxyWorld() as world:
@@ -442,8 +443,7 @@ async def test_rows_that_an_upsert_leaves_out_have_the_made_key_of_the_one_that_
         answers = [await world.call("Upsert", request, **key) for _ in range(2)]
         made = [list(a.IDs.int_id.data) for a in answers]
         for ids in made:
-            assert ids[0] == ids[2] == ids[4]
-            assert len(set(ids)) == 3
+            assert len(ids) == len(set(ids)) == 3
         stored = {row["id"] for row in world.sequencer.rows(record.id)}
         assert stored == {i for ids in made for i in ids}
         assert (made[0] == made[1]) is bool(key)
