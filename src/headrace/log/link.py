@@ -55,11 +55,6 @@ class Link:
         self._wire = Wire(self._got_info, self._got_delivery, self._was_lost)
         self._watch: asyncio.Task[None] | None = None
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection is gone."""
-        return self._lost.is_set()
-
     async def lost(self) -> str:
         """Return the reason when the connection is gone."""
         await self._lost.wait()

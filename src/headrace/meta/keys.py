@@ -97,11 +97,6 @@ class Keys:
         """The history of a collection."""
         return f"{self.root}/ddl/{collection_id}/"
 
-    @property
-    def ddls_prefix(self) -> str:
-        """The history of all collections."""
-        return f"{self.root}/ddl/"
-
     def name(self, name: str) -> str:
         """Decimal text of the collection's id."""
         return f"{self.root}/name/{name}"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from headrace.model.channel import PChannel
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.model.ids import ServerId
-from headrace.model.timestamp import Timestamp
 from headrace.rpc.api import Peers
 from headrace.rpc.messages import GrantRequest, GrantResponse
 from headrace.runtime.host import Clock
@@ -45,7 +44,6 @@ class GrantDesk:
         self._server_id = server_id
         self._askers: list[_Asker] = []
         self._wake = asyncio.Event()
-        self.newest: Timestamp = 0  # that was granted to this process
 
     async def ask(self, pchannel: PChannel) -> GrantResponse:
         """The answer of a call that begins after this; `pchannel` is in it if it is for it.
@@ -71,7 +69,6 @@ class GrantDesk:
                     if not asker.answer.done():
                         asker.answer.set_exception(error)
             else:
-                self.newest = max(self.newest, response.first + response.count - 1)
                 for asker in askers:
                     if not asker.answer.done():
                         asker.answer.set_result(response)

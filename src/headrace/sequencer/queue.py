@@ -105,11 +105,6 @@ class Queue:
         """The ready parts in order. Change nothing while iterating."""
         return iter(self._ready.values())
 
-    @property
-    def any_ready(self) -> bool:
-        """Whether something could be appended."""
-        return bool(self._ready)
-
     def fly(self, parts: Iterable[Part]) -> None:
         """They are on their way."""
         for part in parts:

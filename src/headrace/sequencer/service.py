@@ -17,7 +17,6 @@ from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import Corrupt, Fenced, HeadraceError, Unavailable
 from headrace.model.ids import Revision, ServerId
-from headrace.model.timestamp import Timestamp
 from headrace.rpc.api import Handler, Peers
 from headrace.rpc.messages import (
     AppendDdlRequest,
@@ -135,11 +134,6 @@ class Sequencers:
         """Whether this process takes requests for the pchannel now."""
         machine = self._machines.get(pchannel)
         return machine is not None and machine.is_open
-
-    @property
-    def newest_timestamp(self) -> Timestamp:
-        """The newest granted timestamp that this process knows of by its sequencers."""
-        return max([self._desk.newest, *(m.timestamp for m in self._machines.values())])
 
     def status(self) -> list[dict[str, Any]]:
         """Every pchannel that this process sequences or has sequenced, for `headrace inspect`."""

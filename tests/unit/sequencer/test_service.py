@@ -72,7 +72,6 @@ async def test_a_wished_process_sequences_and_rows_stand_when_they_are_acknowled
     start, rows = world.entries()
     assert isinstance(start, TermStart) and start.server_id == 1
     assert isinstance(rows, Rows) and rows.timestamp == answer.timestamp
-    assert proxy.newest_timestamp >= answer.timestamp
 
 
 async def test_a_repeat_gets_the_keys_of_the_first(world: World) -> None:
