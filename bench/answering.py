@@ -15,8 +15,8 @@ import grpc.aio
 from bench.client import DIM
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import compose
+from headrace.proxy.collections.schema_check import schema_message
 from headrace.proxy.milvus import SERVICE, pb
-from headrace.proxy.schema_check import schema_message
 from headrace.runtime.host import real_host
 
 SCHEMA = Schema(

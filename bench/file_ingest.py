@@ -22,12 +22,12 @@ from bench.client import DIM, body_bytes
 from bench.figures import MB, Figure, Say
 from bench.machine import Meter
 from headrace.ingest.batches import Batches, Limits
-from headrace.ingest.journal import Journal
+from headrace.ingest.client.wire import insert_request
 from headrace.ingest.options import Options
-from headrace.ingest.parquet import ParquetSource
+from headrace.ingest.resume.journal import Journal
 from headrace.ingest.run import Ingest, Watcher
-from headrace.ingest.source import Source
-from headrace.ingest.wire import insert_request
+from headrace.ingest.sources.parquet import ParquetSource
+from headrace.ingest.sources.source import Source
 from headrace.runtime.host import real_host
 
 GROUP_ROWS = 10_000

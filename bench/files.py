@@ -26,11 +26,11 @@ import pyarrow as pa
 
 import headrace.reader
 from bench.figures import file_system_of
-from headrace.binlog import insert_log, paths, snapshot_list
+from headrace.binlog import insert_log, manifest, paths
 from headrace.binlog.body import decode_rows, encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.binlog.insert_log import RowsChunk
-from headrace.binlog.snapshot_list import ListedSegment, NameList, SnapshotList
+from headrace.binlog.manifest import ListedSegment, NameList, SnapshotList
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.segment import SegmentState
 from headrace.objects.disk import Disk
@@ -175,8 +175,8 @@ def store(disk: Disk, schema: Schema, chunks: list[RowsChunk]) -> None:
         segments=(segment,),
     )
     names = NameList(revision=1, names={"bench": COLLECTION})
-    disk.put(paths.snapshot_key(COLLECTION, 1), [snapshot_list.encode(listed)])
-    disk.put(paths.names_key(1), [snapshot_list.encode(names)])
+    disk.put(paths.snapshot_key(COLLECTION, 1), [manifest.encode(listed)])
+    disk.put(paths.names_key(1), [manifest.encode(names)])
 
 
 def cpu_s() -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log.nats import NatsLog
 from headrace.log.settings import NatsSettings
 from headrace.runtime.host import real_host

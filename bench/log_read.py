@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench.log_append import LogFigures, Meter, fill, open_log
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log.nats import NatsLog
 
 

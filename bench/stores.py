@@ -19,7 +19,7 @@ from bench.client import ROWS, Client, body_bytes, encoded_inserts, repeated
 from bench.figures import MB, Figure, Say
 from bench.fresh import cluster, pids
 from bench.machine import Meter, WarmPages
-from headrace.app.s3_server import S3Server
+from headrace.app.servers.s3 import S3Server
 
 DISTINCT = 16  # encoded requests; sent again and again
 WARMING = 8  # requests before anything is measured

@@ -22,11 +22,11 @@ from headrace.model.entry import Body
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.schema import Schema
 from headrace.objects.disk import Disk
-from headrace.proxy.identity import Identity
 from headrace.proxy.milvus import parse, pb
-from headrace.proxy.plan import plan_rows
-from headrace.proxy.rows_check import check_rows
 from headrace.proxy.settings import ProxySettings
+from headrace.proxy.write.identity import Identity
+from headrace.proxy.write.plan import plan_rows
+from headrace.proxy.write.rows_check import check_rows
 
 FILE_BYTES = 32 * MB  # of one file, about
 REQUEST_BYTES = 3 * MB  # of one request, about

@@ -23,15 +23,15 @@ import pyarrow.parquet as pq
 
 from bench.figures import MB, Figure, Say
 from bench.files import cpu_s
-from headrace.binlog import sparse_pages, vector_pages
 from headrace.binlog.columns import OWN_FIELDS, arrow_schema, arrow_type
 from headrace.binlog.insert_log import file_table, write_by_arrow
-from headrace.binlog.layouts import LAYOUTS
-from headrace.binlog.page_cursor import places_of
-from headrace.binlog.sparse_pages import MEMBERS
-from headrace.binlog.sparse_reader import SparseReader
-from headrace.binlog.spliced_file import parts_of
-from headrace.binlog.vector_reader import VectorReader
+from headrace.binlog.parquet import sparse_pages, vector_pages
+from headrace.binlog.parquet.page_cursor import places_of
+from headrace.binlog.parquet.sparse_pages import MEMBERS
+from headrace.binlog.parquet.sparse_reader import SparseReader
+from headrace.binlog.parquet.spliced_file import parts_of
+from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_reader import VectorReader
 from headrace.model.entry import Body
 from headrace.model.schema import DataType, Field, Schema
 

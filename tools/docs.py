@@ -19,12 +19,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from headrace.masterservice.collections import STATE_LINE
+from headrace.masterservice.collections.records import STATE_LINE
 from headrace.model.invariants import INVARIANTS
 from headrace.model.refusals import Refusal
 from headrace.model.segment import LINE
+from headrace.proxy.door.unserved import INSTEAD
 from headrace.proxy.errors import Ending
-from headrace.proxy.unserved import INSTEAD
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Made from the code by tools/docs.py: change that and run `make docs`. -->"

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 from support.nats import open_log
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log import monitor
 from headrace.log.api import Log, LogReader, Message
 from headrace.log.memory import MAX_MESSAGE_BYTES, MemoryLogServer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.servers import Etcd, etcd, etcd_server
 
-from headrace.app.etcd_server import EtcdServer
+from headrace.app.servers.etcd import EtcdServer
 from headrace.meta.api import (
     MAX_OPERATIONS,
     Compacted,

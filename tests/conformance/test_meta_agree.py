@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace.app.etcd_server import EtcdServer
+from headrace.app.servers.etcd import EtcdServer
 from headrace.meta.api import (
     Compacted,
     Compare,

@@ -15,14 +15,14 @@ from support.s3 import s3_bucket, s3_server, s3_trouble
 from support.s3_trouble import Trouble
 
 import headrace.reader
-from headrace.app.nats_server import free_port
-from headrace.app.s3_server import READER
+from headrace.app.servers.nats import free_port
+from headrace.app.servers.s3 import READER
 from headrace.model.errors import Conflict, Invalid, NotFound, Unavailable
 from headrace.objects import s3
 from headrace.objects.arrow_files import file_system
 from headrace.objects.s3 import S3Objects
 from headrace.objects.s3_access import S3Access, connect
-from headrace.reader import lines
+from headrace.reader import snippets
 from headrace.runtime.host import real_host
 
 __all__ = ["s3_bucket", "s3_server", "s3_trouble"]  # fixtures
@@ -247,7 +247,7 @@ def test_the_lines_for_other_tools_take_a_bucket_from_the_environment(
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     snapshot = headrace.reader.open(s3_bucket.uri, "docs")
     ids = snapshot.to_table(["id"])["id"].to_pylist()
-    for program in (lines.polars_program, lines.pyarrow_program):
+    for program in (snippets.polars_program, snippets.pyarrow_program):
         text = program(snapshot, s3_bucket.uri)
         assert access.secret_access_key not in text
         done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.servers import Etcd, etcd, etcd_server
 
-from headrace.app.etcd_server import EtcdServer
+from headrace.app.servers.etcd import EtcdServer
 from headrace.meta.api import MetaStore
 from headrace.meta.election import Election, Leadership
 from headrace.meta.etcd import EtcdMeta

@@ -17,8 +17,8 @@ from support.waiting import wait_until
 from support.writer import Writer, create
 
 import headrace.reader
-from headrace.app.nats_server import free_port
-from headrace.app.s3_server import READER, WRITER, S3Server
+from headrace.app.servers.nats import free_port
+from headrace.app.servers.s3 import READER, WRITER, S3Server
 
 __all__ = ["s3_bucket", "s3_server", "s3_trouble"]  # fixtures
 

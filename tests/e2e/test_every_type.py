@@ -20,9 +20,9 @@ from support.s3 import S3Bucket, s3_server
 from support.type_cases import NEWER, TABLE, Case, Client, all_cases, write_all
 from support.type_table import differences, key_of
 
-from headrace.app.s3_server import S3Server
-from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
+from headrace.app.servers.s3 import S3Server
 from headrace.reader.snapshot import Snapshot
+from headrace.reader.snippets import duckdb_sql, polars_program, pyarrow_program
 
 __all__ = ["s3_server"]  # a fixture
 

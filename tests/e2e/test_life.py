@@ -19,8 +19,8 @@ from support.waiting import wait_until
 from support.writer import Writer, create, rows_of
 
 import headrace.reader
-from headrace.app.nats_server import free_port
-from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
+from headrace.app.servers.nats import free_port
+from headrace.reader.snippets import duckdb_sql, polars_program, pyarrow_program
 
 NAME = "rows"
 SOME = 300

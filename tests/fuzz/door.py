@@ -15,7 +15,7 @@ from support.open_door import OpenDoor
 from fuzz.answers import Wrong, refusal_of
 from fuzz.batch import CASE_S, Case, base_schemas
 from fuzz.world import SETTINGS
-from headrace.proxy.frontdoor import RECEIVED_BYTES_FACTOR
+from headrace.proxy.door.frontdoor import RECEIVED_BYTES_FACTOR
 from headrace.proxy.milvus import SERVICE, pb
 
 TAKEN_BYTES = RECEIVED_BYTES_FACTOR * SETTINGS.proxy.request_bytes_max

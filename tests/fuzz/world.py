@@ -25,10 +25,10 @@ from headrace.dataservice.settings import DataServiceSettings
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import Role
 from headrace.objects.arrow_files import memory_file_system
+from headrace.proxy.call import Call
 from headrace.proxy.milvus import SERVICE, pb
 from headrace.proxy.service import Proxy
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.waiting import Call
 from headrace.reader import jsonl
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sim.cluster import Cluster, Process

@@ -16,14 +16,14 @@ from support.scripts import run, show
 
 from headrace.masterservice import effects as fx
 from headrace.masterservice import events as ev
-from headrace.masterservice.collections import create as make_collection
-from headrace.masterservice.ddl import Ddls, Standing
-from headrace.masterservice.ids import Ids
+from headrace.masterservice.allocation.ids import Ids
+from headrace.masterservice.allocation.timestamps import Timestamps
+from headrace.masterservice.collections.ddl import Ddls, Standing
+from headrace.masterservice.collections.names import Names
+from headrace.masterservice.collections.records import create as make_collection
 from headrace.masterservice.machine import MasterMachine, Parts
-from headrace.masterservice.names import Names
-from headrace.masterservice.sequencers import Sequencers
+from headrace.masterservice.sequencers.assignment import Sequencers
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.masterservice.timestamps import Timestamps
 from headrace.meta.records import CollectionRecord, SessionState
 from headrace.model import codec
 from headrace.model.channel import pchannel_of

@@ -12,10 +12,20 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from headrace.binlog import delta_log, insert_log, paths, snapshot_list
+from headrace.binlog import (
+    delta_log,
+    insert_log,
+    manifest,
+    paths,
+)
 from headrace.binlog.delta_log import DeletesChunk
 from headrace.binlog.insert_log import RowsChunk
-from headrace.binlog.snapshot_list import Bundle, ListedSegment, NameList, SnapshotList
+from headrace.binlog.manifest import (
+    Bundle,
+    ListedSegment,
+    NameList,
+    SnapshotList,
+)
 from headrace.model.ids import ALL_PARTITIONS
 from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
@@ -114,7 +124,7 @@ class Bucket:
     def bundle(self) -> None:
         """Move all segments so far into a bundle."""
         key = paths.bundle_key(COLLECTION, VCHANNEL, f"{len(self.bundles):020d}")
-        self.put(key, snapshot_list.encode(Bundle(segments=tuple(self.segments))))
+        self.put(key, manifest.encode(Bundle(segments=tuple(self.segments))))
         self.bundles.append(key)
         self.segments = []
 
@@ -134,8 +144,8 @@ class Bucket:
             deltas=tuple(self.deltas),
             bundles=tuple(self.bundles),
         )
-        self.put(paths.snapshot_key(COLLECTION, self.revision), snapshot_list.encode(listed))
-        self.put(paths.names_key(self.revision), snapshot_list.encode(names))
+        self.put(paths.snapshot_key(COLLECTION, self.revision), manifest.encode(listed))
+        self.put(paths.names_key(self.revision), manifest.encode(names))
         return listed
 
 

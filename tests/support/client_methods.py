@@ -1,8 +1,8 @@
 """The public methods of pymilvus, and which script shows each, or shows how it is refused.
 
 **Owns** the walk over pymilvus's classes and over the scripts in `tests/e2e/pymilvus/scripts`.
-**Does not own** the scripts, or what to use instead (`headrace.proxy.unserved`). It is read by the
-page of all methods (`tools/docs.py`), and by the test that none is left out.
+**Does not own** the scripts, or what to use instead (`headrace.proxy.door.unserved`). It is read by
+the page of all methods (`tools/docs.py`), and by the test that none is left out.
 """
 
 import ast

@@ -23,9 +23,9 @@ import pyarrow as pa
 from pymilvus import MilvusClient
 
 import headrace.reader
-from headrace.app import child
-from headrace.app.crash import VARIABLE
 from headrace.app.observe import Seen, look
+from headrace.app.process.crash import VARIABLE
+from headrace.app.servers import child
 from headrace.app.settings import EtcdSettings
 from headrace.app.standalone import Options, Standalone
 from headrace.meta.records import Role, SessionState

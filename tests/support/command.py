@@ -21,7 +21,7 @@ from pymilvus import MilvusClient
 import headrace.reader
 from headrace.app import clusterfile
 from headrace.app.clusterfile import ClusterFile
-from headrace.app.nats_server import free_port
+from headrace.app.servers.nats import free_port
 from support.cluster import quiet_client
 from support.waiting import wait_until
 

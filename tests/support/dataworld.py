@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headrace.binlog import paths, snapshot_list
-from headrace.binlog.snapshot_list import SnapshotList
-from headrace.dataservice.image import Image, read_image
+from headrace.binlog import manifest, paths
+from headrace.binlog.manifest import SnapshotList
 from headrace.dataservice.service import DataService
 from headrace.dataservice.settings import DataServiceSettings
+from headrace.dataservice.state.channel_state import Image, read_image
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Delete, Put
 from headrace.meta.keys import Keys
@@ -287,7 +287,7 @@ class World:
         lists = self.bucket.list(paths.snapshots_prefix(collection_id))
         if not lists:
             return None
-        return snapshot_list.decode_snapshot(self.bucket.get(lists[-1].key))
+        return manifest.decode_snapshot(self.bucket.get(lists[-1].key))
 
     def put_files(self, files: Sequence[FileRef]) -> None:
         """What a node stores before it reports."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log.api import Log, Message
 from headrace.log.nats import NatsLog
 from headrace.log.settings import NatsSettings

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from headrace.proxy.frontdoor import FrontDoor
+from headrace.proxy.door.frontdoor import FrontDoor
 from headrace.proxy.settings import ProxySettings
 from headrace.runtime.host import real_host
 from headrace.runtime.telemetry import silent

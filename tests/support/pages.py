@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from headrace.binlog import insert_log
 from headrace.binlog.columns import arrow_schema, arrow_type, in_memory
 from headrace.binlog.insert_log import RowsChunk
-from headrace.binlog.page_cursor import ReadInto, places_of
-from headrace.binlog.sparse_pages import MEMBERS
-from headrace.binlog.sparse_reader import SparseReader
-from headrace.binlog.vector_reader import VectorReader
+from headrace.binlog.parquet.page_cursor import ReadInto, places_of
+from headrace.binlog.parquet.sparse_pages import MEMBERS
+from headrace.binlog.parquet.sparse_reader import SparseReader
+from headrace.binlog.parquet.vector_reader import VectorReader
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DataType, Field, Schema
 from support.every_type import DENSE

@@ -33,9 +33,9 @@ from headrace.model.refusals import Refusal
 from headrace.model.schema import Schema
 from headrace.model.timestamp import compose
 from headrace.proxy.assembly import Assembly
+from headrace.proxy.call import Call
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.waiting import Call
 from headrace.rpc import messages as m
 from headrace.rpc.memory import MemoryNetwork
 from headrace.runtime.host import Host

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from headrace.app.s3_server import S3Server
+from headrace.app.servers.s3 import S3Server
 from headrace.objects.s3 import S3Objects
 from headrace.objects.s3_access import S3Access
 from headrace.runtime.host import real_host

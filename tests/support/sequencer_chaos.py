@@ -57,9 +57,9 @@ from headrace.sequencer.events import (
     WishRead,
 )
 from headrace.sequencer.machine import SequencerMachine
+from headrace.sequencer.requests.window import items_of
 from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
-from headrace.sequencer.window import items_of
 from support.checked_log import CheckedLog, Violation
 from support.sequencer_script import (
     PCHANNEL,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from headrace.app.etcd_server import EtcdServer
+from headrace.app.servers.etcd import EtcdServer
 from headrace.meta.etcd import EtcdMeta
 from headrace.meta.etcd_connections import EtcdAccess
 from headrace.meta.keys import Keys

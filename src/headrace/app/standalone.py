@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from headrace.app import clusterfile, nats_disk
-from headrace.app.child import Child, ChildSpec
+from headrace.app import clusterfile
 from headrace.app.clusterfile import ClusterFile
 from headrace.app.edges import etcd_of, open_objects
-from headrace.app.etcd_server import EtcdServer
-from headrace.app.nats_server import NatsServer, free_port
 from headrace.app.ownership import own_store
+from headrace.app.servers import nats_disk
+from headrace.app.servers.child import Child, ChildSpec
+from headrace.app.servers.etcd import EtcdServer
+from headrace.app.servers.nats import NatsServer, free_port
 from headrace.app.settings import ObjectSettings, Settings, load, without_secrets
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role

@@ -19,7 +19,7 @@ from headrace.masterservice.service import MasterService
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role
-from headrace.proxy.methods import Methods
+from headrace.proxy.door.methods import Methods
 from headrace.proxy.service import Door, Proxy
 from headrace.proxy.settings import ProxySettings
 from headrace.runtime.crashpoints import CrashPoints

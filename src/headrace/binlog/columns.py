@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headrace.binlog.halves import (
+from headrace.binlog.parquet.float16 import (
     narrow_bfloat16,
     narrow_float16,
     widen_bfloat16,

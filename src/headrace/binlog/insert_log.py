@@ -30,8 +30,8 @@ from headrace.binlog.columns import (
     stored_kind,
 )
 from headrace.binlog.encoded import EncodedFile, key_range
-from headrace.binlog.leaves import leaves_of
-from headrace.binlog.spliced_file import can_be_spliced, parts_of
+from headrace.binlog.parquet.column_options import leaves_of
+from headrace.binlog.parquet.spliced_file import can_be_spliced, parts_of
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
 from headrace.model.ids import RowId

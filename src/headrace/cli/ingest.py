@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from headrace.app import clusterfile
-from headrace.ingest.journal import Journal
 from headrace.ingest.lookup import Store
 from headrace.ingest.options import DEFAULT_URI, Format, Options
+from headrace.ingest.resume.journal import Journal
 from headrace.ingest.run import Done, Ingest, Watcher
-from headrace.ingest.source import Source
+from headrace.ingest.sources.source import Source
 from headrace.model.errors import Invalid
 from headrace.objects.s3_access import S3Access
 from headrace.runtime.host import real_host

@@ -106,7 +106,7 @@ def serve(
     set_: Set = None,
 ) -> None:
     """Run one role of a cluster."""
-    from headrace.app.process import serve as serve_role
+    from headrace.app.process.run import serve as serve_role
     from headrace.app.settings import load
     from headrace.meta.records import Role
 

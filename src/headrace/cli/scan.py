@@ -22,7 +22,7 @@ from rich.text import Text
 import headrace.reader
 from headrace.app import clusterfile
 from headrace.binlog.columns import file_schema, in_file
-from headrace.binlog.leaves import leaves_of
+from headrace.binlog.parquet.column_options import leaves_of
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import physical_ms
 from headrace.objects.s3_access import DEFAULT_REGION, S3Access, endpoint_of, region_of

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from headrace.datanode import blocker
-from headrace.datanode.consume.fresh import Fresh
+from headrace.datanode.consume.replay_filter import Fresh
 from headrace.datanode.dispatch.route import Route
 from headrace.datanode.dispatch.versions import Versions
 from headrace.datanode.effects import EncodePack, PutObjects, SendReport, Tell

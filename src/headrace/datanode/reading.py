@@ -11,7 +11,7 @@ at most one message a vchannel while an object store is away.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from headrace.datanode.consume.fan import Fan, Reader
+from headrace.datanode.consume.demux import Fan, Reader
 from headrace.datanode.effects import CloseReader, Fetch
 from headrace.datanode.flowgraph import Flowgraph
 from headrace.datanode.shared import Shared

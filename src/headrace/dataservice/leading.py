@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.dataservice import events as ev
-from headrace.dataservice.collector import Collector
-from headrace.dataservice.committer import Committer
 from headrace.dataservice.effects import Effect
-from headrace.dataservice.follow import Follower
-from headrace.dataservice.housekeeping import Housekeeping
-from headrace.dataservice.leader_meta import LeaderMeta
 from headrace.dataservice.machine import DataServiceMachine
+from headrace.dataservice.maintenance.collector import Collector
+from headrace.dataservice.maintenance.round import Housekeeping
+from headrace.dataservice.maintenance.truncate import Trimmer
+from headrace.dataservice.reports.committer import Committer
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.shell import DataServiceShell
-from headrace.dataservice.trim import Trimmer
+from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.dataservice.state.follow import Follower
 from headrace.log.api import Log
 from headrace.meta.api import MetaStore, ModRevisionIs
 from headrace.meta.following import LeaderWatcher, SessionWatcher

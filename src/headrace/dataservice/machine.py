@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from headrace.dataservice import events as ev
-from headrace.dataservice.channels import Channels
-from headrace.dataservice.chores import DROPS, TRIM, Chores
 from headrace.dataservice.effects import (
     AnnounceFlushed,
     Answer,
@@ -20,12 +18,14 @@ from headrace.dataservice.effects import (
     Effect,
     LookUpCollection,
 )
-from headrace.dataservice.flushes import Flushes
-from headrace.dataservice.lists import Lists
-from headrace.dataservice.nodes import Nodes
-from headrace.dataservice.reports import Reports
+from headrace.dataservice.maintenance.schedule import DROPS, TRIM, Chores
+from headrace.dataservice.manifests.flush import Flushes
+from headrace.dataservice.manifests.schedule import Lists
+from headrace.dataservice.placement.channels import Channels
+from headrace.dataservice.placement.failover import Takeovers
+from headrace.dataservice.placement.nodes import Nodes
+from headrace.dataservice.reports.queue import Reports
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.takeover import Takeovers
 from headrace.model.ids import ServerId
 from headrace.rpc.messages import (
     Done,

@@ -16,9 +16,9 @@ from typing import Any
 
 from headrace.dataservice import events as ev
 from headrace.dataservice.leading import Leading, Surroundings
-from headrace.dataservice.names import store_names
+from headrace.dataservice.manifests.names import store_names
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.statistics import read_segments
+from headrace.dataservice.state.statistics import read_segments
 from headrace.dataservice.status import describe
 from headrace.log.api import Log
 from headrace.meta.api import MetaStore

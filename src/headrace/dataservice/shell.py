@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from headrace.dataservice import events as ev
-from headrace.dataservice.committer import Committer, Outcome
 from headrace.dataservice.effects import (
     AnnounceFlushed,
     Answer,
@@ -29,12 +28,13 @@ from headrace.dataservice.effects import (
     StoreList,
     WriteEpoch,
 )
-from headrace.dataservice.epochs import write_epoch
-from headrace.dataservice.housekeeping import Housekeeping
-from headrace.dataservice.leader_meta import LeaderMeta, NotLeading
+from headrace.dataservice.maintenance.round import Housekeeping
+from headrace.dataservice.manifests.manifest import Held, derive, store
+from headrace.dataservice.placement.epochs import write_epoch
+from headrace.dataservice.placement.watches import read_watch
+from headrace.dataservice.reports.committer import Committer, Outcome
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.snapshots import Held, derive, store
-from headrace.dataservice.watches import read_watch
+from headrace.dataservice.state.fenced_meta import LeaderMeta, NotLeading
 from headrace.meta.api import Compacted
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel

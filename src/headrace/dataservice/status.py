@@ -6,8 +6,8 @@ checkpoint waits for is named: a flowgraph's own words where it has some, else w
 
 from typing import Any
 
-from headrace.dataservice.channel import Channel
 from headrace.dataservice.machine import DataServiceMachine
+from headrace.dataservice.placement.channel import Channel
 from headrace.model.timestamp import physical_ms
 
 

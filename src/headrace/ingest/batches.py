@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.ingest.faults import Fault
-from headrace.ingest.source import Piece
+from headrace.ingest.sources.source import Piece
 from headrace.model.schema import Field, Schema
-from headrace.proxy.cut import sizes_of
+from headrace.proxy.write.cut import sizes_of
 
 
 @dataclass(frozen=True, slots=True)

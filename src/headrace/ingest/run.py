@@ -9,18 +9,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from headrace.ingest.aside import Aside, already_there
-from headrace.ingest.connection import Connection, Described
-from headrace.ingest.course import Course, Watch
+from headrace.ingest.client.connection import Connection, Described
+from headrace.ingest.client.retry import PAUSES, Patience
+from headrace.ingest.columns.made_schema import made_schema
 from headrace.ingest.faults import BadRow
-from headrace.ingest.journal import Journal, Stamp, Subject, is_begun, open_journal
-from headrace.ingest.made_schema import made_schema
-from headrace.ingest.numbers import KEY, NumberSource
-from headrace.ingest.opening import open_source
 from headrace.ingest.options import STANDARD_INPUT, Format, Options
-from headrace.ingest.patience import PAUSES, Patience
-from headrace.ingest.source import Source, brings
-from headrace.ingest.stamp import stamp_of
+from headrace.ingest.resume.file_identity import stamp_of
+from headrace.ingest.resume.journal import (
+    Journal,
+    Stamp,
+    Subject,
+    is_begun,
+    open_journal,
+)
+from headrace.ingest.resume.rejects import Aside, already_there
+from headrace.ingest.sources.npy import KEY, NumberSource
+from headrace.ingest.sources.open import open_source
+from headrace.ingest.sources.source import Source, brings
+from headrace.ingest.upload import Course, Watch
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.schema import DataType, Schema
 from headrace.runtime.host import Host

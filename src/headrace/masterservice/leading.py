@@ -25,12 +25,12 @@ from headrace.masterservice.events import (
     ProxySuspected,
     TimestampAsked,
 )
-from headrace.masterservice.load import ensure_pool, load
 from headrace.masterservice.machine import MasterMachine
-from headrace.masterservice.sequencer_calls import SequencerCalls
+from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.masterservice.shell import MasterShell
-from headrace.masterservice.transactions import LeaderStore
+from headrace.masterservice.state.load import ensure_pool, load
+from headrace.masterservice.state.transactions import LeaderStore
 from headrace.meta.api import MetaStore, ModRevisionIs
 from headrace.meta.keys import Keys
 from headrace.meta.records import SessionRecord

@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from headrace.masterservice.ddl import Ddls
+from headrace.masterservice.allocation.ids import Ids
+from headrace.masterservice.allocation.timestamps import Timestamps
+from headrace.masterservice.collections.client_state import check_said
+from headrace.masterservice.collections.ddl import Ddls
+from headrace.masterservice.collections.names import Names
 from headrace.masterservice.effects import (
     Answer,
     Effect,
@@ -55,12 +59,8 @@ from headrace.masterservice.events import (
     TimestampAsked,
     TombstonesSwept,
 )
-from headrace.masterservice.ids import Ids
-from headrace.masterservice.names import Names
-from headrace.masterservice.remember import check_said
-from headrace.masterservice.sequencers import Sequencers
+from headrace.masterservice.sequencers.assignment import Sequencers
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.masterservice.timestamps import Timestamps
 from headrace.model.errors import Invalid, Unavailable
 from headrace.model.ids import Revision
 from headrace.model.refusals import Refusal

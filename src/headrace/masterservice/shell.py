@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, assert_never
 
-from headrace.masterservice import recording
+from headrace.masterservice.collections import recording
+from headrace.masterservice.collections.tombstones import remove_tombstone
 from headrace.masterservice.effects import (
     Answer,
     AppendDdl,
@@ -51,10 +52,9 @@ from headrace.masterservice.events import (
     TimePassed,
     TombstonesSwept,
 )
-from headrace.masterservice.sequencer_calls import SequencerCalls
+from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.masterservice.tombstones import remove_tombstone
-from headrace.masterservice.transactions import LeaderStore
+from headrace.masterservice.state.transactions import LeaderStore
 from headrace.meta.api import Delete, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (

@@ -10,23 +10,23 @@ from typing import Any
 
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
-from headrace.proxy.catalog import Catalog
-from headrace.proxy.connections import Connections
-from headrace.proxy.ddl import Ddl
-from headrace.proxy.describe import Describe
-from headrace.proxy.flush import Flush
-from headrace.proxy.identity import KnownTime
-from headrace.proxy.indexes import Indexes
-from headrace.proxy.leaders import Leaders
-from headrace.proxy.loads import Loads
-from headrace.proxy.methods import Method, Methods
-from headrace.proxy.properties import Properties
-from headrace.proxy.said import Said
-from headrace.proxy.sending import Sender
-from headrace.proxy.sequencing import SequencerPort, Sequencing
+from headrace.proxy.accepted.client_state import Said
+from headrace.proxy.accepted.indexes import Indexes
+from headrace.proxy.accepted.loads import Loads
+from headrace.proxy.cluster.catalog import Catalog
+from headrace.proxy.cluster.leaders import Leaders
+from headrace.proxy.cluster.sequencers import SequencerPort, Sequencing
+from headrace.proxy.collections.ddl import Ddl
+from headrace.proxy.collections.describe import Describe
+from headrace.proxy.collections.flush import Flush
+from headrace.proxy.collections.properties import Properties
+from headrace.proxy.collections.statistics import Statistics
+from headrace.proxy.door.connections import Connections
+from headrace.proxy.door.methods import Method, Methods
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.statistics import Statistics
-from headrace.proxy.writes import Writes
+from headrace.proxy.write.identity import KnownTime
+from headrace.proxy.write.sending import Sender
+from headrace.proxy.write.writes import Writes
 from headrace.rpc.api import Peers
 from headrace.runtime.host import Host
 from headrace.runtime.supervise import TaskGroup

@@ -19,10 +19,10 @@ from headrace.meta.session import Session
 from headrace.model.codec import encode
 from headrace.model.ids import ServerId
 from headrace.proxy.assembly import Assembly
-from headrace.proxy.methods import Methods
-from headrace.proxy.sequencing import SequencerPort
+from headrace.proxy.call import within
+from headrace.proxy.cluster.sequencers import SequencerPort
+from headrace.proxy.door.methods import Methods
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.waiting import within
 from headrace.rpc.api import Handler, Peers, Server
 from headrace.rpc.messages import Done, SegmentFlushedRequest, StatusRequest, StatusResponse
 from headrace.runtime.host import Host

@@ -30,7 +30,7 @@ from headrace.objects.arrow_files import file_system
 from headrace.objects.s3_access import S3Access
 from headrace.reader.deletes import AllDeletes
 from headrace.reader.file_rows import FileRows, column_field, filled
-from headrace.reader.lists import (
+from headrace.reader.manifests import (
     NO_STORE,
     Found,
     find_collection,
@@ -38,7 +38,7 @@ from headrace.reader.lists import (
     gone,
     read_object,
 )
-from headrace.reader.nearby import nearby
+from headrace.reader.suggest import nearby
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads

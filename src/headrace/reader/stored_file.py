@@ -20,15 +20,15 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from headrace.binlog.columns import file_schema
-from headrace.binlog.page_cursor import ChunkPlace, ReadInto, places_of
-from headrace.binlog.sparse_pages import MEMBERS
-from headrace.binlog.sparse_reader import SparseReader
-from headrace.binlog.spliced_file import was_spliced
-from headrace.binlog.vector_reader import VectorReader
+from headrace.binlog.parquet.page_cursor import ChunkPlace, ReadInto, places_of
+from headrace.binlog.parquet.sparse_pages import MEMBERS
+from headrace.binlog.parquet.sparse_reader import SparseReader
+from headrace.binlog.parquet.spliced_file import was_spliced
+from headrace.binlog.parquet.vector_reader import VectorReader
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DataType, Schema
 from headrace.model.segment import FileRef
-from headrace.reader.lists import gone
+from headrace.reader.manifests import gone
 
 BATCH_BYTES = 16 << 20  # of the wanted columns, as a file's metadata estimates them
 BATCH_ROWS_MAX = 1 << 16

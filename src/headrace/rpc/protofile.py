@@ -13,15 +13,15 @@ from typing import Any
 from headrace.rpc.codec import ErrorDetails, Shape, shapes
 from headrace.rpc.messages import (
     RESPONSE_OF,
-    any_role,
     data_node,
     data_service,
     master_service,
+    registry,
     sequencer,
-    ties,
+    status,
 )
 
-_MODULES = (ties, any_role, master_service, sequencer, data_service, data_node)
+_MODULES = (registry, status, master_service, sequencer, data_service, data_node)
 _SCALARS = {int: "int64", bool: "bool", float: "double", str: "string", bytes: "bytes"}
 
 _HEAD = """\

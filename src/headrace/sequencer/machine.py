@@ -17,7 +17,8 @@ from headrace.model.errors import Corrupt, Fenced, HeadraceError, Unavailable
 from headrace.model.ids import Revision, ServerId
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import Done
-from headrace.sequencer.admission import refused
+from headrace.sequencer.append.grants import Grants
+from headrace.sequencer.append.leases import Leases
 from headrace.sequencer.effects import Answer, Effect, Refuse, Tell
 from headrace.sequencer.events import (
     AppendAnswered,
@@ -44,11 +45,7 @@ from headrace.sequencer.events import (
     WindowRead,
     WishRead,
 )
-from headrace.sequencer.grants import Grants
-from headrace.sequencer.leases import Leases
-from headrace.sequencer.rules import Rules
-from headrace.sequencer.settings import SequencerSettings
-from headrace.sequencer.takeover import (
+from headrace.sequencer.failover.attempt import (
     AttemptEvent,
     HandedOver,
     LostEnd,
@@ -56,6 +53,9 @@ from headrace.sequencer.takeover import (
     Step,
     TakeOver,
 )
+from headrace.sequencer.requests.admission import refused
+from headrace.sequencer.rules import Rules
+from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.term import Opening, OpenTerm
 
 

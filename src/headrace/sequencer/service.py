@@ -37,7 +37,7 @@ from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
 from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import Telemetry
-from headrace.sequencer.desk import GrantDesk
+from headrace.sequencer.append.grant_client import GrantDesk
 from headrace.sequencer.effects import Effect
 from headrace.sequencer.events import (
     AppendArrived,
@@ -51,8 +51,8 @@ from headrace.sequencer.events import (
     TimePassed,
     WishRead,
 )
+from headrace.sequencer.failover.reading import Reading
 from headrace.sequencer.machine import SequencerMachine
-from headrace.sequencer.reading import Reading
 from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.shell import Shell

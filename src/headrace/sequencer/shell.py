@@ -28,7 +28,7 @@ from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.host import Clock
 from headrace.runtime.telemetry import Telemetry
-from headrace.sequencer.desk import GrantDesk
+from headrace.sequencer.append.grant_client import GrantDesk
 from headrace.sequencer.effects import (
     Answer,
     AnswerStored,
@@ -60,7 +60,7 @@ from headrace.sequencer.events import (
     ReadFailed,
     WindowRead,
 )
-from headrace.sequencer.reading import Reading
+from headrace.sequencer.failover.reading import Reading
 from headrace.sequencer.settings import SequencerSettings
 
 

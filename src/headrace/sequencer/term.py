@@ -17,21 +17,21 @@ from headrace.model.invariants import violated
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import AppendResponse, PositionResponse, SealRequest
-from headrace.sequencer.admission import Admission, refused
-from headrace.sequencer.digests import Digests
+from headrace.sequencer.append.flight import Flight, Outcome
+from headrace.sequencer.append.grants import Grants, Stamps
+from headrace.sequencer.append.grouping import Built, Grouping, Turned
+from headrace.sequencer.append.leases import Leases
+from headrace.sequencer.append.segments import OpenSegment, Segments
 from headrace.sequencer.effects import Answer, Effect, Refuse
 from headrace.sequencer.events import AppendArrived, Call, MetaView, Past
-from headrace.sequencer.flight import Flight, Outcome
-from headrace.sequencer.grants import Grants, Stamps
-from headrace.sequencer.grouping import Built, Grouping, Turned
-from headrace.sequencer.leases import Leases
-from headrace.sequencer.queue import Queue, State
+from headrace.sequencer.requests.admission import Admission, refused
+from headrace.sequencer.requests.control_entries import Works
+from headrace.sequencer.requests.digests import Digests
+from headrace.sequencer.requests.queue import Queue, State
+from headrace.sequencer.requests.versions import Versions
+from headrace.sequencer.requests.window import Window, items_of
 from headrace.sequencer.rules import Rules
-from headrace.sequencer.segments import OpenSegment, Segments
 from headrace.sequencer.settings import SequencerSettings
-from headrace.sequencer.versions import Versions
-from headrace.sequencer.window import Window, items_of
-from headrace.sequencer.works import Works
 
 GROUP = "group"
 DIGEST = "digest"

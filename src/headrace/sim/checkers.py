@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from headrace.binlog import delta_log, insert_log, snapshot_list
+from headrace.binlog import delta_log, insert_log, manifest
 from headrace.binlog.paths import DATA_PREFIXES
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import DeleteEvent, PutEvent
@@ -268,12 +268,12 @@ class Checkers:
         for info in self._objects.list("snapshots/"):
             newest[info.key.rsplit("/", 1)[0]] = info.key
         for key in newest.values():
-            found = snapshot_list.decode_snapshot(self._objects.get(key), key)
+            found = manifest.decode_snapshot(self._objects.get(key), key)
             segments = list(found.segments)
             for bundle in found.bundles:
                 if not self._exists(bundle):
                     raise Violation(f"OB-1 list {key} names {bundle}, which is missing")
-                segments += snapshot_list.decode_bundle(self._objects.get(bundle)).segments
+                segments += manifest.decode_bundle(self._objects.get(bundle)).segments
             files = [(f, s.partition_id) for s in segments for f in s.files]
             for file in [*(f for f, _ in files), *found.deltas]:
                 if not self._exists(file.key):
@@ -283,7 +283,7 @@ class Checkers:
                 self._check_snapshot(key, found, files)
 
     def _check_snapshot(
-        self, key: str, found: snapshot_list.SnapshotList, files: list[tuple[FileRef, int]]
+        self, key: str, found: manifest.SnapshotList, files: list[tuple[FileRef, int]]
     ) -> None:
         """SN-1: the rows that a reader would show are those of the log."""
         at, collection_id = found.timestamp, found.collection_id
@@ -326,7 +326,7 @@ class Checkers:
             if collection_id in dropped:
                 continue  # there is nothing left to wait for
             infos = self._objects.list(f"snapshots/{collection_id}/")
-            newest = snapshot_list.decode_snapshot(self._objects.get(infos[-1].key))
+            newest = manifest.decode_snapshot(self._objects.get(infos[-1].key))
             if newest.timestamp < at:
                 raise Violation(f"SN-1 flush at {at} of {collection_id}: list {newest.timestamp}")
 

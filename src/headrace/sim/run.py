@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.meta.records import Role
-from headrace.sim.book import Book
 from headrace.sim.chaos import Chaos, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster
 from headrace.sim.faults import Weather
+from headrace.sim.history import Book
 from headrace.sim.loop import Deadlock, VirtualLoop
 from headrace.sim.oracle import Violation
 from headrace.sim.plan import Plan, plan_of

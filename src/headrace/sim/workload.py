@@ -13,12 +13,12 @@ from typing import Any
 from google.protobuf.message_factory import GetMessageClass
 
 from headrace.meta.records import Role
+from headrace.proxy.call import Call
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 from headrace.proxy.service import Proxy
-from headrace.proxy.waiting import Call
-from headrace.sim.book import Book, Outcome, Write
 from headrace.sim.cluster import Cluster, Process
+from headrace.sim.history import Book, Outcome, Write
 from headrace.sim.host import VirtualClock
 
 DIM = 2

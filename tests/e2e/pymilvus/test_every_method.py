@@ -5,7 +5,7 @@ import subprocess
 from support.client_methods import FORGOTTEN, methods
 from support.clients import CLIENTS
 
-from headrace.proxy.unserved import INSTEAD
+from headrace.proxy.door.unserved import INSTEAD
 
 OWNERS = ("MilvusClient", "AsyncMilvusClient", "Collection", "Partition", "Index", "Role")
 LIST = """

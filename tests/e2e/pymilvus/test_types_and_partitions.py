@@ -20,7 +20,7 @@ from pymilvus import (
 )
 from support.cluster import Cluster
 
-from headrace.reader.lines import duckdb_sql
+from headrace.reader.snippets import duckdb_sql
 
 ELEMENTS: dict[DataType, list[Any]] = {
     DataType.BOOL: [True, False],

@@ -7,7 +7,7 @@ import pytest
 from support.datanode_chaos import run
 
 from headrace.datanode import watches
-from headrace.datanode.consume import fan, fresh
+from headrace.datanode.consume import demux, replay_filter
 from headrace.datanode.dispatch import route
 from headrace.datanode.growing import policy
 from headrace.datanode.pack import names
@@ -18,16 +18,16 @@ SEEDS = 60
 
 MUTANTS: dict[str, tuple[ModuleType, str, Any]] = {
     "rows at or below the segment's checkpoint are dropped": (
-        fresh,
+        replay_filter,
         "rows_are_new",
         lambda *_: True,
     ),
     "deletes at or below the delete checkpoint are dropped": (
-        fresh,
+        replay_filter,
         "deletes_are_new",
         lambda *_: True,
     ),
-    "all at or below the seek position is behind it": (fan, "is_behind", lambda *_: False),
+    "all at or below the seek position is behind it": (demux, "is_behind", lambda *_: False),
     "the checkpoint waits for rows": (checkpoint, "waits_for_rows", lambda _: ()),
     "the checkpoint waits for deletes": (checkpoint, "waits_for_deletes", lambda _: ()),
     "the checkpoint waits for a Seal's flush": (checkpoint, "waits_for_seals", lambda _: ()),

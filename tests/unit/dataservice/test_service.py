@@ -8,7 +8,7 @@ import pytest
 from support.datafacts import COLLECTION, position, report, segment_report, stamp
 from support.dataworld import World, play, watched
 
-from headrace.binlog import paths, snapshot_list
+from headrace.binlog import manifest, paths
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.meta.api import Put
 from headrace.meta.records import LeaderRecord, Role, SessionState
@@ -352,7 +352,7 @@ def test_names_are_stored_at_the_revision_that_was_asked_for() -> None:
         world.create(1)
         await world.ask(StoreNamesRequest(world.store.revision))
         lists = world.bucket.list(paths.NAMES_PREFIX)
-        names = snapshot_list.decode_names(world.bucket.get(lists[-1].key))
+        names = manifest.decode_names(world.bucket.get(lists[-1].key))
         assert names.names == {"c7": 7}
 
     play(scene)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.ingest.batches import Batch, Batches, Limits
 from headrace.ingest.faults import Fault
-from headrace.ingest.source import Piece
+from headrace.ingest.sources.source import Piece
 from headrace.model.schema import DataType, Field, Schema
 
 SCHEMA = Schema(

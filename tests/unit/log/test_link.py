@@ -6,7 +6,7 @@ import pytest
 from support.nats import edit, open_log
 from support.nats import nats as nats
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log.link import dial
 from headrace.log.settings import NatsSettings
 from headrace.model.errors import Invalid, Unavailable

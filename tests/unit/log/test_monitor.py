@@ -3,7 +3,7 @@
 import pytest
 from support.nats import nats as nats
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log import monitor
 from headrace.model.errors import Invalid, Unavailable
 

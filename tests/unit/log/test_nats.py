@@ -7,7 +7,7 @@ import pytest
 from support.nats import edit, frozen, open_log, settle
 from support.nats import nats as nats
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log.link import dial
 from headrace.log.nats import NatsLog
 from headrace.log.settings import NatsSettings

@@ -6,7 +6,7 @@ import pytest
 from support.nats import nats as nats
 from support.nats import open_log, settle
 
-from headrace.app.nats_server import NatsServer
+from headrace.app.servers.nats import NatsServer
 from headrace.log import jetstream
 from headrace.log.api import Message
 from headrace.log.link import dial

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from headrace.masterservice.ddl import Ddls
+from headrace.masterservice.allocation.ids import Ids
+from headrace.masterservice.allocation.timestamps import Timestamps
+from headrace.masterservice.collections.ddl import Ddls
+from headrace.masterservice.collections.names import Names
 from headrace.masterservice.effects import (
     Answer,
     Effect,
@@ -45,12 +48,9 @@ from headrace.masterservice.events import (
     TimestampAsked,
     TombstonesSwept,
 )
-from headrace.masterservice.ids import Ids
 from headrace.masterservice.machine import MasterMachine, Parts
-from headrace.masterservice.names import Names
-from headrace.masterservice.sequencers import Sequencers
+from headrace.masterservice.sequencers.assignment import Sequencers
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.masterservice.timestamps import Timestamps
 from headrace.meta.records import SessionState
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.position import Position

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.servers import Etcd, etcd, etcd_server
 
-from headrace.app.etcd_server import EtcdServer, find_binary
-from headrace.app.nats_server import free_port
+from headrace.app.servers.etcd import EtcdServer, find_binary
+from headrace.app.servers.nats import free_port
 from headrace.meta.api import ModRevisionIs, Put, PutEvent
 from headrace.meta.etcd import EtcdMeta
 from headrace.meta.etcd_connections import CONNECT_S, EtcdAccess

@@ -9,8 +9,8 @@ from google.protobuf.message_factory import GetMessageClass
 from support.proxy_world import ProxyWorld, insert_request, simple_schema
 
 from headrace.binlog.body import decode_rows
+from headrace.proxy.call import Call
 from headrace.proxy.milvus import SERVICE, Message, pb, schema_pb
-from headrace.proxy.waiting import Call
 
 CASES = 400
 TEXTS = ("", "x", "id", "v", "c", "default", "_default", "$meta", "\0", "id in [1]", "id == {k}")

@@ -23,9 +23,9 @@ from headrace.model.codec import decode, encode
 from headrace.model.entry import Rows
 from headrace.objects.memory import MemoryObjects
 from headrace.objects.memory import MemoryServer as MemoryBucket
+from headrace.proxy.call import Call
 from headrace.proxy.milvus import SERVICE, Message, pb
 from headrace.proxy.service import Proxy
-from headrace.proxy.waiting import Call
 from headrace.rpc import messages as m
 from headrace.rpc.memory import MemoryNetwork
 from headrace.runtime.crashpoints import NoCrashPoints

@@ -15,7 +15,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from headrace.app.s3_server import S3Server
+from headrace.app.servers.s3 import S3Server
 from headrace.app.standalone import Options, Standalone, temporary_directory
 from headrace.cli.demo.corpus import Corpus, python_version
 from headrace.cli.demo.report import Report
@@ -26,7 +26,7 @@ from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError
 from headrace.objects.s3_access import S3Access
 from headrace.reader import open as open_snapshot
-from headrace.reader.lines import duckdb_sql, polars_program, pyarrow_program
+from headrace.reader.snippets import duckdb_sql, polars_program, pyarrow_program
 
 COLLECTION = "docstrings"
 SYNC_BYTES = 8_000_000

@@ -8,10 +8,6 @@ and the protobuf code from that (`make proto`; a test compares). **Does not own*
 values. Where a server id stands in a request to a role, a role with another id answers `Fenced`.
 """
 
-from headrace.rpc.messages.any_role import (
-    StatusRequest,
-    StatusResponse,
-)
 from headrace.rpc.messages.data_node import (
     AwaitedTimestamp,
     AwaitTimestampsRequest,
@@ -56,6 +52,7 @@ from headrace.rpc.messages.master_service import (
     RenameCollectionRequest,
     SuspectRequest,
 )
+from headrace.rpc.messages.registry import RESPONSE_OF, Done, answered_by
 from headrace.rpc.messages.sequencer import (
     AppendDdlRequest,
     AppendDdlResponse,
@@ -68,7 +65,7 @@ from headrace.rpc.messages.sequencer import (
     StopSequencingRequest,
     VChannelPosition,
 )
-from headrace.rpc.messages.ties import RESPONSE_OF, Done, answered_by
+from headrace.rpc.messages.status import StatusRequest, StatusResponse
 
 __all__ = [
     "RESPONSE_OF",

@@ -7,7 +7,7 @@ appended. **Does not own** what a data node makes of them.
 from dataclasses import dataclass
 
 from headrace.model.position import Position
-from headrace.rpc.messages.ties import Done, answered_by
+from headrace.rpc.messages.registry import Done, answered_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

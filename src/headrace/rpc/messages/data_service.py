@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from headrace.model.position import Position
 from headrace.model.segment import FileRef
-from headrace.rpc.messages.ties import Done, answered_by
+from headrace.rpc.messages.registry import Done, answered_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

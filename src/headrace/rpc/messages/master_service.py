@@ -6,7 +6,7 @@ appended. **Does not own** what the master service makes of them.
 
 from dataclasses import dataclass
 
-from headrace.rpc.messages.ties import Done, answered_by
+from headrace.rpc.messages.registry import Done, answered_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

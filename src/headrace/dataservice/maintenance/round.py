@@ -1,0 +1,153 @@
+"""Housekeeping: one round of each periodic chore.
+
+**Owns** what a round goes over, and that trouble with one collection is no trouble of others.
+**Does not own** when rounds begin (`chores`) or the work itself (`drops`, `bundles`, `collector`,
+`trim`, `names`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from headrace.dataservice.maintenance.bundles import bundle_flushed
+from headrace.dataservice.maintenance.collector import Collected, Collector
+from headrace.dataservice.maintenance.drops import follow_drop
+from headrace.dataservice.maintenance.schedule import (
+    BUNDLES,
+    COLLECT,
+    DROPS,
+    NAMES,
+    TRIM,
+)
+from headrace.dataservice.maintenance.truncate import Trimmer
+from headrace.dataservice.manifests.names import store_names
+from headrace.dataservice.settings import DataServiceSettings
+from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.meta.following import LeaderWatcher
+from headrace.meta.keys import Keys
+from headrace.model.channel import VChannel, parse_vchannel
+from headrace.model.errors import Corrupt, NotFound, Unavailable
+from headrace.model.ids import CollectionId
+from headrace.model.timestamp import Timestamp
+from headrace.objects.api import ObjectStore
+from headrace.rpc.api import Peers
+from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
+from headrace.runtime.telemetry import Telemetry
+
+
+class Housekeeping:
+    """The chores of one leadership. `dropped`: vchannels with a drop behind them; `collections`:
+    all collections with their vchannels."""
+
+    def __init__(
+        self,
+        *,
+        settings: DataServiceSettings,
+        telemetry: Telemetry,
+        keys: Keys,
+        meta: LeaderMeta,
+        objects: ObjectStore,
+        peers: Peers,
+        master: LeaderWatcher,
+        collector: Collector,
+        trimmer: Trimmer,
+        dropped: Callable[[], Sequence[VChannel]],
+        collections: Callable[[], Mapping[CollectionId, Sequence[VChannel]]],
+    ) -> None:
+        self._settings = settings
+        self._log = telemetry.log
+        self._keys = keys
+        self._meta = meta
+        self._objects = objects
+        self._peers = peers
+        self._master = master
+        self._collector = collector
+        self._trimmer = trimmer
+        self._dropped = dropped
+        self._collections = collections
+        self._deleted = telemetry.counter(
+            "dataservice_objects_deleted_total", "Objects that the collector removed"
+        )
+        self._trims = telemetry.counter(
+            "dataservice_trims_total", "Trim marks that were moved on", ("pchannel",)
+        )
+
+    async def round(self, chore: str) -> tuple[CollectionId, ...]:
+        """One round; the collections that need a new list because of it.
+
+        `Unavailable` and other errors of the edges; `NotLeading`.
+        """
+        if chore == DROPS:
+            return await self._drops()
+        if chore == BUNDLES:
+            return await self._bundles()
+        if chore == COLLECT:
+            return await self._collect()
+        if chore == TRIM:
+            await self._trim()
+        else:
+            assert chore == NAMES, chore
+            await store_names(self._meta.store, self._keys, self._objects)
+        return ()
+
+    async def _drops(self) -> tuple[CollectionId, ...]:
+        changed: dict[CollectionId, None] = {}
+        for vchannel in self._dropped():
+            with self._apart(vchannel):
+                if await follow_drop(self._meta, self._keys, self._objects, vchannel):
+                    changed[parse_vchannel(vchannel).collection_id] = None
+        return tuple(changed)
+
+    async def _bundles(self) -> tuple[CollectionId, ...]:
+        changed: dict[CollectionId, None] = {}
+        for collection_id, vchannels in self._collections().items():
+            for vchannel in vchannels:
+                with self._apart(vchannel):
+                    while await self._bundle(vchannel):
+                        changed[collection_id] = None
+        return tuple(changed)
+
+    async def _bundle(self, vchannel: VChannel) -> bool:
+        size = self._settings.bundle_size
+        return await bundle_flushed(self._meta, self._keys, self._objects, vchannel, size)
+
+    async def _collect(self) -> tuple[CollectionId, ...]:
+        needing: list[CollectionId] = []
+        for collection_id, vchannels in self._collections().items():
+            collected = Collected()
+            with self._apart(collection_id):
+                collected = await self._collector.collect(collection_id, vchannels)
+            if collected.deleted:
+                self._deleted.inc(len(collected.deleted))
+                self._log.info(
+                    "garbage collected", collection=collection_id, objects=len(collected.deleted)
+                )
+            if collected.needs_list:
+                needing.append(collection_id)
+        await self._collector.collect_names()
+        return tuple(needing)
+
+    async def _trim(self) -> None:
+        marks = await self._trimmer.round(await self._now())
+        for pchannel, mark in marks.items():
+            self._trims.labels(pchannel).inc()
+            self._log.info("log trimmed", pchannel=pchannel, below=mark)
+
+    @contextmanager
+    def _apart(self, what: VChannel | CollectionId) -> Iterator[None]:
+        """What is not as we wrote it, or went while it was read, holds up nothing else."""
+        try:
+            yield
+        except Corrupt as error:
+            self._log.error("left alone by housekeeping", what=what, reason=error.message)
+        except NotFound as error:
+            self._log.info("left to the next round", what=what, reason=error.message)
+
+    async def _now(self) -> Timestamp:
+        """A timestamp of the master service: clocks of ours may jump."""
+        leader = self._master.leader
+        if leader is None:
+            raise Unavailable("no master service leads")
+        answer: AllocTimestampResponse = await self._peers.call(
+            leader.address, AllocTimestampRequest(), timeout_s=self._settings.call_timeout_s
+        )
+        return answer.timestamp

@@ -1,0 +1,197 @@
+"""Snapshot lists: what of a collection counts, read at one revision and stored under its number.
+
+**Owns** the derivation of a list from meta, and its way into the object store. **Does not own** the
+format (`binlog.snapshot_list`), when a list is made (`lists`), or when old ones go (`garbage`).
+
+Put if absent under the revision: the highest is the list, so a leader that was frozen changes
+nothing, and a repeat finds its own. What is on a list was committed, so it exists (OB-1); every
+checkpoint has passed its timestamp, so nothing at or below it is missing (SN-1).
+
+A drop stands at another timestamp in each vchannel. Once one checkpoint has passed it, rows are
+missing there; so no list is made until the timestamp of a list is above it in all of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from headrace.binlog import manifest
+from headrace.binlog.manifest import ListedSegment, SnapshotList
+from headrace.dataservice import rules
+from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.meta.api import MetaStore
+from headrace.meta.keys import Keys
+from headrace.meta.records import BundleRecord, CollectionRecord, DdlRecord, SegmentRecord
+from headrace.model import codec
+from headrace.model.channel import VChannel
+from headrace.model.entry import DdlKind
+from headrace.model.errors import Conflict, NotFound
+from headrace.model.ids import CollectionId, PartitionId, Revision, Version
+from headrace.model.schema import Schema
+from headrace.model.segment import FileRef
+from headrace.model.timestamp import Timestamp
+from headrace.objects.api import ObjectStore
+
+WHOLE_COLLECTION = 0  # where a drop names a partition
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A list, and what follows from it. `complete`: no row in it is above its timestamp; `over`:
+    all vchannels are dropped, so that no later list differs."""
+
+    list: SnapshotList
+    complete: bool
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """No list can be made now: a drop has been passed in some vchannels and not in all. It can be
+    once these checkpoints have passed these timestamps (0 = not known yet)."""
+
+    awaits: tuple[tuple[VChannel, Timestamp], ...]
+
+
+async def derive(
+    meta: MetaStore, keys: Keys, collection_id: CollectionId, vchannels: Sequence[VChannel]
+) -> Derived | Held:
+    """The list as of now. `vchannels` are asked for where the collection's record has gone already.
+
+    `NotFound` when there is neither record nor vchannel; `Unavailable`; `Compacted`.
+    """
+    key = keys.collection(collection_id)
+    head = await meta.get(key)
+    revision = rules.list_revision(head.revision)
+    record = codec.decode(head.first.value, CollectionRecord, key) if head.first else None
+    images = [
+        await read_image(meta, keys, vchannel, revision=revision)
+        for vchannel in (record.vchannels if record else vchannels)
+    ]
+    if not images:
+        raise NotFound(f"collection {collection_id} is unknown", field="collection_id")
+    history = await meta.range(keys.ddl_prefix(collection_id), revision=revision)
+    ddls = [codec.decode(item.value, DdlRecord, item.key) for item in history.items]
+    return list_of(collection_id, head.revision, record, images, ddls)
+
+
+def list_of(
+    collection_id: CollectionId,
+    revision: Revision,
+    record: CollectionRecord | None,
+    images: Sequence[Image],
+    ddls: Iterable[DdlRecord],
+) -> Derived | Held:
+    """The list that these records, read at one revision, amount to."""
+    awaits = half_passed(images, ddls)
+    if awaits:
+        return Held(awaits)
+    gone = {p for i in images for p in i.checkpoint.value.dropped_partitions}
+    over = all(i.checkpoint.value.dropped for i in images)
+    segments: list[ListedSegment] = []
+    bundles: list[str] = []
+    records: list[SegmentRecord] = []
+    deltas: list[FileRef] = []
+    for image in images:
+        live = {r.id: r for r in image.live_segments() if r.files and r.partition_id not in gone}
+        whole = [b.value for b in image.bundles.values() if _is_whole(b.value, live)]
+        inside = {r.id for b in whole for r in b.segments}
+        bundles += [b.object_key for b in whole]
+        segments += [listed(r) for r in live.values() if r.id not in inside]
+        records += live.values()
+        if not image.checkpoint.value.dropped:
+            deltas += [d.value for d in image.deltas.values()]
+    timestamp = list_timestamp(images)
+    made = SnapshotList(
+        collection_id=collection_id,
+        name=record.name if record else "",
+        revision=revision,
+        timestamp=timestamp,
+        version=record.version if record else 0,
+        schemas=_schemas(record, records, ddls),
+        partitions=_partitions(record, gone),
+        segments=tuple(sorted(segments, key=lambda s: s.id)),
+        deltas=tuple(sorted(deltas, key=lambda d: d.key)),
+        bundles=tuple(sorted(bundles)),
+    )
+    files = [f for r in records for f in r.files] + deltas
+    return Derived(
+        made,
+        complete=all(f.last_timestamp <= timestamp for f in files),
+        over=over,
+    )
+
+
+def list_timestamp(images: Sequence[Image]) -> Timestamp:
+    """Up to which everything is in meta. Where all is dropped nothing can follow, so the highest
+    checkpoint counts."""
+    if all(i.checkpoint.value.dropped for i in images):
+        return max(i.checkpoint.value.position.timestamp for i in images)
+    return rules.list_timestamp(i.checkpoint.value.position for i in images)
+
+
+def half_passed(
+    images: Sequence[Image], ddls: Iterable[DdlRecord]
+) -> tuple[tuple[VChannel, Timestamp], ...]:
+    """What has to be passed before the next list: the last place of each drop that some checkpoint
+    has passed, in every vchannel that is not there yet."""
+    places: dict[PartitionId, Timestamp] = {}
+    for ddl in ddls:
+        if ddl.kind in (DdlKind.DROP, DdlKind.DROP_PARTITION):
+            stands = [p.timestamp for p in ddl.positions.values()] if ddl.noted else []
+            places[ddl.partition_id] = max(stands, default=0)
+    checkpoints = [i.checkpoint.value for i in images]
+    awaits: dict[VChannel, Timestamp] = {}
+    if any(c.dropped for c in checkpoints) and not all(c.dropped for c in checkpoints):
+        for image, checkpoint in zip(images, checkpoints, strict=True):
+            if not checkpoint.dropped:
+                awaits[image.vchannel] = places.get(WHOLE_COLLECTION, 0)
+    for partition_id in sorted({p for c in checkpoints for p in c.dropped_partitions}):
+        place = places.get(partition_id, 0)
+        for image, checkpoint in zip(images, checkpoints, strict=True):
+            passed = checkpoint.drops(partition_id) and checkpoint.position.passed(place)
+            if not (passed and place) and not checkpoint.dropped:
+                awaits[image.vchannel] = max(place, awaits.get(image.vchannel, 0))
+    return tuple(awaits.items())
+
+
+def listed(record: SegmentRecord) -> ListedSegment:
+    """A segment as lists and bundles name it."""
+    return ListedSegment(
+        id=record.id,
+        partition_id=record.partition_id,
+        vchannel=record.vchannel,
+        version=record.version,
+        state=record.state,
+        rows=record.rows,
+        files=record.files,
+    )
+
+
+async def store(objects: ObjectStore, made: SnapshotList) -> None:
+    """Store a list under its revision; done as well when it is there. `Unavailable`."""
+    try:
+        await objects.put(
+            rules.list_key(made.collection_id, made.revision), [manifest.encode(made)]
+        )
+    except Conflict:
+        return  # an earlier attempt whose answer was lost: one revision has one list
+
+
+def _is_whole(bundle: BundleRecord, live: dict[int, SegmentRecord]) -> bool:
+    return bool(bundle.object_key) and all(r.id in live for r in bundle.segments)
+
+
+def _schemas(
+    record: CollectionRecord | None, records: Iterable[SegmentRecord], ddls: Iterable[DdlRecord]
+) -> dict[Version, Schema]:
+    named = {r.version for r in records}
+    schemas = {d.version: d.schema for d in ddls if d.version in named}
+    if record is not None:
+        schemas[record.version] = record.schema
+    return dict(sorted(schemas.items()))
+
+
+def _partitions(record: CollectionRecord | None, gone: set[PartitionId]) -> dict[PartitionId, str]:
+    if record is None:
+        return {}
+    return {p.id: p.name for p in record.partitions if p.id not in gone}

@@ -1,0 +1,1 @@
+"""Which data node watches which vchannel, under which epoch."""

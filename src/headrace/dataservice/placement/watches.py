@@ -1,0 +1,104 @@
+"""Watches: what a flowgraph has to know to begin, read after its epoch is written.
+
+**Owns** the contents of `WatchDmChannels`: the seek position, every segment that replay from there
+may meet, and the schema versions in force from there on. **Does not own** who gets it (`channels`).
+
+All of one watch is read at one revision, not before that of its epoch: whatever the epoch before
+committed up to its end is in it.
+"""
+
+from collections.abc import Iterable
+
+from headrace.dataservice import rules
+from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.meta.api import MetaStore
+from headrace.meta.keys import Keys
+from headrace.meta.records import DdlRecord, EpochRecord
+from headrace.model import codec
+from headrace.model.channel import VChannel, parse_vchannel
+from headrace.model.errors import Corrupt, NotFound
+from headrace.model.ids import Epoch
+from headrace.model.position import Position
+from headrace.rpc.messages import Watch, WatchedSchema, WatchedSegment
+
+
+async def read_watch(meta: MetaStore, keys: Keys, vchannel: VChannel, epoch: Epoch) -> Watch | None:
+    """The watch of this epoch; None when the vchannel has another one by now.
+
+    `Corrupt` when the history of its collection is not there; `Unavailable`; `Compacted`.
+    """
+    head = await meta.get(keys.epoch(vchannel))
+    if head.first is None:
+        return None
+    record = codec.decode(head.first.value, EpochRecord, head.first.key)
+    if record.epoch != epoch or record.ended:
+        return None
+    revision = rules.watch_revision(head.revision, head.first.mod_revision)
+    try:
+        image = await read_image(meta, keys, vchannel, revision=revision)
+    except NotFound:
+        return None
+    collection_id = parse_vchannel(vchannel).collection_id
+    history = await meta.range(keys.ddl_prefix(collection_id), revision=revision)
+    ddls = [codec.decode(item.value, DdlRecord, item.key) for item in history.items]
+    if not ddls:
+        raise Corrupt(f"collection {collection_id} has no history", channel=vchannel)
+    return watch_of(image, epoch, ddls)
+
+
+def watch_of(image: Image, epoch: Epoch, ddls: Iterable[DdlRecord]) -> Watch:
+    """The watch that an image and the history of its collection amount to."""
+    seek = image.checkpoint.value.position
+    return Watch(
+        vchannel=image.vchannel,
+        epoch=epoch,
+        collection_id=parse_vchannel(image.vchannel).collection_id,
+        seek=seek,
+        deletes_checkpoint=image.deletes.value.checkpoint if image.deletes else None,
+        schemas=schemas_from(image.vchannel, seek, ddls),
+        segments=segments_from(image, seek),
+        dropped_partitions=image.checkpoint.value.dropped_partitions,
+    )
+
+
+def segments_from(image: Image, seek: Position) -> tuple[WatchedSegment, ...]:
+    """Every segment that is not flushed or dropped, and those whose last position is above the
+    seek position: replay must not store their rows again."""
+    watched = []
+    for record in image.all_segments():
+        state = image.state(record)
+        if rules.names_growing(state) or rules.names_above_seek(record.checkpoint, seek):
+            watched.append(
+                WatchedSegment(
+                    segment_id=record.id,
+                    partition_id=record.partition_id,
+                    version=record.version,
+                    state=state.value,
+                    start=record.start,
+                    checkpoint=record.checkpoint,
+                )
+            )
+    return tuple(sorted(watched, key=lambda s: s.segment_id))
+
+
+def schemas_from(
+    vchannel: VChannel, seek: Position, ddls: Iterable[DdlRecord]
+) -> tuple[WatchedSchema, ...]:
+    """The version in force at the seek position and every later recorded one, noted or not."""
+    ordered = sorted(ddls, key=lambda d: d.version)
+    behind = [d.version for d in ordered if _passed(d, vchannel, seek)]
+    in_force = max(behind, default=0)
+    return tuple(
+        WatchedSchema(
+            version=d.version,
+            schema=codec.encode(d.schema),
+            kind=d.kind.value,
+            timestamp=d.positions[vchannel].timestamp if vchannel in d.positions else 0,
+        )
+        for d in ordered
+        if d.version >= in_force
+    )
+
+
+def _passed(ddl: DdlRecord, vchannel: VChannel, seek: Position) -> bool:
+    return vchannel in ddl.positions and seek.passed(ddl.positions[vchannel].timestamp)

@@ -1,0 +1,1 @@
+"""What the meta store says of vchannels and segments, read and followed."""

@@ -1,0 +1,1 @@
+"""Columns of a file as columns of a collection."""

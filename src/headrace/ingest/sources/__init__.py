@@ -1,0 +1,1 @@
+"""Files as a stream of columns: Parquet, CSV, JSON Lines, npy."""

@@ -1,0 +1,1 @@
+"""Timestamps and ids: ranges below a mark that is stored first."""

@@ -1,0 +1,1 @@
+"""Which proxy sequences which pchannel, and the calls that make it so."""

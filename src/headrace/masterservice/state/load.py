@@ -1,0 +1,118 @@
+"""What a new leader reads before it acts: everything that was recorded, after its election.
+
+**Owns** that reading, and the pool's first record. **Does not own** what follows (`machine`).
+
+Only a leader writes what is read here (the lists of pchannels aside, which are read again for each
+transaction), and every transaction of a leader compares the leader key. So whatever an earlier
+leader still has under way fails, and what is read stands.
+"""
+
+from headrace.log.api import Log
+from headrace.masterservice.allocation.ids import Ids
+from headrace.masterservice.allocation.timestamps import Timestamps
+from headrace.masterservice.collections.ddl import Ddls, Standing
+from headrace.masterservice.collections.names import Names
+from headrace.masterservice.machine import Parts
+from headrace.masterservice.sequencers.assignment import Sequencers, Stood
+from headrace.masterservice.sequencers.pool import check_pool, wanted_pool
+from headrace.masterservice.settings import MasterServiceSettings
+from headrace.masterservice.state.transactions import LeaderStore
+from headrace.meta.api import ModRevisionIs, Put
+from headrace.meta.keys import Keys
+from headrace.meta.records import (
+    LAYOUT_VERSION,
+    CollectionRecord,
+    DdlRecord,
+    PoolRecord,
+    SequencerRecord,
+)
+from headrace.model import codec
+from headrace.model.channel import PChannel
+from headrace.model.errors import Invalid
+from headrace.runtime.host import Host
+from headrace.runtime.retry import retry
+
+
+async def load(
+    store: LeaderStore, keys: Keys, settings: MasterServiceSettings, host: Host
+) -> Parts:
+    """The parts of the machine. `Corrupt` names the key that is not what we wrote."""
+    pool = await read_pool(store, keys)
+    timestamp_mark = await _number(store, keys.timestamp_mark)
+    id_mark = await _number(store, keys.id_mark)
+    stood = {
+        item.key.removeprefix(keys.sequencers_prefix): Stood(
+            codec.decode(item.value, SequencerRecord, item.key), item.mod_revision
+        )
+        for item in (await store.range(keys.sequencers_prefix)).items
+    }
+    found = await store.range(keys.collections_prefix)
+    standing = {}
+    undone = {}
+    for item in found.items:
+        record = codec.decode(item.value, CollectionRecord, item.key)
+        standing[record.id] = Standing(record, item.mod_revision)
+        if record.noted < record.version:
+            key = keys.ddl(record.id, record.version)
+            ddl = (await store.get(key)).first
+            assert ddl is not None, f"{key} is recorded with its collection"
+            undone[record.id] = codec.decode(ddl.value, DdlRecord, key)
+    names = Names()
+    return Parts(
+        timestamps=Timestamps(
+            timestamp_mark,
+            window_ms=settings.timestamp_window_ms,
+            wall_ms=host.clock.wall_ms(),
+            now=host.clock.monotonic(),
+        ),
+        ids=Ids(id_mark, window=settings.id_window),
+        sequencers=Sequencers(pool, stood, settings),
+        ddls=Ddls(pool, standing, undone, names),
+        names=names,
+        revision=found.revision,
+    )
+
+
+async def ensure_pool(
+    store: LeaderStore, keys: Keys, log: Log, settings: MasterServiceSettings, host: Host
+) -> None:
+    """Make the pool at first start; later, `Invalid` when the settings ask for another.
+
+    The streams are made before the record and never after it: one that is missing later has been
+    lost, and making it anew would hide that.
+    """
+    wanted = wanted_pool(settings)
+    while True:
+        layout = (await store.get(keys.layout)).first
+        if layout is not None and layout.value != str(LAYOUT_VERSION).encode():
+            raise Invalid(
+                f"the cluster's layout is version {layout.value.decode()}; "
+                f"this is Headrace for version {LAYOUT_VERSION}",
+                field="layout",
+            )
+        found = await read_pool(store, keys)
+        if found:
+            check_pool(found, wanted)
+            return
+        for pchannel in wanted:
+            await _ensure(log, pchannel, host)
+        record = PoolRecord(pchannels=wanted)
+        operations = [Put(keys.pool, codec.encode(record))]
+        if layout is None:
+            operations.append(Put(keys.layout, str(LAYOUT_VERSION).encode()))
+        await store.commit([ModRevisionIs(keys.pool, 0)], operations)
+
+
+async def read_pool(store: LeaderStore, keys: Keys) -> tuple[PChannel, ...]:
+    """The pchannels of the cluster, none before its first start."""
+    found = (await store.get(keys.pool)).first
+    return codec.decode(found.value, PoolRecord, keys.pool).pchannels if found else ()
+
+
+async def _ensure(log: Log, pchannel: PChannel, host: Host) -> None:
+    await retry(lambda: log.ensure(pchannel), host)
+
+
+async def _number(store: LeaderStore, key: str) -> int:
+    found = (await store.get(key)).first
+    return int(found.value) if found else 0

@@ -1,0 +1,1 @@
+"""What a proxy knows of the others: collections, leaders, and who sequences a pchannel."""

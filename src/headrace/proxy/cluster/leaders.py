@@ -1,0 +1,81 @@
+"""Calls to the master service and the data service: whoever leads the role now.
+
+**Owns** finding the leader and repeating a call until it is answered or the client's time is over.
+**Does not own** what is asked. Every request to them may be repeated: they are all made so that a
+repetition finds what the first one did.
+"""
+
+from typing import Any
+
+from headrace.meta.api import MetaStore
+from headrace.meta.following import Following
+from headrace.meta.keys import Keys
+from headrace.meta.records import LeaderRecord, Role
+from headrace.model.errors import Conflict, Fenced, Unavailable
+from headrace.proxy.call import Call, pause
+from headrace.proxy.errors import Ending
+from headrace.proxy.settings import ProxySettings
+from headrace.rpc.api import NotSent, Peers
+from headrace.runtime.host import Host
+from headrace.runtime.retry import Backoff
+from headrace.runtime.telemetry import Telemetry
+
+
+class Leaders:
+    """The leaders of both service roles, as the meta store names them."""
+
+    def __init__(
+        self,
+        *,
+        meta: MetaStore,
+        keys: Keys,
+        peers: Peers,
+        host: Host,
+        telemetry: Telemetry,
+        settings: ProxySettings,
+    ) -> None:
+        self._keys = keys
+        self._peers = peers
+        self._host = host
+        self._settings = settings
+        self._copy = Following(meta, keys.leader(""), LeaderRecord, host, telemetry)
+
+    async def run(self) -> None:
+        """Follow the elections for ever."""
+        await self._copy.run()
+
+    async def found(self) -> None:
+        """Return when both roles have a leader."""
+        for role in (Role.MASTER_SERVICE, Role.DATA_SERVICE):
+            while self.leader(role) is None:
+                await self._copy.changes.after(self._copy.changes.count)
+
+    def leader(self, role: Role) -> LeaderRecord | None:
+        """The leader of a role, as far as is known."""
+        return self._copy.items.get(self._keys.leader(role))
+
+    async def call(self, role: Role, request: Any, call: Call) -> Any:
+        """The leader's answer. Repeats what found nobody, was lost or met a former leader.
+
+        What the leader refuses is raised as it is. When the client's time is over: `UNAVAILABLE` if
+        no leader can have heard of it, else `DEADLINE_EXCEEDED`.
+        """
+        backoff = Backoff(self._host, self._settings.pauses)
+        asked = arrived = False
+        last: Exception | None = None
+        while call.remaining_s > 0 or not asked:
+            changes = self._copy.changes.count
+            leader = self.leader(role)
+            if leader is not None:
+                timeout_s = min(self._settings.append_timeout_s, max(call.remaining_s, 0.001))
+                try:
+                    return await self._peers.call(leader.address, request, timeout_s=timeout_s)
+                except NotSent as error:
+                    last = error
+                except (Unavailable, Fenced, Conflict) as error:
+                    arrived, last = True, error
+            asked = True
+            changed = self._copy.changes.after(changes)
+            await pause(self._host.clock, min(backoff.next_s(), call.remaining_s), changed)
+        ending = Ending.NOT_ANSWERED if arrived else Ending.NOT_ASKED
+        raise ending(role=role, reason=last or "it has no leader")

@@ -1,0 +1,144 @@
+"""Flush and its state: a flush is a timestamp that the client brings back.
+
+**Owns** the order of a flush: a timestamp from the master service, then Seals (or a tick) above it
+in every pchannel of the collection. **Does not own** what is remembered: nothing is. Whether a
+flush is done, the data service tells by comparing the timestamp with checkpoints and lists.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from headrace.meta.records import CollectionRecord, Role
+from headrace.model.channel import PChannel, pchannel_of
+from headrace.model.errors import Fenced, Unavailable
+from headrace.model.ids import CollectionId
+from headrace.model.timestamp import Timestamp, physical_ms
+from headrace.proxy.call import Call
+from headrace.proxy.cluster.catalog import Catalog
+from headrace.proxy.cluster.leaders import Leaders
+from headrace.proxy.cluster.sequencers import Sequencing
+from headrace.proxy.errors import Ending, Refusal, success
+from headrace.proxy.milvus import Message, pb
+from headrace.proxy.settings import ProxySettings
+from headrace.proxy.write.identity import KnownTime
+from headrace.rpc.messages import (
+    AllocTimestampRequest,
+    AllocTimestampResponse,
+    FlushStateRequest,
+    FlushStateResponse,
+    SealRequest,
+    SealResponse,
+)
+from headrace.runtime.host import Host
+from headrace.runtime.retry import Backoff
+
+
+class Flush:
+    """The methods by which a client waits until its rows are in files."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        leaders: Leaders,
+        sequencing: Sequencing,
+        known: KnownTime,
+        host: Host,
+        settings: ProxySettings,
+    ) -> None:
+        self._catalog = catalog
+        self._leaders = leaders
+        self._sequencing = sequencing
+        self._known = known
+        self._host = host
+        self._settings = settings
+
+    async def flush(self, request: Message, call: Call) -> Message:
+        """Milvus's Flush: answered when everything before it is sealed."""
+        if not request.collection_names:
+            raise Refusal.NAME_MISSING(at="collection_names", what="collection name")
+        records = [await self._catalog.read(name) for name in request.collection_names]
+        timestamp = await self._timestamp(call)
+        answer = pb.FlushResponse(status=success(), db_name=request.db_name)
+        sealed = await asyncio.gather(*(self._seal(r, timestamp, call) for r in records))
+        for record, segment_ids in zip(records, sealed, strict=True):
+            answer.coll_segIDs[record.name].data.extend(segment_ids)
+            answer.flush_coll_segIDs[record.name].data.extend([])
+            answer.coll_seal_times[record.name] = physical_ms(timestamp) // 1000
+            answer.coll_flush_ts[record.name] = timestamp
+        return answer
+
+    async def get_flush_state(self, request: Message, call: Call) -> Message:
+        """Milvus's GetFlushState: by the timestamp; the segments say nothing that it does not."""
+        if not request.flush_ts:
+            raise Refusal.FLUSH_TIME_MISSING(at="flush_ts", field="flush_ts", method="Flush")
+        if request.collection_name:
+            record = await self._catalog.read(request.collection_name)
+            wanted = FlushStateRequest(collection_id=record.id, timestamp=request.flush_ts)
+            flushed = await self._flushed(wanted, call)
+        else:
+            flushed = await self._all_flushed(request.flush_ts, call)
+        return pb.GetFlushStateResponse(status=success(), flushed=flushed)
+
+    async def flush_all(self, request: Message, call: Call) -> Message:
+        """Milvus's FlushAll: every collection, at one timestamp."""
+        timestamp = await self._timestamp(call)
+        records = await self._catalog.all()
+        await asyncio.gather(*(self._seal(r, timestamp, call) for r in records))
+        return pb.FlushAllResponse(status=success(), flush_all_ts=timestamp)
+
+    async def get_flush_all_state(self, request: Message, call: Call) -> Message:
+        """Milvus's GetFlushAllState."""
+        if not request.flush_all_ts:
+            at = "flush_all_ts"
+            raise Refusal.FLUSH_TIME_MISSING(at=at, field=at, method="FlushAll")
+        flushed = await self._all_flushed(request.flush_all_ts, call)
+        return pb.GetFlushAllStateResponse(status=success(), flushed=flushed)
+
+    async def _timestamp(self, call: Call) -> Timestamp:
+        answer: AllocTimestampResponse = await self._leaders.call(
+            Role.MASTER_SERVICE, AllocTimestampRequest(), call
+        )
+        self._known.learn(answer.timestamp)
+        return answer.timestamp
+
+    async def _all_flushed(self, at: Timestamp, call: Call) -> bool:
+        """Of the collections that were there at that time and are there now. The data service may
+        not have seen the youngest of them yet, so they are named."""
+        ids = tuple(r.id for r in await self._catalog.all() if r.created <= at)
+        if not ids:
+            return True
+        wanted = FlushStateRequest(collection_id=0, timestamp=at, collection_ids=ids)
+        return await self._flushed(wanted, call)
+
+    async def _flushed(self, request: FlushStateRequest, call: Call) -> bool:
+        state: FlushStateResponse = await self._leaders.call(Role.DATA_SERVICE, request, call)
+        return state.flushed
+
+    async def _seal(self, record: CollectionRecord, above: Timestamp, call: Call) -> Sequence[int]:
+        """Ids of the segments sealed, rising; each pchannel of the collection is asked once."""
+        pchannels = dict.fromkeys(pchannel_of(v) for v in record.vchannels)
+        sealed = await asyncio.gather(
+            *(self._seal_in(p, record.id, above, call) for p in pchannels)
+        )
+        return sorted(segment_id for ids in sealed for segment_id in ids)
+
+    async def _seal_in(
+        self, pchannel: PChannel, collection_id: CollectionId, above: Timestamp, call: Call
+    ) -> Sequence[int]:
+        """Repeat until a sequencer has done it: sealing what is sealed changes nothing."""
+        request = SealRequest(pchannel=pchannel, collection_id=collection_id, above=above)
+        reason = "nobody was asked"
+        backoff = Backoff(self._host, self._settings.pauses)
+        while call.remaining_s > 0:
+            seen = self._sequencing.count()
+            timeout_s = min(self._settings.append_timeout_s, call.remaining_s)
+            try:
+                answer: SealResponse = await self._sequencing.call(
+                    pchannel, request, timeout_s=timeout_s
+                )
+                return answer.segment_ids
+            except (Unavailable, Fenced) as error:
+                reason = error.message
+            await self._sequencing.moved(seen, min(backoff.next_s(), call.remaining_s))
+        raise Ending.NOT_SEALED(pchannel=pchannel, reason=reason)

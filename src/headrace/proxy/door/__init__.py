@@ -1,0 +1,1 @@
+"""The gRPC door: connections, methods, and refusals of what is not served."""

@@ -1,0 +1,5 @@
+"""Insert, upsert and delete: from a client's message to parts that stand in the log.
+
+In order: who the request is (`identity`), its columns checked (`rows_check`), the parts that it is
+cut into (`plan`, `cut`), and the sending of each (`sending`).
+"""

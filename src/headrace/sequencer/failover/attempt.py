@@ -1,0 +1,248 @@
+"""From the wish to the open term: the candidate's TermStart, and what it reads once that stands.
+
+**Owns** one attempt to become the sequencer. **Does not own** the wish, or what follows its end
+(`machine`).
+
+    CANDIDATE  reads the checkpoints of the pchannel's list, then the end of the log
+    STARTING   its TermStart is on its way, naming the last message
+    STANDING   it stands: its message id is the term; the meta store is read, linearizably
+    READING    the window is read from digests and the tail
+    (open)     `result` is an `Opening`
+
+The log decides, not the wish: whoever's TermStart stands is the sequencer, and everything that it
+knows it read after that. A checkpoint read *before* TermStart was sent names a message that stood
+then; so a TermStart that does not stand above it proves that the log has lost its end. One read
+*after* it may be a successor's: then this attempt was replaced.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+from headrace.model.channel import PChannel
+from headrace.model.entry import Body, TermStart
+from headrace.model.group import Group, encode
+from headrace.model.ids import MessageId, Revision, ServerId
+from headrace.model.timestamp import Timestamp
+from headrace.sequencer.append.flight import Flight, Outcome
+from headrace.sequencer.effects import Effect, ReadEnd, ReadMeta, ReadWindow
+from headrace.sequencer.events import (
+    AppendAnswered,
+    AppendUnanswered,
+    CorruptRead,
+    EndRead,
+    Looked,
+    MetaRead,
+    MetaView,
+    Past,
+    ReadFailed,
+    WindowRead,
+)
+from headrace.sequencer.requests.window import floor_of, span
+from headrace.sequencer.rules import Rules
+from headrace.sequencer.settings import SequencerSettings
+from headrace.sequencer.term import Opening
+
+TERM_START = "term-start"
+
+
+class Step(StrEnum):
+    """Of an attempt."""
+
+    CANDIDATE = "candidate"
+    STARTING = "starting"
+    STANDING = "standing"
+    READING = "reading"
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another appended behind, or instead of, our TermStart."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The meta store says that another is wanted."""
+
+    wanted: ServerId
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class LostEnd:
+    """What stands is not what should: `Corrupt`."""
+
+    reason: str
+
+
+Result: TypeAlias = Opening | Replaced | HandedOver | LostEnd
+AttemptEvent: TypeAlias = (
+    EndRead
+    | MetaRead
+    | WindowRead
+    | ReadFailed
+    | CorruptRead
+    | AppendAnswered
+    | AppendUnanswered
+    | Looked
+)
+
+
+class TakeOver:
+    """One attempt. `handle` returns what is to be done; then see `result`."""
+
+    def __init__(
+        self,
+        pchannel: PChannel,
+        server_id: ServerId,
+        address: str,
+        attempt: int,
+        settings: SequencerSettings,
+        rules: Rules,
+    ) -> None:
+        self._pchannel = pchannel
+        self._server_id = server_id
+        self._address = address
+        self._settings = settings
+        self._rules = rules
+        self.attempt = attempt
+        self.step = Step.CANDIDATE
+        self.result: Result | None = None
+        self._mark: MessageId = 0
+        self._timestamp: Timestamp = 0
+        self._flight: Flight | None = None
+        self._view: MetaView | None = None
+        self._failures = 0
+
+    @property
+    def term_start(self) -> MessageId:
+        """Message id of the TermStart, once it was sent; else 0."""
+        return self._flight.message_id if self._flight else 0
+
+    def begin(self, delay_s: float) -> list[Effect]:
+        """Become a candidate, after a pause."""
+        return [ReadEnd(self.attempt, delay_s)]
+
+    def handle(self, event: AttemptEvent, now: float) -> list[Effect]:
+        """Something that belongs to this attempt happened."""
+        match event:
+            case EndRead():
+                return self._end_read(event, now)
+            case AppendAnswered():
+                return self._append_answered(event)
+            case AppendUnanswered():
+                return [self._sent().look()]
+            case Looked():
+                return self._looked(event.data)
+            case MetaRead():
+                return self._meta_read(event.view)
+            case WindowRead():
+                return self._window_read(event.past)
+            case ReadFailed():
+                return self._read_again()
+            case CorruptRead():
+                self.result = LostEnd(event.reason)
+                return []
+            case _:
+                assert_never(event)
+
+    # ---- the TermStart ---------------------------------------------------------------------------
+
+    def _end_read(self, event: EndRead, now: float) -> list[Effect]:
+        assert self.step is Step.CANDIDATE, self.step
+        self.step = Step.STARTING
+        self._mark = event.mark
+        self._timestamp = event.timestamp + 1
+        start = TermStart(self._timestamp, self._server_id, self._address)
+        self._flight = Flight(
+            attempt=self.attempt,
+            expected_last=self._rules.expected_last(event.message_id, ()),
+            parts=tuple(encode(Group(0, 0, (start,)))),
+            what=TERM_START,
+            sent_at=now,
+        )
+        return [self._flight.send()]
+
+    def _append_answered(self, event: AppendAnswered) -> list[Effect]:
+        if event.message_id != self._sent().message_id:
+            return [self._sent().look()]
+        return self._stands()
+
+    def _looked(self, data: Body | None) -> list[Effect]:
+        match self._sent().judge(data):
+            case Outcome.STANDS:
+                return self._stands()
+            case Outcome.REPLACED:
+                self.result = Replaced(f"another message stands at {self._sent().message_id}")
+                return []
+            case Outcome.UNKNOWN:
+                return [self._sent().again(self._rules, self._settings)]
+
+    def _stands(self) -> list[Effect]:
+        assert self.step is Step.STARTING, self.step
+        if self._mark >= self.term_start:
+            self.result = LostEnd(
+                f"the log of {self._pchannel} has lost its end: TermStart stands as "
+                f"{self.term_start}, but {self._mark} was stored before it"
+            )
+            return []
+        self.step, self._failures = Step.STANDING, 0
+        return [ReadMeta(self.attempt, 0.0)]
+
+    # ---- what it reads ---------------------------------------------------------------------------
+
+    def _meta_read(self, view: MetaView) -> list[Effect]:
+        assert self.step is Step.STANDING, self.step
+        if view.wanted != self._server_id:
+            self.result = HandedOver(view.wanted, view.wish_revision)
+            return []
+        noted = [v.noted.positions.get(v.vchannel) for v in view.vchannels if v.noted]
+        above = [p.message_id for p in noted if p is not None]
+        if self._rules.noted_above(above, self.term_start):
+            self.result = Replaced("a DDL is noted above its TermStart")
+            return []
+        if view.mark > self.term_start:
+            self.result = Replaced("a checkpoint stands above its TermStart")
+            return []
+        self._view, self.step, self._failures = view, Step.READING, 0
+        if not self._rules.reads_window():
+            return self._window_read(Past((), (), 0, 0, self.term_start - 1, 0, 0))
+        return [self._read_window(0.0)]
+
+    def _window_read(self, past: Past) -> list[Effect]:
+        assert self.step is Step.READING and self._view is not None, self.step
+        self.result = Opening(
+            attempt=self.attempt,
+            term=self._rules.term(self.term_start),
+            message_id=self.term_start,
+            timestamp=self._timestamp,
+            size_bytes=self._sent().size_bytes,
+            view=self._view,
+            past=past,
+        )
+        return []
+
+    def _read_again(self) -> list[Effect]:
+        self._failures += 1
+        pause = self._settings.retry_least_s * 2.0 ** min(self._failures - 1, 10)
+        delay_s = min(pause, self._settings.retry_most_s)
+        match self.step:
+            case Step.CANDIDATE:
+                return [ReadEnd(self.attempt, delay_s)]
+            case Step.STANDING:
+                return [ReadMeta(self.attempt, delay_s)]
+            case Step.READING:
+                return [self._read_window(delay_s)]
+            case Step.STARTING:
+                raise AssertionError("nothing is read while TermStart is on its way")
+
+    def _read_window(self, delay_s: float) -> ReadWindow:
+        floor = floor_of(self._timestamp, self._settings.window_keyed_s)
+        until = max(0, floor - span(self._settings.first_sent_lead_s))
+        return ReadWindow(self.attempt, self.term_start, until, delay_s)
+
+    def _sent(self) -> Flight:
+        assert self._flight is not None, "TermStart was sent"
+        return self._flight

@@ -1,0 +1,167 @@
+"""What others than clients want appended: recorded DDL, and Seals or ticks above a timestamp.
+
+**Owns** the lists of both and their answers. **Does not own** entries (`grouping`), present
+versions (`versions`), or when a group is sent (`term`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from headrace.meta.records import CollectionRecord, DdlRecord
+from headrace.model.channel import PChannel, VChannel, pchannel_of
+from headrace.model.entry import Ddl
+from headrace.model.errors import Conflict, HeadraceError
+from headrace.model.ids import MessageId, SegmentId
+from headrace.model.position import Position
+from headrace.rpc.messages import (
+    AppendDdlResponse,
+    SealRequest,
+    SealResponse,
+    VChannelPosition,
+)
+from headrace.sequencer.append.grants import Grants
+from headrace.sequencer.append.segments import Segments
+from headrace.sequencer.effects import Answer, Effect, Refuse
+from headrace.sequencer.events import Call, MetaView
+from headrace.sequencer.requests.versions import Versions
+from headrace.sequencer.rules import Rules
+
+
+@dataclass(slots=True, eq=False)
+class DdlWork:
+    """A recorded DDL that is to be appended; `calls` wait for its positions."""
+
+    record: CollectionRecord
+    ddl: DdlRecord
+    vchannels: tuple[VChannel, ...]  # of this pchannel
+    need: int  # the ask for timestamps that it needs
+    calls: list[Call] = field(default_factory=list)
+    sent: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class SealWork:
+    """Seals, or a tick, asked for above a timestamp."""
+
+    call: Call
+    collection_id: int
+    above: int
+    only: tuple[SegmentId, ...]
+    need: int
+    sealed: list[SegmentId] = field(default_factory=list)
+    sent: bool = False
+
+
+class Works:
+    """Of one open term."""
+
+    def __init__(
+        self, pchannel: PChannel, rules: Rules, versions: Versions, grants: Grants
+    ) -> None:
+        self._pchannel = pchannel
+        self._rules = rules
+        self._versions = versions
+        self._grants = grants
+        self._ddls: list[DdlWork] = []
+        self._seals: list[SealWork] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._ddls or self._seals)
+
+    def recorded(self, view: MetaView) -> None:
+        """What is recorded and not noted is appended first, before any row of its collection."""
+        found: dict[int, DdlWork] = {}
+        for v in view.vchannels:
+            if v.recorded is not None and v.record.id not in found:
+                vchannels = self._ours(v.record)
+                work = DdlWork(v.record, v.recorded, vchannels, self._grants.need())
+                found[v.record.id] = work
+        for work in self._rules.appended_first(list(found.values())):
+            self._begin(work)
+
+    def ddl(self, call: Call, record: CollectionRecord, ddl: DdlRecord) -> list[Effect]:
+        """A recorded DDL; repeated by the master service until it is answered."""
+        for work in self._ddls:
+            if (work.ddl.collection_id, work.ddl.version) == (ddl.collection_id, ddl.version):
+                work.calls.append(call)
+                return []
+        vchannels = self._ours(record)
+        present = [self._versions.get(v) for v in vchannels]
+        if all(p is not None and p.version >= ddl.version for p in present):
+            found = [p.position for p in present if p and p.version == ddl.version and p.position]
+            if len(found) < len(vchannels):
+                return [Refuse(call, Conflict(f"version {ddl.version} was noted long ago"))]
+            places = [VChannelPosition(v, p) for v, p in zip(vchannels, found, strict=True)]
+            return [Answer(call, AppendDdlResponse(tuple(places)))]
+        self._begin(DdlWork(record, ddl, vchannels, self._grants.need(), [call]))
+        return []
+
+    def seal(self, call: Call, request: SealRequest) -> list[Effect]:
+        """Seals or a tick above a timestamp."""
+        self._seals.append(
+            SealWork(
+                call=call,
+                collection_id=request.collection_id,
+                above=request.above,
+                only=request.segment_ids,
+                need=self._grants.need(),
+            )
+        )
+        return []
+
+    def answer_done(self, segments: Segments, here: Position) -> list[Effect]:
+        """Seals that need nothing more: nothing is open, and what stands is above already."""
+        done = [
+            ask
+            for ask in self._seals
+            if not ask.sent
+            and here.timestamp > ask.above
+            and not segments.of_collection(ask.collection_id, ask.only)
+        ]
+        return self.seals_stand(done, here)
+
+    def ddls(self) -> list[DdlWork]:
+        """Those for which there are timestamps now."""
+        return [w for w in self._ddls if not w.sent and self._grants.covers(w.need)]
+
+    def seals(self) -> list[SealWork]:
+        """Those for which there are timestamps now."""
+        return [a for a in self._seals if not a.sent and self._grants.covers(a.need)]
+
+    def ddl_stands(
+        self, work: DdlWork, entries: Iterable[Ddl], message_id: MessageId
+    ) -> list[Effect]:
+        """The entries of a DDL stand in that message."""
+        places: list[VChannelPosition] = []
+        for entry in entries:
+            position = Position(self._pchannel, message_id, entry.timestamp)
+            self._versions.raise_to(entry.vchannel, work.ddl, position)
+            places.append(VChannelPosition(entry.vchannel, position))
+        self._ddls.remove(work)
+        return [Answer(call, AppendDdlResponse(tuple(places))) for call in work.calls]
+
+    def seals_stand(self, asks: Iterable[SealWork], here: Position) -> list[Effect]:
+        """All that was open is sealed, or time has moved on; `here` is above what was asked."""
+        effects: list[Effect] = []
+        for ask in asks:
+            self._seals.remove(ask)
+            response = SealResponse(position=here, segment_ids=tuple(ask.sealed))
+            effects.append(Answer(ask.call, response))
+        return effects
+
+    def refuse(self, error: HeadraceError, *, sent_too: bool) -> list[Effect]:
+        """This term appends no more of them; those on their way may still stand unless told."""
+        ddls = [w for w in self._ddls if sent_too or not w.sent]
+        seals = [a for a in self._seals if sent_too or not a.sent]
+        self._ddls = [w for w in self._ddls if w not in ddls]
+        self._seals = [a for a in self._seals if a not in seals]
+        effects: list[Effect] = [Refuse(call, error) for w in ddls for call in w.calls]
+        return effects + [Refuse(a.call, error) for a in seals]
+
+    def _begin(self, work: DdlWork) -> None:
+        for vchannel in work.vchannels:
+            self._versions.begin(vchannel, work.record, work.ddl)
+        self._ddls.append(work)
+
+    def _ours(self, record: CollectionRecord) -> tuple[VChannel, ...]:
+        return tuple(v for v in record.vchannels if pchannel_of(v) == self._pchannel)

@@ -1,0 +1,319 @@
+"""Which proxy sequences which pchannel."""
+
+from collections import Counter
+
+from headrace.masterservice.effects import Effect, StopSequencer, TryConnection, WriteSequencer
+from headrace.masterservice.events import Proxy, Reached
+from headrace.masterservice.sequencers.assignment import Sequencers, Stood
+from headrace.masterservice.settings import MasterServiceSettings
+from headrace.meta.records import SequencerRecord, SessionState
+from headrace.model.ids import ServerId
+
+SETTINGS = MasterServiceSettings()
+POOL = tuple(f"p-{n}" for n in range(16))
+HEALTHY = SessionState.HEALTHY
+
+
+def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) -> Proxy:
+    return Proxy(name or f"proxy-{server_id}", server_id, f"host:{server_id}", state)
+
+
+class Wishes:
+    """Plays the shell of `Sequencers`: every order is carried out at once, unless held back."""
+
+    def __init__(
+        self, stood: dict[str, Stood] | None = None, settings: MasterServiceSettings = SETTINGS
+    ) -> None:
+        self.part = Sequencers(POOL, stood or {}, settings)
+        self.now = 0.0
+        self.revision = 10
+        self.written: list[WriteSequencer] = []
+        self.stops: list[StopSequencer] = []
+        self.tries: list[TryConnection] = []
+        self.reach: dict[ServerId, Reached] = {}
+
+    def do(self, effects: list[Effect]) -> None:
+        queue = list(effects)
+        while queue:
+            effect = queue.pop(0)
+            self.part.validate()
+            match effect:
+                case WriteSequencer():
+                    self.written.append(effect)
+                    self.revision += 1
+                    queue += self.part.stands(
+                        effect.pchannel, effect.record, self.revision, self.now
+                    )
+                case StopSequencer():
+                    self.stops.append(effect)
+                    queue += self.part.stopped(effect.pchannel, self.now)
+                case TryConnection():
+                    self.tries.append(effect)
+                    reached = self.reach.get(effect.server_id, Reached.THERE)
+                    queue += self.part.tried(effect.server_id, reached, self.now)
+                case _:
+                    raise AssertionError(effect)
+
+    def listed(self, *proxies: Proxy) -> None:
+        self.do(self.part.listed(proxies, self.now))
+
+    def pass_time(self, seconds: float) -> None:
+        until = self.now + seconds
+        while (due := self.part.due(self.now)) is not None and due <= until:
+            self.now = due
+            self.do(self.part.time_passed(self.now))
+        self.now = until
+
+    def owners(self) -> Counter[ServerId]:
+        return Counter(r.server_id for r in self.part.wanted().values())
+
+    def forget(self) -> None:
+        self.written, self.stops, self.tries = [], [], []
+
+
+def test_nothing_is_written_before_the_proxies_are_listed() -> None:
+    wishes = Wishes()
+    wishes.pass_time(10)
+    assert wishes.written == []
+
+
+def test_at_first_start_they_are_spread_evenly() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2), proxy(3))
+    assert sorted(wishes.owners().values()) == [5, 5, 6]
+    assert wishes.stops == [], "nobody has to be asked to stop"
+    assert all(w.revision == 0 for w in wishes.written)
+
+
+def test_a_proxy_that_is_not_healthy_yet_gets_none() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1, state=SessionState.INITIALIZING), proxy(2))
+    assert wishes.owners() == {2: 16}
+
+
+def test_when_one_comes_the_fewest_move_and_each_is_asked_to_stop_first() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    wishes.forget()
+    wishes.listed(proxy(1), proxy(2), proxy(3))
+    assert wishes.written == [], "proxies that come together are met by one set of moves"
+    wishes.pass_time(1.0)
+    assert sorted(wishes.owners().values()) == [5, 5, 6]
+    assert len(wishes.written) == 5
+    assert [s.pchannel for s in wishes.stops] == [w.pchannel for w in wishes.written]
+    wishes.pass_time(60)
+    assert len(wishes.written) == 5, "what is even stays"
+
+
+def test_only_a_few_pchannels_stand_still_for_planned_moves() -> None:
+    part = Sequencers(POOL, {}, SETTINGS)
+    for effect in part.listed([proxy(1)], 0.0):
+        assert isinstance(effect, WriteSequencer)
+        part.stands(effect.pchannel, effect.record, 5, 0.0)
+    part.listed([proxy(1), proxy(2)], 10.0)
+    effects = part.time_passed(11.0)
+    assert len(effects) == SETTINGS.moves_at_once
+    assert all(isinstance(e, StopSequencer) for e in effects)
+    part.validate()
+
+
+def test_when_a_lease_ends_its_pchannels_move_at_once_and_no_others() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2), proxy(3))
+    before = dict(wishes.part.wanted())
+    wishes.forget()
+    wishes.listed(proxy(1), proxy(3))
+    moved = [w.pchannel for w in wishes.written]
+    assert moved == [p for p in POOL if before[p].server_id == 2]
+    assert {w.reason for w in wishes.written} == {"lease"}
+    assert wishes.stops == []
+    assert sorted(wishes.owners().values()) == [8, 8]
+
+
+def test_a_successor_under_the_same_node_name_takes_over_when_it_is_healthy() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1, "proxy-a"))
+    wishes.forget()
+    wishes.listed(proxy(2, "proxy-a", SessionState.INITIALIZING))
+    assert wishes.written == []
+    wishes.listed(proxy(2, "proxy-a"))
+    assert wishes.owners() == {2: 16}
+    assert {w.reason for w in wishes.written} == {"successor"}
+
+
+def test_others_take_over_at_once_when_a_successor_only_begins() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1, "proxy-a"), proxy(2, "proxy-b"))
+    wishes.listed(proxy(3, "proxy-a", SessionState.INITIALIZING), proxy(2, "proxy-b"))
+    assert wishes.owners() == {2: 16}
+
+
+def test_a_stopping_proxy_is_drained() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    wishes.forget()
+    wishes.listed(proxy(1, state=SessionState.STOPPING), proxy(2))
+    assert wishes.owners() == {2: 16}
+    assert len(wishes.stops) == 8
+
+
+def test_timestamps_go_only_to_the_process_that_the_record_names() -> None:
+    part = Sequencers(POOL, {}, SETTINGS)
+    orders = part.listed([proxy(1)], 0.0)
+    first = orders[0]
+    assert isinstance(first, WriteSequencer)
+    assert part.granted(1, POOL) == (), "the record is on its way"
+    part.stands(first.pchannel, first.record, 5, 0.0)
+    assert part.granted(1, POOL) == (first.pchannel,)
+    assert part.granted(2, POOL) == ()
+
+
+def test_while_a_record_is_on_its_way_nobody_gets_timestamps() -> None:
+    record = SequencerRecord(server_id=1, node_name="proxy-1", address="host:1")
+    part = Sequencers(POOL[:1], {"p-0": Stood(record, 5)}, SETTINGS)
+    part.listed([proxy(1)], 0.0)
+    assert part.granted(1, POOL) == ("p-0",)
+    part.listed([proxy(1, state=SessionState.STOPPING), proxy(2)], 1.0)
+    assert part.granted(1, POOL) == ("p-0",), "it is only asked to stop"
+    part.stopped("p-0", 1.0)
+    assert part.granted(1, POOL) == ()
+    assert part.granted(2, POOL) == ()
+
+
+def test_what_stands_is_taken_over_as_it_is_by_a_new_leader() -> None:
+    stood = {
+        p: Stood(
+            SequencerRecord(server_id=n % 2 + 1, node_name=f"proxy-{n % 2 + 1}", address="a"), 7
+        )
+        for n, p in enumerate(POOL)
+    }
+    wishes = Wishes(stood)
+    wishes.listed(proxy(1), proxy(2))
+    wishes.pass_time(60)
+    assert wishes.written == []
+
+
+def test_a_write_that_found_another_record_goes_on_from_that() -> None:
+    part = Sequencers(POOL[:1], {}, SETTINGS)
+    part.listed([proxy(1)], 0.0)
+    found = SequencerRecord(server_id=9, node_name="proxy-9", address="host:9")
+    again = part.stands("p-0", found, 33, 0.0)
+    assert again == [
+        WriteSequencer(
+            "p-0",
+            SequencerRecord(server_id=1, node_name="proxy-1", address="host:1"),
+            33,
+            "lease",
+        )
+    ]
+
+
+def test_when_the_target_of_a_move_goes_meanwhile_the_old_one_is_written_again() -> None:
+    part = Sequencers(POOL[:2], {}, SETTINGS)
+    for effect in part.listed([proxy(1)], 0.0):
+        assert isinstance(effect, WriteSequencer)
+        part.stands(effect.pchannel, effect.record, 5, 0.0)
+    part.listed([proxy(1), proxy(2)], 1.0)
+    (stop,) = part.time_passed(2.5)
+    assert isinstance(stop, StopSequencer)
+    part.listed([proxy(1)], 2.6)
+    (write,) = part.stopped(stop.pchannel, 2.7)
+    assert isinstance(write, WriteSequencer)
+    assert (write.record.server_id, write.revision) == (1, 5)
+
+
+def test_a_suspected_proxy_is_tried_and_only_the_own_attempt_decides() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    wishes.forget()
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    assert [t.server_id for t in wishes.tries] == [1]
+    assert wishes.written == []
+    wishes.reach[1] = Reached.SILENT
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    assert wishes.written == [], "a process that does not answer is left to its lease"
+    wishes.reach[1] = Reached.GONE
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    assert wishes.owners() == {2: 16}
+    assert {w.reason for w in wishes.written} == {"suspicion"}
+
+
+def test_one_attempt_at_a_time_and_none_for_who_has_no_session() -> None:
+    part = Sequencers(POOL, {}, SETTINGS)
+    part.listed([proxy(1), proxy(2)], 0.0)
+    assert len(part.suspected(1, "host:1", 0.0)) == 1
+    assert part.suspected(1, "host:1", 0.0) == []
+    assert part.suspected(7, "host:7", 0.0) == []
+    assert part.suspected(2, "host:elsewhere", 0.0) == []
+
+
+def test_a_second_take_over_on_suspicion_within_a_minute_waits_and_doubles() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    waits = []
+    for suspect in (1, 2, 1):
+        wishes.reach = {suspect: Reached.GONE}
+        wishes.forget()
+        began = wishes.now
+        wishes.do(wishes.part.suspected(suspect, f"host:{suspect}", wishes.now))
+        while wishes.owners()[suspect]:
+            wishes.pass_time(0.5)
+        waits.append(wishes.now - began)
+        wishes.reach = {}
+        wishes.pass_time(SETTINGS.suspect_retry_s)
+    assert waits[0] == 0
+    assert 5 <= waits[1] < 6
+    assert 10 <= waits[2] < 11
+
+
+def test_after_a_quiet_minute_a_take_over_on_suspicion_does_not_wait() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    wishes.reach = {1: Reached.GONE}
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    wishes.reach = {}
+    wishes.pass_time(70)
+    assert wishes.owners() == {1: 8, 2: 8}, "it answers again and gets its share"
+    wishes.reach = {2: Reached.GONE}
+    wishes.do(wishes.part.suspected(2, "host:2", wishes.now))
+    assert wishes.owners() == {1: 16}
+
+
+def test_the_end_of_a_lease_does_not_wait_for_suspicion() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    wishes.reach = {1: Reached.GONE}
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    wishes.reach = {}
+    wishes.pass_time(10)
+    wishes.reach = {2: Reached.GONE}
+    wishes.do(wishes.part.suspected(2, "host:2", wishes.now))
+    assert wishes.owners()[2] > 0, "it waits"
+    wishes.listed(proxy(1))
+    assert wishes.owners() == {1: 16}
+
+
+def test_a_proxy_found_gone_gets_nothing_until_it_answers() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1), proxy(2))
+    wishes.reach = {1: Reached.GONE}
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    wishes.pass_time(30)
+    assert wishes.owners() == {2: 16}
+    assert len(wishes.tries) > 5, "it has a session: it is tried again"
+    wishes.reach = {}
+    wishes.pass_time(5)
+    assert wishes.owners() == {1: 8, 2: 8}
+
+
+def test_without_any_usable_proxy_the_wishes_stay() -> None:
+    wishes = Wishes()
+    wishes.listed(proxy(1))
+    wishes.forget()
+    wishes.reach = {1: Reached.GONE}
+    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
+    wishes.pass_time(20)
+    wishes.listed()
+    assert wishes.written == []
+    wishes.listed(proxy(5))
+    assert wishes.owners() == {5: 16}
