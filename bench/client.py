@@ -1,7 +1,7 @@
 """A client of the front door that sends requests which were encoded before.
 
 **Owns** the benchmark's collection, its encoded requests and how many are in flight. **Does not
-own** what is measured (`bench.insert`, `bench.takeover`). An ordinary client spends most of its
+own** what is measured (`bench.insert`, `bench.failover`). An ordinary client spends most of its
 time on making requests; here the server is what takes time.
 """
 

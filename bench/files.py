@@ -30,7 +30,7 @@ from headrace.binlog import insert_log, manifest, paths
 from headrace.binlog.body import decode_rows, encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.binlog.insert_log import RowsChunk
-from headrace.binlog.manifest import ListedSegment, NameList, SnapshotList
+from headrace.binlog.manifest import Manifest, ManifestSegment, NameList
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.segment import SegmentState
 from headrace.objects.disk import Disk
@@ -155,7 +155,7 @@ def store(disk: Disk, schema: Schema, chunks: list[RowsChunk]) -> None:
     encoded = insert_log.encode(schema, chunks)
     key = paths.insert_key(COLLECTION, 1, 1, 1, 0)
     disk.put(key, encoded.parts)
-    segment = ListedSegment(
+    segment = ManifestSegment(
         id=1,
         partition_id=1,
         vchannel="bench-0_1v0",
@@ -164,7 +164,7 @@ def store(disk: Disk, schema: Schema, chunks: list[RowsChunk]) -> None:
         rows=encoded.rows,
         files=(encoded.ref(key, 1),),
     )
-    listed = SnapshotList(
+    listed = Manifest(
         collection_id=COLLECTION,
         name="bench",
         revision=1,
@@ -175,7 +175,7 @@ def store(disk: Disk, schema: Schema, chunks: list[RowsChunk]) -> None:
         segments=(segment,),
     )
     names = NameList(revision=1, names={"bench": COLLECTION})
-    disk.put(paths.snapshot_key(COLLECTION, 1), [manifest.encode(listed)])
+    disk.put(paths.manifest_key(COLLECTION, 1), [manifest.encode(listed)])
     disk.put(paths.names_key(1), [manifest.encode(names)])
 
 

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import file_ingest, insert, stores, takeover, types, vectors
+from bench import failover, file_ingest, insert, stores, types, vectors
 from bench.figures import Figure, Say
 
 RUNS, QUICK_RUNS = 3, 1
 REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
-TAKEOVERS, QUICK_TAKEOVERS = 10, 2
+FailoverS, QUICK_FailoverS = 10, 2
 FILE_ROWS, QUICK_FILE_ROWS = 200_000, 30_000  # of 3.1 KB
 ROUNDS, QUICK_ROUNDS = 9, 3  # of each kind of vector, of each type
 
@@ -57,16 +57,16 @@ async def _stores(bench: Bench) -> list[Figure]:
 
 
 async def _data_node(bench: Bench) -> list[Figure]:
-    return await _takeover(bench, "take-over of a data node", takeover.of_data_node)
+    return await _failover(bench, "failover of a data node", failover.of_data_node)
 
 
 async def _proxy(bench: Bench) -> list[Figure]:
-    return await _takeover(bench, "take-over of a proxy", takeover.of_proxy)
+    return await _failover(bench, "failover of a proxy", failover.of_proxy)
 
 
-async def _takeover(bench: Bench, name: str, one: takeover.Measure) -> list[Figure]:
-    times = QUICK_TAKEOVERS if bench.quick else TAKEOVERS
-    return [await takeover.worst_of(one, bench.directory, name, times, bench.say)]
+async def _failover(bench: Bench, name: str, one: failover.Measure) -> list[Figure]:
+    times = QUICK_FailoverS if bench.quick else FailoverS
+    return [await failover.worst_of(one, bench.directory, name, times, bench.say)]
 
 
 PARTS: Mapping[str, Measure] = {
@@ -75,6 +75,6 @@ PARTS: Mapping[str, Measure] = {
     "vectors": _vectors,
     "types": _types,
     "stores": _stores,
-    "takeover-data-node": _data_node,
-    "takeover-proxy": _proxy,
+    "failover-data-node": _data_node,
+    "failover-proxy": _proxy,
 }

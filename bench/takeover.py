@@ -1,4 +1,4 @@
-"""Take-over: from the SIGKILL of a process until another does its work, rows coming in.
+"""Failover: from the SIGKILL of a process until another does its work, rows coming in.
 
 **Owns** the two figures, each the worst of several, each on a fresh cluster. **Does not own** the
 look at data nodes (`headrace.cli.demo.watch`, by which the demo tells the same time). What is
@@ -109,12 +109,12 @@ async def _both_sequence(etcd: str, collection_id: int) -> None:
         item = (await meta.get(keys.collection(collection_id))).first
         assert item is not None, "the collection is not there"
         record = codec.decode(item.value, CollectionRecord, item.key)
-        wishes = [keys.sequencer(pchannel_of(vchannel)) for vchannel in record.vchannels]
+        assignments = [keys.sequencer(pchannel_of(vchannel)) for vchannel in record.vchannels]
         names: set[str] = set()
         async with asyncio.timeout(LIMIT_S):
             while len(names) < 2:
                 await asyncio.sleep(POLL_S)
-                found = [(await meta.get(key)).first for key in wishes]
+                found = [(await meta.get(key)).first for key in assignments]
                 names = {
                     codec.decode(i.value, SequencerRecord, i.key).node_name for i in found if i
                 }

@@ -261,10 +261,10 @@ async def test_many_readers_of_one_pchannel_each_see_everything(log: Log) -> Non
         await reader.close()
 
 
-async def test_trim_drops_what_is_below_and_nothing_else(log: Log) -> None:
+async def test_truncate_drops_what_is_below_and_nothing_else(log: Log) -> None:
     written = await fill(log, 5)
-    await log.trim(PCHANNEL, 3)
-    await log.trim(PCHANNEL, 2)
+    await log.truncate(PCHANNEL, 3)
+    await log.truncate(PCHANNEL, 2)
     assert (await log.first(PCHANNEL), await log.last(PCHANNEL)) == (3, 5)
     assert await log.get(PCHANNEL, 2) is None
     reader = await log.read(PCHANNEL, 3)
@@ -272,44 +272,44 @@ async def test_trim_drops_what_is_below_and_nothing_else(log: Log) -> None:
     await reader.close()
 
 
-async def test_trim_never_drops_the_last_message(log: Log) -> None:
+async def test_truncate_never_drops_the_last_message(log: Log) -> None:
     written = await fill(log, 3)
-    await log.trim(PCHANNEL, 1_000)
+    await log.truncate(PCHANNEL, 1_000)
     assert (await log.first(PCHANNEL), await log.last(PCHANNEL)) == (3, 3)
     message = await log.get(PCHANNEL, 3)
     assert message is not None and plain([message]) == written[2:]
     assert await log.append(PCHANNEL, [b"goes on"], 3) == 4
 
 
-async def test_trim_of_an_empty_pchannel_does_nothing(log: Log) -> None:
-    await log.trim(PCHANNEL, 10)
+async def test_truncate_of_an_empty_pchannel_does_nothing(log: Log) -> None:
+    await log.truncate(PCHANNEL, 10)
     assert (await log.first(PCHANNEL), await log.last(PCHANNEL)) == (1, 0)
     assert await log.append(PCHANNEL, [b"first"], 0) == 1
 
 
 async def test_a_seek_below_the_first_message_is_corrupt_and_names_the_pchannel(log: Log) -> None:
     await fill(log, 5)
-    await log.trim(PCHANNEL, 4)
+    await log.truncate(PCHANNEL, 4)
     with pytest.raises(Corrupt) as error:
         reader = await log.read(PCHANNEL, 3)
         await asyncio.wait_for(reader.fetch(CREDIT), 30)
     assert error.value.channel == PCHANNEL
 
 
-async def test_a_reader_that_a_trim_overtakes_is_corrupt(log: Log) -> None:
+async def test_a_reader_that_a_truncate_overtakes_is_corrupt(log: Log) -> None:
     await fill(log, 5)
     reader = await log.read(PCHANNEL, 1)
     assert len(await asyncio.wait_for(reader.fetch(1), 30)) == 1
-    await log.trim(PCHANNEL, 5)
+    await log.truncate(PCHANNEL, 5)
     with pytest.raises(Corrupt):
         for _ in range(4):
             await asyncio.wait_for(reader.fetch(1), 30)
     await reader.close()
 
 
-async def test_ids_go_on_after_a_trim_and_a_kill(cluster: Cluster, log: Log) -> None:
+async def test_ids_go_on_after_a_truncate_and_a_kill(cluster: Cluster, log: Log) -> None:
     await fill(log, 5)
-    await log.trim(PCHANNEL, 5)
+    await log.truncate(PCHANNEL, 5)
     await cluster.kill_server()
     other = await cluster.client()
     assert (await other.first(PCHANNEL), await other.last(PCHANNEL)) == (5, 5)

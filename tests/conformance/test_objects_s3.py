@@ -136,7 +136,7 @@ async def test_a_large_data_file_goes_up_in_parts_and_comes_back(s3_bucket, s3_t
 
 async def test_what_several_may_write_is_one_conditional_put_at_any_size(s3_bucket, s3_trouble):
     store = s3_bucket.store(in_parts(s3_bucket, s3_trouble))
-    key, large = "snapshots/1/00000000000000000001.json", b"x" * (7 << 20)
+    key, large = "manifests/1/00000000000000000001.json", b"x" * (7 << 20)
     await store.put(key, [large])
     with pytest.raises(Conflict):
         await store.put(key, [b"y", large])

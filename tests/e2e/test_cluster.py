@@ -1,4 +1,4 @@
-"""Two proxies and a data node that is joined by another: forwarding, take-over, balance, a disk
+"""Two proxies and a data node that is joined by another: forwarding, failover, balance, a disk
 that fills up.
 """
 

@@ -13,7 +13,7 @@ FIGURES = {
     "lost",
     "duplicated",
     "kills",
-    "takeover_s",
+    "failover_s",
     "insert_mb_s",
     "flush_s",
     "segments",

@@ -5,9 +5,9 @@ sent under that id count (`net`): each may arrive later, any number of times, or
 may be lost. A process that freezes takes its steps later, one that crashes forgets everything. A
 process learns an outcome only from the message that stands at the id that it named.
 
-The master service writes wishes, records one DDL (the drop of the only collection, so that "read
-anew" ends as a refusal) and notes it, and grants timestamps. Asking for a grant and sending what
-uses it are one step: what may come between, may also come between the sending and the taking.
+The master service writes assignments, records one DDL (the drop of the only collection, so that
+"read anew" ends as a refusal) and notes it, and grants timestamps. Asking for a grant and sending
+what uses it are one step: what may come between, may also come between the sending and the taking.
 Clients repeat a request until they have an answer, through any process, under the same id.
 
 A message is (kind, term, timestamp, what): T = TermStart(process), R = a row, D = the drop. The log
@@ -26,9 +26,9 @@ from model.sequencer import IDLE, LOOSE, WINDOW, Sequencer, Sequencers, State, s
 
 
 class Pchannel(Sequencers):
-    def __init__(self, without="", processes=2, rows="ab", wishes=2, crashes=0, away=False):
+    def __init__(self, without="", processes=2, rows="ab", assignments=2, crashes=0, away=False):
         self.without, self.rows, self.count = without, rows, processes
-        self.wishes, self.crashes, self.away = wishes, crashes, away
+        self.assignments, self.crashes, self.away = assignments, crashes, away
         self.longest = 16  # only mutants come so far
 
     def on(self, rule: str) -> bool:
@@ -60,9 +60,9 @@ class Pchannel(Sequencers):
                     yield f"log takes {show(m)} as {end}", s._replace(log=(*s.log, m), net=net)
 
     def master(self, s: State):
-        if s.wishes < self.wishes:
+        if s.assignments < self.assignments:
             wanted = s.wanted % self.count + 1
-            yield f"master wants {wanted}", s._replace(wanted=wanted, wishes=s.wishes + 1)
+            yield f"master wants {wanted}", s._replace(wanted=wanted, assignments=s.assignments + 1)
         sent = any(m.kind == "D" for m in s.log) or any(m.kind == "D" for _, m in s.net)
         if s.ddl == "none":
             yield "master records the drop", s._replace(ddl="recorded")
@@ -143,24 +143,24 @@ RULES = (
     "a DDL is noted when it stands",
 )
 SCENES = {
-    "2 wishes, 2 rows": {},
-    "3 wishes, 1 row": {"wishes": 3, "rows": "a"},
-    "3 wishes, 2 rows": {"wishes": 3},
-    "3 processes, 2 wishes, 2 rows": {"processes": 3},
-    "2 wishes, 1 crash, 2 rows": {"crashes": 1},
-    "master away, 1 wish, 1 row": {"wishes": 1, "rows": "a", "away": True},
-    "master away, 1 wish, 2 rows": {"wishes": 1, "away": True},
-    "master away, 2 wishes, 1 row": {"rows": "a", "away": True},
+    "2 assignments, 2 rows": {},
+    "3 assignments, 1 row": {"assignments": 3, "rows": "a"},
+    "3 assignments, 2 rows": {"assignments": 3},
+    "3 processes, 2 assignments, 2 rows": {"processes": 3},
+    "2 assignments, 1 crash, 2 rows": {"crashes": 1},
+    "master away, 1 assignment, 1 row": {"assignments": 1, "rows": "a", "away": True},
+    "master away, 1 assignment, 2 rows": {"assignments": 1, "away": True},
+    "master away, 2 assignments, 1 row": {"rows": "a", "away": True},
 }
 SCENE_OF = {
-    "etcd is read after TermStart": "3 wishes, 1 row",
-    "etcd is read linearizably": "3 wishes, 1 row",
-    "a DDL noted above its TermStart: replaced": "3 wishes, 1 row",
-    "an id is forgotten by when it was first sent": "master away, 1 wish, 1 row",
+    "etcd is read after TermStart": "3 assignments, 1 row",
+    "etcd is read linearizably": "3 assignments, 1 row",
+    "a DDL noted above its TermStart: replaced": "3 assignments, 1 row",
+    "an id is forgotten by when it was first sent": "master away, 1 assignment, 1 row",
 }
 BASELINES = {name: lambda scene=scene: Pchannel(**scene) for name, scene in SCENES.items()}
 MUTANTS = {
-    rule: lambda rule=rule: Pchannel(rule, **SCENES[SCENE_OF.get(rule, "2 wishes, 2 rows")])
+    rule: lambda rule=rule: Pchannel(rule, **SCENES[SCENE_OF.get(rule, "2 assignments, 2 rows")])
     for rule in RULES
 }
 

@@ -1,6 +1,6 @@
 """The data service's jobs in the model of the node side.
 
-**Owns** epochs, compaction, snapshot lists and garbage. **Does not own** reports and invariants
+**Owns** epochs, compaction, manifests and garbage. **Does not own** reports and invariants
 (`store`).
 """
 

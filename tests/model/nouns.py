@@ -63,7 +63,7 @@ class State(NamedTuple):
     checkpoint: int = 0
     segments: tuple = ()
     objects: frozenset = frozenset()
-    list: tuple = ()  # the highest snapshot list: (revision, T, keys)
+    list: tuple = ()  # the highest manifest: (revision, T, keys)
     leader: int = 1
     flows: tuple = ()
     plans: tuple = ()  # what was read and not yet acted on: ((leader or "collector", ...), ...)

@@ -34,7 +34,7 @@ class State(NamedTuple):
     net: frozenset = frozenset()  # (id, message): every append ever sent that may still be taken
     processes: tuple = ()
     wanted: int = 1
-    wishes: int = 0  # changes of the wish so far
+    assignments: int = 0  # changes of the assignment so far
     crashes: int = 0
     ddl: str = "none"  # -> recorded -> stands -> noted: what etcd (stands: the leader) knows
     drop: int = 0  # the id of the drop that the leader was told of, and notes
@@ -64,7 +64,7 @@ class Sequencers:
     def idle(self, s, me, q):
         again = self.on("who was replaced and is wanted starts again") or not self.replaced(s, me)
         if s.wanted == me and again:
-            extra = s.wishes if not self.on("a term is the id of its TermStart") else q.extra
+            extra = s.assignments if not self.on("a term is the id of its TermStart") else q.extra
             yield "reads that it is wanted", q._replace(phase="candidate", extra=extra), {}
 
     def replaced(self, s, me) -> bool:

@@ -3,14 +3,14 @@
 Modelled: a log that is already written, in order; flowgraphs, one for each watch that was ever
 accepted; reports (SaveBinlogPaths) with delayed copies and lost answers; two data services, of
 which the second is elected while the first may be frozen; the collector in separate reads and
-deletions; compaction of a flushed segment; snapshot lists.
+deletions; compaction of a flushed segment; manifests.
 
 A crash is a flowgraph that takes no more steps, a freeze one that takes them later (`Flow`s of
 older epochs never go away). A position p is "all entries below number p": ids and timestamps rise
 together, so one number stands for both. Objects and lists are never found half written.
 
 Abstracted: there is no clock, so grace is a condition (a list without the file is stored) and not a
-time; the log is always trimmed as far as it may be; sync is cut, encode and put in one step, as
+time; the log is always truncated as far as it may be; sync is cut, encode and put in one step, as
 nobody reads an object before its report; a report is of one segment, the deletes, or the channel
 checkpoint alone. No transaction compares a leader key: each compares what it read, and a frozen
 leader may try what it likes. Of the copies of old reports only the latest is kept.
@@ -151,9 +151,9 @@ class Store(Flowgraphs, Jobs):
         return self.files(s, [k for g in s.segments if g.state != "dropped" for k in g.files])
 
     def recovered(self, s: State) -> Counter:
-        """What meta names, and what a fresh flowgraph would add from the trimmed log."""
+        """What meta names, and what a fresh flowgraph would add from the truncated log."""
         since = max([s.checkpoint, *(f.position for f in s.flows)])
-        if self.on("trim stays below the checkpoint"):
+        if self.on("truncate stays below the checkpoint"):
             since = s.checkpoint
         known = dict(self.told(s))
         replayed = [p for p in self.parts if p[0] >= since and self.is_new(known, p)]
@@ -270,7 +270,7 @@ RULES = {  # rule: the scene in which it is left out
     "compaction compares the segment": "compaction",
     "compaction compares the epoch": "compaction, garbage",
     "files of dropped meta go whatever their epoch": "compaction, garbage",
-    "trim stays below the checkpoint": "rows",
+    "truncate stays below the checkpoint": "rows",
     "a delete hides strictly older rows": "upsert",
     "the collector reads the epoch first": "garbage",
     "the collector spares the epoch": "garbage",

@@ -11,7 +11,7 @@ from model.checker import explore
 
 LARGE = {"a drop ends the epoch"}  # 125,000 states
 SMALL = {
-    append: ("3 wishes, 1 row", "master away, 1 wish, 2 rows"),
+    append: ("3 assignments, 1 row", "master away, 1 assignment, 2 rows"),
     store: ("rows", "deletes", "upsert", "flush", "garbage", "compaction, garbage", "drop, lists"),
 }
 

@@ -1,9 +1,9 @@
 """Plays `sequencer/*.txt`: events of one pchannel's sequencer and what it orders.
 
-Commands: `wish ID` · `end LAST` (the end of the log is read) · `meta [noted VERSION AT] [recorded
-VERSION KIND] [wanted ID]` · `window [NAME ...]` (ids that older terms left) · `open` (all of that
-at once) · `append NAME [FIELD=VALUE ...]` · `ddl VERSION KIND` · `seal` · `grant` · `away` ·
-`withheld` · `taken` (the log takes the message on its way and says so) · `unanswered` · `looked
+Commands: `assignment ID` · `end LAST` (the end of the log is read) · `meta [noted VERSION AT]
+[recorded VERSION KIND] [wanted ID]` · `window [NAME ...]` (ids that older terms left) · `open` (all
+of that at once) · `append NAME [FIELD=VALUE ...]` · `ddl VERSION KIND` · `seal` · `grant` · `away`
+· `withheld` · `taken` (the log takes the message on its way and says so) · `unanswered` · `looked
 own|other|absent` · `wait SECONDS` · `stop` · `position`. Ids are leased by themselves; timestamps
 are granted when a script says so. Times are shown as seconds since the script began, `+n` is the
 logical part.
@@ -61,9 +61,9 @@ class Player:
 
     # ---- taking over -------------------------------------------------------------------------
 
-    def _wish(self, server_id: str) -> list[fx.Effect]:
+    def _assignment(self, server_id: str) -> list[fx.Effect]:
         self.revision += 1
-        return self.script.tell(ev.WishRead(int(server_id), self.revision))
+        return self.script.tell(ev.AssignmentRead(int(server_id), self.revision))
 
     def _end(self, last: str) -> list[fx.Effect]:
         return self.script.tell(ev.EndRead(self._attempt, int(last), at(-1), 0))

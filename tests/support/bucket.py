@@ -22,9 +22,9 @@ from headrace.binlog.delta_log import DeletesChunk
 from headrace.binlog.insert_log import RowsChunk
 from headrace.binlog.manifest import (
     Bundle,
-    ListedSegment,
+    Manifest,
+    ManifestSegment,
     NameList,
-    SnapshotList,
 )
 from headrace.model.ids import ALL_PARTITIONS
 from headrace.model.schema import Schema
@@ -60,7 +60,7 @@ class Bucket:
     timestamp: int = 0
     partitions: dict[int, str] = field(default_factory=lambda: {PARTITION: "_default"})
     schemas: dict[int, Schema] = field(default_factory=dict)
-    segments: list[ListedSegment] = field(default_factory=list)
+    segments: list[ManifestSegment] = field(default_factory=list)
     bundles: list[str] = field(default_factory=list)
     deltas: list[FileRef] = field(default_factory=list)
     row_id: int = 1000
@@ -93,7 +93,7 @@ class Bucket:
         key = paths.insert_key(COLLECTION, partition_id, segment_id, 1, number)
         self.put(key, b"".join(encoded.parts))
         ref = encoded.ref(key, 1)
-        segment = old or ListedSegment(
+        segment = old or ManifestSegment(
             id=segment_id,
             partition_id=partition_id,
             vchannel=VCHANNEL,
@@ -128,11 +128,11 @@ class Bucket:
         self.bundles.append(key)
         self.segments = []
 
-    def publish(self, timestamp: int | None = None) -> SnapshotList:
+    def publish(self, timestamp: int | None = None) -> Manifest:
         """Write the lists of a new revision, complete up to the newest timestamp, or this one."""
         self.revision += 1
         names = NameList(revision=self.revision, names={self.name: COLLECTION})
-        listed = SnapshotList(
+        listed = Manifest(
             collection_id=COLLECTION,
             name=self.name,
             revision=self.revision,
@@ -144,7 +144,7 @@ class Bucket:
             deltas=tuple(self.deltas),
             bundles=tuple(self.bundles),
         )
-        self.put(paths.snapshot_key(COLLECTION, self.revision), manifest.encode(listed))
+        self.put(paths.manifest_key(COLLECTION, self.revision), manifest.encode(listed))
         self.put(paths.names_key(self.revision), manifest.encode(names))
         return listed
 

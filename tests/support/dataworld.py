@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace.binlog import manifest, paths
-from headrace.binlog.manifest import SnapshotList
+from headrace.binlog.manifest import Manifest
 from headrace.dataservice.service import DataService
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.state.channel_state import Image, read_image
@@ -282,12 +282,12 @@ class World:
         """All of a vchannel."""
         return await read_image(self.meta, self.keys, vchannel)
 
-    def listed(self, collection_id: int = COLLECTION) -> SnapshotList | None:
-        """The highest snapshot list."""
-        lists = self.bucket.list(paths.snapshots_prefix(collection_id))
+    def listed(self, collection_id: int = COLLECTION) -> Manifest | None:
+        """The highest manifest."""
+        lists = self.bucket.list(paths.manifests_prefix(collection_id))
         if not lists:
             return None
-        return manifest.decode_snapshot(self.bucket.get(lists[-1].key))
+        return manifest.decode_manifest(self.bucket.get(lists[-1].key))
 
     def put_files(self, files: Sequence[FileRef]) -> None:
         """What a node stores before it reports."""

@@ -186,7 +186,7 @@ class ProxyWorld:
                 m.DropCollectionRequest: self._drop,
                 m.PartitionRequest: self._partition,
                 m.RenameCollectionRequest: self._rename,
-                m.RememberRequest: self._remember,
+                m.SetClientStateRequest: self._remember,
                 m.AllocTimestampRequest: self._timestamp,
                 m.AllocIdsRequest: self._alloc_ids,
                 m.SuspectRequest: self._suspect,
@@ -350,9 +350,9 @@ class ProxyWorld:
         self.sequencer.present[record.id] = version
         await self.put(replace(record, version=version, noted=version, **changes), *more)
 
-    async def _remember(self, request: m.RememberRequest) -> m.Done:
+    async def _remember(self, request: m.SetClientStateRequest) -> m.Done:
         self.orders.append(request)
-        key = self.keys.said(request.collection_id, request.topic)
+        key = self.keys.client_state(request.collection_id, request.topic)
         await self.meta.txn([], [Put(key, request.value) if request.value else Delete(key)])
         return m.Done()
 

@@ -6,9 +6,9 @@
 The world is that of the executable model: every append ever sent may be taken later, any number of
 times, or never, if the id that it names is the last; every answer may be lost; a get may say
 "absent"; a process may stand still for as long as chance likes, or die and come back as another
-one; the master service changes its wish, records one DDL after the other and notes what stands.
-Clients repeat a request under its id, through any process, or give up once they are told that
-nothing was appended.
+one; the master service changes its assignment, records one DDL after the other and notes what
+stands. Clients repeat a request under its id, through any process, or give up once they are told
+that nothing was appended.
 """
 
 import random
@@ -38,6 +38,7 @@ from headrace.sequencer.events import (
     AppendAnswered,
     AppendArrived,
     AppendUnanswered,
+    AssignmentRead,
     DdlArrived,
     EndRead,
     Event,
@@ -54,7 +55,6 @@ from headrace.sequencer.events import (
     TimePassed,
     VChannelView,
     WindowRead,
-    WishRead,
 )
 from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.requests.window import items_of
@@ -94,7 +94,7 @@ class Process:
     server_id: int
     machine: SequencerMachine
     orders: list[Effect] = field(default_factory=list)
-    wishes: list[WishRead] = field(default_factory=list)
+    assignments: list[AssignmentRead] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class Chaos:
         self.clients: list[Client] = []
         self.calls: dict[int, Client | str] = {}
         self.trace: list[str] = []
-        self._wish(self.processes[0].server_id)
+        self._assignment(self.processes[0].server_id)
 
     def run(self, steps: int = 250) -> "Chaos":
         """Chance, then calm; raises `Violation` (or AssertionError) where something is wrong."""
@@ -138,12 +138,12 @@ class Chaos:
             [self._carry_out] * 12
             + [self._send] * 4
             + [self._let_in] * 2
-            + [self._tell_wish] * 2
+            + [self._tell_assignment] * 2
             + [self._tell_time] * 2
             + [self._pass_time] * 2
             + [self._ask_ddl] * 2
             + [
-                self._new_wish,
+                self._new_assignment,
                 self._grant_to_others,
                 self._crash,
                 self._ask_ddl,
@@ -194,11 +194,11 @@ class Chaos:
             place, data = self.random.choice(self.net)
             self.log.take(place, data)
 
-    def _tell_wish(self) -> None:
-        behind = [p for p in self.processes if p.wishes]
+    def _tell_assignment(self) -> None:
+        behind = [p for p in self.processes if p.assignments]
         if behind:
             process = self.random.choice(behind)
-            self._tell(process, process.wishes.pop(0))
+            self._tell(process, process.assignments.pop(0))
 
     def _tell_time(self) -> None:
         self._tell(self.random.choice(self.processes), TimePassed())
@@ -206,8 +206,8 @@ class Chaos:
     def _pass_time(self) -> None:
         self.now += self.random.choice([0.05, 0.5, 0.5, 3.0, 3.0, 3.0, 21.0])
 
-    def _new_wish(self) -> None:
-        self._wish(self.random.choice(self.processes).server_id)
+    def _new_assignment(self) -> None:
+        self._assignment(self.random.choice(self.processes).server_id)
 
     def _grant_to_others(self) -> None:
         self.last_granted = max(self.last_granted + 1, compose(START_MS + int(self.now * 1000)))
@@ -374,13 +374,13 @@ class Chaos:
         """No faults any more: everything comes to its end."""
         self.calm = True
         if self.wanted not in [p.server_id for p in self.processes]:
-            self._wish(self.processes[0].server_id)
+            self._assignment(self.processes[0].server_id)
         wanted = next(p for p in self.processes if p.server_id == self.wanted)
         for _ in range(400):
             self.now += 0.3
             for process in self.processes:
-                while process.wishes:
-                    self._tell(process, process.wishes.pop(0))
+                while process.assignments:
+                    self._tell(process, process.assignments.pop(0))
                 self._tell(process, TimePassed())
                 while process.orders:
                     order = process.orders.pop(0)
@@ -415,13 +415,13 @@ class Chaos:
         machine = SequencerMachine(PCHANNEL, self.servers, "x", SETTINGS, self.rules)
         return Process(self.servers, machine)
 
-    def _wish(self, server_id: int) -> None:
+    def _assignment(self, server_id: int) -> None:
         self.wanted, self.revision = server_id, self.revision + 1
         for process in self.processes:
-            process.wishes.append(WishRead(server_id, self.revision))
+            process.assignments.append(AssignmentRead(server_id, self.revision))
 
     def _catch_up(self, process: Process) -> None:
-        process.wishes = [WishRead(self.wanted, self.revision)]
+        process.assignments = [AssignmentRead(self.wanted, self.revision)]
 
     def _somebody(self) -> Process:
         wanted = [p for p in self.processes if p.server_id == self.wanted]

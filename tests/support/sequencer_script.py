@@ -26,6 +26,7 @@ from headrace.sequencer.effects import (
 from headrace.sequencer.events import (
     AppendAnswered,
     AppendArrived,
+    AssignmentRead,
     DdlArrived,
     EndRead,
     Event,
@@ -38,7 +39,6 @@ from headrace.sequencer.events import (
     TimePassed,
     VChannelView,
     WindowRead,
-    WishRead,
 )
 from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.rules import Rules
@@ -108,7 +108,7 @@ def view(
     """What a new sequencer reads of the meta store."""
     record = record or collection()
     vchannels = tuple(VChannelView(v, record, last, recorded) for v in record.vchannels)
-    return MetaView(wanted=wanted, wish_revision=10, mark=mark, vchannels=vchannels)
+    return MetaView(wanted=wanted, assignment_revision=10, mark=mark, vchannels=vchannels)
 
 
 def past(*items: DigestItem, floor: Timestamp = 0, **changes: Any) -> Past:
@@ -237,8 +237,8 @@ class Script:
     # ---- the way to an open term -------------------------------------------------------------
 
     def candidate(self, last: MessageId = 5, timestamp: Timestamp = 0, mark: int = 0) -> Append:
-        """The process is wished and has read the end of the log: its TermStart."""
-        [read] = of(ReadEnd, self.tell(WishRead(ME, 10)))
+        """The process is assigned and has read the end of the log: its TermStart."""
+        [read] = of(ReadEnd, self.tell(AssignmentRead(ME, 10)))
         effects = self.tell(EndRead(read.attempt, last, timestamp or at(-1), mark))
         [append] = of(Append, effects)
         return append

@@ -121,8 +121,8 @@ class World:
         """Write a record."""
         await self.meta.txn((), (Put(key, codec.encode(value)),))
 
-    async def wish(self, server_id: int) -> None:
-        """The master service wishes that process."""
+    async def assignment(self, server_id: int) -> None:
+        """The master service assignments that process."""
         record = SequencerRecord(server_id=server_id, node_name=f"p{server_id}", address="x:1")
         await self.put(self.keys.sequencer(PCHANNEL), record)
 
@@ -153,9 +153,9 @@ class World:
         return sequencers
 
     async def opened(self, server_id: int, **changes: Any) -> Sequencers:
-        """A wished process that sequences."""
+        """A assigned process that sequences."""
         sequencers = self.process(server_id, **changes)
-        await self.wish(server_id)
+        await self.assignment(server_id)
         await self.until(lambda: sequencers.sequences(PCHANNEL))
         return sequencers
 

@@ -22,7 +22,7 @@ import psutil
 from headrace.model import codec
 from headrace.model.errors import Corrupt, Invalid, Unavailable
 
-DIRECTORY_VERSION = "1"
+DIRECTORY_VERSION = "2"
 DEFAULT_DIRECTORY = Path("headrace-data")  # of every command that is given none
 
 

@@ -87,7 +87,7 @@ def _make_proxy(
     common: dict[str, Any],
     door: Callable[[Methods], Door] | None,
 ) -> Proxy:
-    """The proxy and, in the same process, the sequencers of the pchannels it is wished for."""
+    """The proxy and, in the same process, the sequencers of the pchannels it is assigned for."""
 
     def sequencers(proxy: Proxy) -> Sequencers:
         return Sequencers(

@@ -1,4 +1,4 @@
-"""Snapshot lists and name lists: which files make up a collection, and what collections there are.
+"""Manifests and name lists: which files make up a collection, and what collections there are.
 
 **Owns** the JSON that stands beside the files, so that whoever has the bucket knows which files
 count, with no process running. **Does not own** when lists are written (the data service) or how
@@ -18,11 +18,11 @@ from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
 from headrace.model.timestamp import Timestamp
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedSegment:
+class ManifestSegment:
     """A segment and its committed insert logs, all encoded by one version of the collection."""
 
     id: SegmentId
@@ -38,11 +38,11 @@ class ListedSegment:
 class Bundle:
     """Flushed segments, in an object of their own."""
 
-    segments: tuple[ListedSegment, ...]
+    segments: tuple[ManifestSegment, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotList:
+class Manifest:
     """All that a reader needs to read a collection.
 
     `timestamp`: everything at or below it is in the files; rows and deletes above it may be there
@@ -57,7 +57,7 @@ class SnapshotList:
     version: Version
     schemas: dict[Version, Schema]
     partitions: dict[PartitionId, str]
-    segments: tuple[ListedSegment, ...] = ()
+    segments: tuple[ManifestSegment, ...] = ()
     deltas: tuple[FileRef, ...] = ()
     bundles: tuple[str, ...] = ()  # keys of `Bundle` objects
     format: int = FORMAT
@@ -72,14 +72,14 @@ class NameList:
     format: int = FORMAT
 
 
-def encode(value: SnapshotList | NameList | Bundle) -> bytes:
+def encode(value: Manifest | NameList | Bundle) -> bytes:
     """JSON; the same value gives the same bytes."""
     return codec.encode(value)
 
 
-def decode_snapshot(data: bytes, where: str = "") -> SnapshotList:
-    """The snapshot list of these bytes; `Corrupt` naming `where` when they are none."""
-    return codec.decode(data, SnapshotList, where)
+def decode_manifest(data: bytes, where: str = "") -> Manifest:
+    """The manifest of these bytes; `Corrupt` naming `where` when they are none."""
+    return codec.decode(data, Manifest, where)
 
 
 def decode_names(data: bytes, where: str = "") -> NameList:

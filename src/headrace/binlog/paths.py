@@ -1,13 +1,13 @@
 """Keys of objects: what is where in the bucket.
 
-**Owns** their spelling and its way back. **Does not own** which objects count (the snapshot list
+**Owns** their spelling and its way back. **Does not own** which objects count (the manifest
 says) or when they go (the data service's collector).
 
     insert/COLL/PART/SEG/EPOCH-N.parquet     rows of one sync of a segment
     stats/COLL/PART/SEG/EPOCH-N.stats        statistics of that file
     delta/COLL/VCHANNEL/EPOCH-N.parquet      deletes of one sync of a vchannel
     bundles/COLL/VCHANNEL/NAME.json          flushed segments, listed once for many lists
-    snapshots/COLL/REVISION.json             snapshot list, the revision as 20 digits
+    manifests/COLL/REVISION.json             manifest, the revision as 20 digits
     collections/REVISION.json                name list
     owner.json                               which cluster writes here
 
@@ -32,7 +32,7 @@ _DATA = re.compile(
     r"|delta/(?P<delta_coll>\d+)/(?P<vchannel>[^/]+))"
     r"/(?P<epoch>\d+)-(?P<number>\d+)\.(?P<ending>parquet|stats)$"
 )
-_REVISION = re.compile(r"^(?:collections|snapshots/\d+)/(\d{20})\.json$")
+_REVISION = re.compile(r"^(?:collections|manifests/\d+)/(\d{20})\.json$")
 
 
 class DataKind(StrEnum):
@@ -94,14 +94,14 @@ def bundles_prefix(collection_id: CollectionId) -> str:
     return f"bundles/{collection_id}/"
 
 
-def snapshot_key(collection_id: CollectionId, revision: Revision) -> str:
-    """The key of a collection's snapshot list."""
-    return f"{snapshots_prefix(collection_id)}{revision:0{_REVISION_DIGITS}d}.json"
+def manifest_key(collection_id: CollectionId, revision: Revision) -> str:
+    """The key of a collection's manifest."""
+    return f"{manifests_prefix(collection_id)}{revision:0{_REVISION_DIGITS}d}.json"
 
 
-def snapshots_prefix(collection_id: CollectionId) -> str:
-    """All snapshot lists of a collection, the highest last."""
-    return f"snapshots/{collection_id}/"
+def manifests_prefix(collection_id: CollectionId) -> str:
+    """All manifests of a collection, the highest last."""
+    return f"manifests/{collection_id}/"
 
 
 def names_key(revision: Revision) -> str:
@@ -110,7 +110,7 @@ def names_key(revision: Revision) -> str:
 
 
 def parse_revision(key: str) -> Revision:
-    """The revision in the key of a snapshot list or name list; `Invalid` when it is neither."""
+    """The revision in the key of a manifest or name list; `Invalid` when it is neither."""
     match = _REVISION.match(key)
     if match is None:
         raise Invalid(f"{key!r} is no key of a list", field="key")

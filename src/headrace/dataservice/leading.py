@@ -17,7 +17,7 @@ from headrace.dataservice.effects import Effect
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.maintenance.collector import Collector
 from headrace.dataservice.maintenance.round import Housekeeping
-from headrace.dataservice.maintenance.truncate import Trimmer
+from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.reports.committer import Committer
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.shell import DataServiceShell
@@ -154,7 +154,7 @@ class Leading:
             collector=Collector(
                 self._meta, around.keys, around.objects, around.host.clock, settings.grace_s
             ),
-            trimmer=Trimmer(self._meta, around.keys, around.log, settings.window_s),
+            truncation=Truncation(self._meta, around.keys, around.log, settings.window_s),
             dropped=self._dropped,
             collections=lambda: {
                 i: self.machine.lists.vchannels(i) for i in self.machine.lists.collections()

@@ -18,11 +18,11 @@ from headrace.dataservice.effects import (
     Effect,
     LookUpCollection,
 )
-from headrace.dataservice.maintenance.schedule import DROPS, TRIM, Chores
+from headrace.dataservice.maintenance.schedule import DROPS, TRUNCATE, Chores
 from headrace.dataservice.manifests.flush import Flushes
 from headrace.dataservice.manifests.schedule import Lists
 from headrace.dataservice.placement.channels import Channels
-from headrace.dataservice.placement.failover import Takeovers
+from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.placement.nodes import Nodes
 from headrace.dataservice.reports.queue import Reports
 from headrace.dataservice.settings import DataServiceSettings
@@ -41,9 +41,9 @@ class DataServiceMachine:
     """See the module. `start` is the monotonic time at which the leadership began."""
 
     def __init__(self, settings: DataServiceSettings, start: float) -> None:
-        self.takeovers = Takeovers(settings)
-        self.nodes = Nodes(settings, self.takeovers)
-        self.channels = Channels(settings, self.nodes, self.takeovers, start)
+        self.failovers = Failovers(settings)
+        self.nodes = Nodes(settings, self.failovers)
+        self.channels = Channels(settings, self.nodes, self.failovers, start)
         self.reports = Reports()
         self.lists = Lists(settings)
         self.flushes = Flushes(self.channels, self.lists)
@@ -306,7 +306,7 @@ class DataServiceMachine:
                 for collection_id in event.lists:
                     self.lists.changed(collection_id)
                 if event.chore == DROPS:
-                    self.chores.soon(TRIM, now)
+                    self.chores.soon(TRUNCATE, now)
                 return []
             case ev.TimePassed():
                 if now >= self._hint_at:

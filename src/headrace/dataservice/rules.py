@@ -113,7 +113,7 @@ def list_revision(read: Revision) -> Revision:
 
 def list_key(collection_id: CollectionId, revision: Revision) -> str:
     """Lists are named by the revision at which they were read; the highest counts."""
-    return paths.snapshot_key(collection_id, revision)
+    return paths.manifest_key(collection_id, revision)
 
 
 def list_timestamp(checkpoints: Iterable[Position]) -> Timestamp:
@@ -149,9 +149,12 @@ def list_read_later(list_read: Revision, left_meta: Revision) -> bool:
     return list_read >= left_meta
 
 
-# ---- trim ----------------------------------------------------------------------------------------
+# ---- truncate
+# ----------------------------------------------------------------------------------------
 
 
-def trim_below(window: MessageId, checkpoints: Iterable[MessageId], mark: MessageId) -> MessageId:
-    """Trim stays below every checkpoint of the pchannel and the window; the mark never falls."""
+def truncate_below(
+    window: MessageId, checkpoints: Iterable[MessageId], mark: MessageId
+) -> MessageId:
+    """Truncation stays below every checkpoint and the window; the mark never falls."""
     return max(mark, min((window, *checkpoints)))

@@ -26,7 +26,7 @@ class DataServiceSettings:
     settle_s: float = 1.0  # a new leader waits so long for nodes that come with it
     reregister_s: float = 5.0  # a node without a session that still answers keeps what it watches
     answers_s: float = 2.5  # a node that answered within it counts as answering
-    suspicion_memory_s: float = 60.0  # a second take-over on suspicion within it waits ...
+    suspicion_memory_s: float = 60.0  # a second failover on suspicion within it waits ...
     suspicion_wait_s: float = 5.0  # ... so long, each further one twice as long
     epoch_retry_s: float = 1.0  # a flowgraph that fails again gets its next epoch so much later ...
     epoch_retry_most_s: float = 60.0  # ... doubling up to this
@@ -42,7 +42,7 @@ class DataServiceSettings:
     lists_at_once: int = 4  # lists in the making
     grace_s: float = 3600.0  # how long a list, and a file on it, outlives its successor
     collect_interval_s: float = 300.0  # between two rounds of the collector
-    trim_interval_s: float = 15.0  # between two trims of the log
+    truncate_interval_s: float = 15.0  # between two truncates of the log
     window_s: float = 660.0  # request ids are kept 10 minutes; one more for what is under way
     bundle_size: int = 100  # flushed segments of a vchannel in one key
     bundle_interval_s: float = 60.0  # how often the flushed segments are counted

@@ -103,7 +103,7 @@ class DataServiceShell:
         self._conflicts = telemetry.counter(
             "dataservice_conflicts_total", "Transactions that met something newer"
         )
-        self._lists = telemetry.counter("dataservice_lists_total", "Snapshot lists stored")
+        self._lists = telemetry.counter("dataservice_lists_total", "Manifests stored")
 
     async def perform(self, effect: Effect) -> ev.Event | None:
         """See `runtime.driver`: one event, or None where the effect needs none."""

@@ -41,7 +41,7 @@ def _nodes(machine: DataServiceMachine, now: float) -> list[dict[str, Any]]:
             "server_id": node.seen.server_id,
             "address": node.seen.address,
             "state": node.seen.state.value if node.session else "no session",
-            "gone": machine.takeovers.is_gone(node.seen.server_id, now),
+            "gone": machine.failovers.is_gone(node.seen.server_id, now),
             "vchannels": held.get(node.seen.server_id, 0),
             "buffered_bytes": node.buffered_bytes,
             "trouble": node.trouble,

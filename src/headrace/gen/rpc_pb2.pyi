@@ -364,7 +364,7 @@ class PartitionRequest(_message.Message):
 Global___PartitionRequest: _TypeAlias = PartitionRequest  # noqa: Y015
 
 @_typing.final
-class RememberRequest(_message.Message):
+class SetClientStateRequest(_message.Message):
     """Keep (or with an empty value forget) what a client said of a collection: indexes, loads.
 
     `topic` is e.g. `index/FIELD/NAME` or `load`; it goes with the collection.
@@ -391,7 +391,7 @@ class RememberRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RememberRequest: _TypeAlias = RememberRequest  # noqa: Y015
+Global___SetClientStateRequest: _TypeAlias = SetClientStateRequest  # noqa: Y015
 
 @_typing.final
 class SuspectRequest(_message.Message):
@@ -1119,7 +1119,7 @@ Global___FlushStateResponse: _TypeAlias = FlushStateResponse  # noqa: Y015
 
 @_typing.final
 class FlushStateRequest(_message.Message):
-    """Have all vchannels passed the timestamp, and is a snapshot list at or above it stored?
+    """Have all vchannels passed the timestamp, and is a manifest at or above it stored?
 
     Asked of one collection, or (0) of all of `collection_ids`: who asks knows best which there
     are. Asking is also the hint that someone waits.

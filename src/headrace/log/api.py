@@ -33,9 +33,9 @@ class LogReader(Protocol):
         """The next messages in order, without gap or repeat; waits until there is at least one.
 
         At most `max_bytes` together, but always at least one whole message, however large: credit
-        is taken before the fetch. `Corrupt` when the next message was trimmed (the seek lies below
-        the first message), and when the log has lost its end (not even the message before the next
-        one is there, and it does not come back). `Unavailable` is not raised: it waits and
+        is taken before the fetch. `Corrupt` when the next message was truncated (the seek lies
+        below the first message), and when the log has lost its end (not even the message before the
+        next one is there, and it does not come back). `Unavailable` is not raised: it waits and
         reconnects, also while the pchannel is not there yet. One fetch at a time; what a cancelled
         fetch would have brought, the next one brings.
         """
@@ -81,7 +81,7 @@ class Log(Protocol):
         """A reader that begins with the message `start`, that one included."""
         ...
 
-    async def trim(self, pchannel: PChannel, below: MessageId) -> None:
+    async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
         """Drop messages with ids below `below`; never the last message. Idempotent."""
         ...
 

@@ -27,7 +27,7 @@ MAX_MESSAGE_BYTES = 8_000_000
 class Courier(Protocol):
     """The way between one client and the server.
 
-    `operation` is one of ensure, append, last, first, get, fetch, trim, free.
+    `operation` is one of ensure, append, last, first, get, fetch, truncate, free.
     """
 
     async def carry(self, operation: str, pchannel: PChannel, apply: Callable[[], T]) -> T:
@@ -137,7 +137,7 @@ class MemoryLogServer:
             return []
         if start < stream.first:
             raise Corrupt(
-                f"{pchannel}: message {start} was trimmed, the first is {stream.first}",
+                f"{pchannel}: message {start} was truncated, the first is {stream.first}",
                 channel=pchannel,
             )
         fetched: list[Message] = []
@@ -149,8 +149,8 @@ class MemoryLogServer:
             max_bytes -= len(data)
         return fetched
 
-    def trim(self, pchannel: PChannel, below: MessageId) -> None:
-        """See `Log.trim`."""
+    def truncate(self, pchannel: PChannel, below: MessageId) -> None:
+        """See `Log.truncate`."""
         stream = self._stream(pchannel)
         below = min(below, stream.last)
         if below > stream.first:
@@ -226,9 +226,11 @@ class MemoryLog:
         """See `Log.read`."""
         return _MemoryReader(self._server, self._courier, pchannel, max(start, 1))
 
-    async def trim(self, pchannel: PChannel, below: MessageId) -> None:
-        """See `Log.trim`."""
-        await self._courier.carry("trim", pchannel, lambda: self._server.trim(pchannel, below))
+    async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
+        """See `Log.truncate`."""
+        await self._courier.carry(
+            "truncate", pchannel, lambda: self._server.truncate(pchannel, below)
+        )
 
     async def free_bytes(self) -> int | None:
         """See `Log.free_bytes`."""

@@ -107,8 +107,8 @@ class NatsLog:
         """See `Log.read`; connects at the first fetch."""
         return NatsReader(self._settings, self._host, self._telemetry, pchannel, start)
 
-    async def trim(self, pchannel: PChannel, below: MessageId) -> None:
-        """See `Log.trim`."""
+    async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
+        """See `Log.truncate`."""
         state = await self._state(pchannel)
         below = min(below, state.last)
         if below > state.first:

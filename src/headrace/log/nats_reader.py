@@ -6,7 +6,7 @@ lost connection. **Does not own** the connection's bytes (`log.wire`).
 The consumer remembers nothing that matters: no acknowledgements, a fresh name and a fresh inbox
 each time, a connection of its own (so that a stale consumer's deliveries end with it, and the
 server's limit of pending bytes is one reader's). The reader delivers exactly the ids that come next
-after its position; a message further on means that something was lost on the way or trimmed: the
+after its position; a message further on means that something was lost on the way or truncated: the
 feed is dropped and the next one finds out which.
 
 Credit: a fetch asks the consumer for at most `max_bytes`; what arrives is handed out as it arrives,
@@ -65,12 +65,12 @@ class _Feed:
         self._arrived = asyncio.Event()
 
     async def open(self, start: MessageId) -> None:
-        """Make the consumer; `Corrupt` when `start` was trimmed, `_LostEnd` beyond the end."""
+        """Make the consumer; `Corrupt` when `start` was truncated, `_LostEnd` beyond the end."""
         timeout_s = self._settings.answer_timeout_s
         state = await jetstream.stream_state(self._link, self._pchannel, timeout_s=timeout_s)
         if start < state.first:
             raise Corrupt(
-                f"{self._pchannel}: message {start} was trimmed, the first is {state.first}",
+                f"{self._pchannel}: message {start} was truncated, the first is {state.first}",
                 channel=self._pchannel,
             )
         if start > state.last + 1:

@@ -131,8 +131,8 @@ class StoreNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Remember:
-    """-> Remembered."""
+class SetClientState:
+    """-> ClientStateSet."""
 
     call: int
     collection_id: CollectionId
@@ -162,6 +162,6 @@ Effect: TypeAlias = (
     | AppendDdl
     | NoteDdl
     | StoreNames
-    | Remember
+    | SetClientState
     | SweepTombstones
 )

@@ -155,7 +155,7 @@ class PartitionAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RememberAsked:
+class SetClientStateAsked:
     """What a client said of a collection is to be kept, or with an empty value forgotten."""
 
     call: int
@@ -165,7 +165,7 @@ class RememberAsked:
 
 
 DdlAsked: TypeAlias = CreateAsked | DropAsked | RenameAsked | PartitionAsked
-Asked: TypeAlias = GrantAsked | TimestampAsked | IdsAsked | DdlAsked | RememberAsked
+Asked: TypeAlias = GrantAsked | TimestampAsked | IdsAsked | DdlAsked | SetClientStateAsked
 
 
 # ---- which proxy sequences which pchannel ------------------------------------------------------
@@ -258,7 +258,7 @@ class NamesStored:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class ClientStateSet:
     """What a client said is kept; or not, for this reason."""
 
     call: int
@@ -289,6 +289,6 @@ Event: TypeAlias = (
     | DdlAppended
     | DdlNoted
     | NamesStored
-    | Remembered
+    | ClientStateSet
     | TombstonesSwept
 )

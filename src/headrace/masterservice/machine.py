@@ -22,7 +22,7 @@ from headrace.masterservice.effects import (
     Effect,
     MoveMark,
     Refuse,
-    Remember,
+    SetClientState,
     StandDown,
     SweepTombstones,
     Tell,
@@ -30,6 +30,7 @@ from headrace.masterservice.effects import (
 )
 from headrace.masterservice.events import (
     Asked,
+    ClientStateSet,
     ConnectionTried,
     CreateAsked,
     DdlAppended,
@@ -50,11 +51,10 @@ from headrace.masterservice.events import (
     PartitionAsked,
     ProxiesListed,
     ProxySuspected,
-    RememberAsked,
-    Remembered,
     RenameAsked,
     SequencerStood,
     SequencerStopped,
+    SetClientStateAsked,
     TimePassed,
     TimestampAsked,
     TombstonesSwept,
@@ -125,7 +125,7 @@ class MasterMachine:
                 return self._time_passed(event, now)
             case MarkMoved() | MarkFailed():
                 return self._mark(event, now)
-            case GrantAsked() | TimestampAsked() | IdsAsked() | RememberAsked():
+            case GrantAsked() | TimestampAsked() | IdsAsked() | SetClientStateAsked():
                 return self._asked(event, now)
             case CreateAsked() | DropAsked() | RenameAsked() | PartitionAsked():
                 return self._asked(event, now)
@@ -149,7 +149,7 @@ class MasterMachine:
                 return parts.ddls.noted(event)
             case NamesStored():
                 return parts.names.stored(event.revision)
-            case Remembered():
+            case ClientStateSet():
                 return [_answer(event.call, event.error, Done())]
             case TombstonesSwept():
                 parts.ddls.removed(event.removed)
@@ -168,8 +168,8 @@ class MasterMachine:
                 return self._timestamp(asked, now)
             case IdsAsked():
                 return self._lease_ids(asked)
-            case RememberAsked():
-                return self._remember(asked)
+            case SetClientStateAsked():
+                return self._set_client_state(asked)
             case _:
                 return self._ddl(asked, now)
 
@@ -204,7 +204,7 @@ class MasterMachine:
             return self._hold(asked)
         return [Answer(asked.call, AllocIdsResponse(first, asked.count))]
 
-    def _remember(self, asked: RememberAsked) -> list[Effect]:
+    def _set_client_state(self, asked: SetClientStateAsked) -> list[Effect]:
         if self._parts.ddls.find(asked.collection_id) is None:
             error = Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=asked.collection_id)
             return [Refuse(asked.call, error)]
@@ -212,7 +212,7 @@ class MasterMachine:
             check_said(asked.topic, asked.value)
         except Invalid as invalid:
             return [Refuse(asked.call, invalid)]
-        return [Remember(asked.call, asked.collection_id, asked.topic, asked.value)]
+        return [SetClientState(asked.call, asked.collection_id, asked.topic, asked.value)]
 
     def _ddl(self, asked: DdlAsked, now: float) -> list[Effect]:
         needed = self._parts.ddls.ids_needed(asked)

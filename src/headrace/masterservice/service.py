@@ -21,8 +21,8 @@ from headrace.masterservice.events import (
     GrantAsked,
     IdsAsked,
     PartitionAsked,
-    RememberAsked,
     RenameAsked,
+    SetClientStateAsked,
     TimestampAsked,
 )
 from headrace.masterservice.leading import Leading, Surroundings
@@ -50,8 +50,8 @@ from headrace.rpc.messages import (
     GrantRequest,
     GrantResponse,
     PartitionRequest,
-    RememberRequest,
     RenameCollectionRequest,
+    SetClientStateRequest,
     StatusRequest,
     StatusResponse,
     SuspectRequest,
@@ -215,7 +215,7 @@ class MasterService:
             DropCollectionRequest: self._drop,
             RenameCollectionRequest: self._rename,
             PartitionRequest: self._partition,
-            RememberRequest: self._remember,
+            SetClientStateRequest: self._set_client_state,
             SuspectRequest: self._suspect,
         }
 
@@ -294,9 +294,9 @@ class MasterService:
         )
         return done
 
-    async def _remember(self, request: RememberRequest) -> Done:
+    async def _set_client_state(self, request: SetClientStateRequest) -> Done:
         done: Done = await self._ask(
-            lambda call: RememberAsked(
+            lambda call: SetClientStateAsked(
                 call=call,
                 collection_id=request.collection_id,
                 topic=request.topic,

@@ -23,7 +23,7 @@ class MasterServiceSettings:
     moves_at_once: int = 4  # pchannels that stand still at the same time for a planned move
     stop_timeout_s: float = 2.0  # how long a planned move waits for the old sequencer to stop
     connect_timeout_s: float = 1.0  # of the own attempt to reach a suspected proxy
-    suspicion_memory_s: float = 60.0  # a second take-over on suspicion within it waits ...
+    suspicion_memory_s: float = 60.0  # a second failover on suspicion within it waits ...
     suspicion_wait_s: float = 5.0  # ... so long, each further one twice as long
     suspect_retry_s: float = 2.0  # how often a suspected proxy that has a session is tried again
     ddl_call_timeout_s: float = 5.0  # of one call to a sequencer or to the data service

@@ -23,7 +23,7 @@ from headrace.masterservice.effects import (
     RecordCollection,
     RecordDdl,
     Refuse,
-    Remember,
+    SetClientState,
     StandDown,
     StopSequencer,
     StoreNames,
@@ -34,6 +34,7 @@ from headrace.masterservice.effects import (
     WriteSequencer,
 )
 from headrace.masterservice.events import (
+    ClientStateSet,
     ConnectionTried,
     DdlAppended,
     DdlNoted,
@@ -46,7 +47,6 @@ from headrace.masterservice.events import (
     MarkMoved,
     NamesStored,
     Reached,
-    Remembered,
     SequencerStood,
     SequencerStopped,
     TimePassed,
@@ -162,8 +162,8 @@ class MasterShell:
                 return await self._note_ddl(effect)
             case StoreNames():
                 return await self._store_names(effect)
-            case Remember():
-                return await self._remember(effect)
+            case SetClientState():
+                return await self._set_client_state(effect)
             case SweepTombstones():
                 return await self._sweep(effect)
             case _:
@@ -343,8 +343,8 @@ class MasterShell:
 
     # ---- the rest ----------------------------------------------------------------------------
 
-    async def _remember(self, effect: Remember) -> Event:
-        said = self._keys.said(effect.collection_id, effect.topic)
+    async def _set_client_state(self, effect: SetClientState) -> Event:
+        said = self._keys.client_state(effect.collection_id, effect.topic)
         operation = Put(said, effect.value) if effect.value else Delete(said)
         gone = (CollectionState.DROPPING, CollectionState.DROPPED)
         while True:
@@ -352,11 +352,11 @@ class MasterShell:
             record = codec.decode(found.value, CollectionRecord, found.key) if found else None
             if found is None or record is None or record.state in gone:
                 error = Refusal.COLLECTION_ID_NOT_FOUND(id=effect.collection_id)
-                return Remembered(effect.call, error)
+                return ClientStateSet(effect.call, error)
             # Compared, so that a drop that was recorded meanwhile takes it along.
             compare = [ModRevisionIs(found.key, found.mod_revision)]
             if await self._store.commit(compare, [operation]) is not None:
-                return Remembered(effect.call, None)
+                return ClientStateSet(effect.call, None)
 
     async def _sweep(self, effect: SweepTombstones) -> Event:
         removed = [

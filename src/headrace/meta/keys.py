@@ -13,9 +13,9 @@
     {root}/collection/{id}                 CollectionRecord
     {root}/ddl/{id}/{version}              DdlRecord, its history
     {root}/name/{name}                     id of the collection of that name
-    {root}/said/{id}/{topic}               what clients said of a collection: indexes, loads
+    {root}/client-state/{id}/{topic}               what clients said of a collection: indexes, loads
     {root}/sequencer/{pchannel}            SequencerRecord: which process should be its sequencer
-    {root}/pchannel/{pchannel}             PChannelRecord: its vchannels and its trim mark
+    {root}/pchannel/{pchannel}             PChannelRecord: its vchannels and its truncate mark
     {root}/channel/{vchannel}/epoch        EpochRecord: who watches it (data service)
     {root}/channel/{vchannel}/checkpoint   CheckpointRecord
     {root}/channel/{vchannel}/deletes      DeletesRecord
@@ -106,13 +106,13 @@ class Keys:
         """All names."""
         return f"{self.root}/name/"
 
-    def said(self, collection_id: CollectionId, topic: str) -> str:
+    def client_state(self, collection_id: CollectionId, topic: str) -> str:
         """What clients said of a collection."""
-        return f"{self.root}/said/{collection_id}/{topic}"
+        return f"{self.root}/client-state/{collection_id}/{topic}"
 
-    def said_prefix(self, collection_id: CollectionId) -> str:
+    def client_state_prefix(self, collection_id: CollectionId) -> str:
         """All that clients said of a collection."""
-        return f"{self.root}/said/{collection_id}/"
+        return f"{self.root}/client-state/{collection_id}/"
 
     def sequencer(self, pchannel: PChannel) -> str:
         """SequencerRecord."""

@@ -22,7 +22,7 @@ from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
 from headrace.model.timestamp import Timestamp
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 class Role(StrEnum):
@@ -132,7 +132,7 @@ class DdlRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequencerRecord:
-    """The wish: which process should be the sequencer of a pchannel."""
+    """The assignment: which process should be the sequencer of a pchannel."""
 
     server_id: ServerId
     node_name: str
@@ -141,10 +141,10 @@ class SequencerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PChannelRecord:
-    """The vchannels that a pchannel carries, and below which message id it may be trimmed."""
+    """The vchannels that a pchannel carries, and below which message id it may be truncated."""
 
     vchannels: tuple[VChannel, ...] = ()
-    trim_mark: MessageId = 1
+    truncation_mark: MessageId = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ INVARIANTS = (
         "DL-2",
         "a delete hides each earlier row with its key in its partition (or all), and no later one",
     ),
-    Invariant("OB-1", "meta and the highest snapshot list never name a missing object"),
+    Invariant("OB-1", "meta and the highest manifest never name a missing object"),
     Invariant(
         "SN-1",
         "a snapshot at T holds exactly what was appended at or below T, all that was acknowledged "

@@ -1,4 +1,4 @@
-"""Finding what a bucket holds: the highest name list, and a collection's highest snapshot list.
+"""Finding what a bucket holds: the highest name list, and a collection's highest manifest.
 
 **Owns** the listing, and the refusals when a collection is not there or not yet complete. **Does
 not own** the lists' format (`binlog.snapshot_list`) or rows.
@@ -16,12 +16,12 @@ import pyarrow.fs as pafs
 
 from headrace.binlog import paths
 from headrace.binlog.manifest import (
-    ListedSegment,
+    Manifest,
+    ManifestSegment,
     NameList,
-    SnapshotList,
     decode_bundle,
+    decode_manifest,
     decode_names,
-    decode_snapshot,
 )
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.model.ids import CollectionId
@@ -36,10 +36,10 @@ NO_STORE = "store"  # the field of the error for what has no list of collections
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A snapshot list with its bundles read: the segments that count."""
+    """A manifest with its bundles read: the segments that count."""
 
-    listed: SnapshotList
-    segments: tuple[ListedSegment, ...]
+    listed: Manifest
+    segments: tuple[ManifestSegment, ...]
 
 
 def find_names(files: pafs.FileSystem) -> NameList:
@@ -71,20 +71,20 @@ def find_collection(files: pafs.FileSystem, collection: str | int) -> Collection
 def find_snapshot(
     files: pafs.FileSystem, collection_id: CollectionId, at: Timestamp | None
 ) -> Found:
-    """The highest snapshot list of a collection, with its bundles.
+    """The highest manifest of a collection, with its bundles.
 
     `NotFound`: it has none yet. `Unavailable`: the highest is not complete up to `at`.
     """
 
     def load(key: str) -> Found:
-        found = decode_snapshot(read_object(files, key), key)
+        found = decode_manifest(read_object(files, key), key)
         bundled = [decode_bundle(read_object(files, k), k).segments for k in found.bundles]
         segments = [*(s for b in bundled for s in b), *found.segments]
         return Found(found, tuple(s for s in segments if _counts(s, found)))
 
     found = _highest(
         files,
-        paths.snapshots_prefix(collection_id),
+        paths.manifests_prefix(collection_id),
         load,
         f"collection {collection_id} has no snapshot yet: flush it, or wait some seconds",
     )
@@ -132,5 +132,5 @@ def _highest(
     raise gone(missing)
 
 
-def _counts(segment: ListedSegment, found: SnapshotList) -> bool:
+def _counts(segment: ManifestSegment, found: Manifest) -> bool:
     return segment.state != SegmentState.DROPPED and segment.partition_id in found.partitions

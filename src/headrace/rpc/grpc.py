@@ -3,7 +3,7 @@
 **Owns** connections between roles and what their failures mean. **Does not own** the bytes
 (`rpc.codec`) or what becomes of a handler that breaks (`rpc.answering`).
 
-A take-over begins with a refused connection, so that must be noticed at once and told apart from a
+A failover begins with a refused connection, so that must be noticed at once and told apart from a
 request that may have arrived. gRPC's own error says neither: it is that of the last attempt, and
 new attempts wait. So before a call on a channel that is not connected we connect ourselves: refused
 is `NotSent`. After that, every failure without an error of the peer's own is `Unavailable`.

@@ -18,8 +18,8 @@ Call: TypeAlias = int  # a request from outside, answered by its number
 
 
 @dataclass(frozen=True, slots=True)
-class WishRead:
-    """The record of the wished sequencer, as the watch brought it; server id 0: there is none."""
+class AssignmentRead:
+    """The record of the assigned sequencer, as the watch brought it; server id 0: there is none."""
 
     server_id: ServerId
     revision: Revision
@@ -43,7 +43,7 @@ class EndRead:
     attempt: int
     message_id: MessageId
     timestamp: Timestamp  # of its last entry
-    mark: MessageId  # the highest message id named by checkpoints or trim, read before the log
+    mark: MessageId  # the highest message id named by checkpoints or truncate, read before the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class MetaView:
     """All that a new sequencer needs, read linearizably at one revision."""
 
     wanted: ServerId
-    wish_revision: Revision  # of the record that names it
-    mark: MessageId  # the highest message id named by checkpoints or trim
+    assignment_revision: Revision  # of the record that names it
+    mark: MessageId  # the highest message id named by checkpoints or truncate
     vchannels: tuple[VChannelView, ...]
 
 
@@ -231,7 +231,7 @@ class TimePassed:
 
 
 Event: TypeAlias = (
-    WishRead
+    AssignmentRead
     | StopAsked
     | EndRead
     | MetaRead

@@ -1,7 +1,7 @@
 """The sequencer of one pchannel in one process: idle, taking over, open, draining, or corrupt.
 
 **Owns** the phases and who is told that they ask the wrong process. **Does not own** the steps of a
-take-over (`takeover`) or the life of an open term (`term`).
+failover (`failover`) or the life of an open term (`term`).
 
     IDLE -> TAKING_OVER -> OPEN -> DRAINING -> IDLE
               |    \\______/  |        replaced, handed over, asked to stop: IDLE again
@@ -24,6 +24,7 @@ from headrace.sequencer.events import (
     AppendAnswered,
     AppendArrived,
     AppendUnanswered,
+    AssignmentRead,
     Call,
     CorruptRead,
     DdlArrived,
@@ -43,15 +44,14 @@ from headrace.sequencer.events import (
     StopAsked,
     TimePassed,
     WindowRead,
-    WishRead,
 )
 from headrace.sequencer.failover.attempt import (
+    Attempt,
     AttemptEvent,
     HandedOver,
     LostEnd,
     Replaced,
     Step,
-    TakeOver,
 )
 from headrace.sequencer.requests.admission import refused
 from headrace.sequencer.rules import Rules
@@ -86,10 +86,10 @@ class SequencerMachine:
         self._settings = settings
         self._rules = rules or Rules()
         self.phase = Phase.IDLE
-        self._wished: ServerId = 0
-        self._wish_revision: Revision = 0
+        self._assigned: ServerId = 0
+        self._assignment_revision: Revision = 0
         self._attempt = 0
-        self._takeover: TakeOver | None = None
+        self._failover: Attempt | None = None
         self._term: OpenTerm | None = None
         self._grants = Grants(settings, self._rules)
         self._leases = Leases(settings)
@@ -101,8 +101,8 @@ class SequencerMachine:
     def step(self, event: Event, now: float) -> list[Effect]:
         """See `runtime.driver.Machine`."""
         effects = self._route(event, now)
-        if self._takeover is not None and self._takeover.result is not None:
-            effects += self._attempt_ended(self._takeover, now)
+        if self._failover is not None and self._failover.result is not None:
+            effects += self._attempt_ended(self._failover, now)
         if self._term is not None:
             effects += self._term_goes_on(self._term, now)
         if self.phase is Phase.IDLE and self._may_start(now):
@@ -111,7 +111,7 @@ class SequencerMachine:
 
     def validate(self) -> None:
         """See `runtime.driver.Machine`."""
-        assert (self._takeover is not None) == (self.phase is Phase.TAKING_OVER), self.phase
+        assert (self._failover is not None) == (self.phase is Phase.TAKING_OVER), self.phase
         assert (self._term is not None) == (self.phase in (Phase.OPEN, Phase.DRAINING))
         if self._term is not None:
             self._term.validate()
@@ -129,8 +129,8 @@ class SequencerMachine:
     def status(self) -> dict[str, Any]:
         """For people: `headrace inspect`."""
         told: dict[str, Any] = {"pchannel": self._pchannel, "phase": self.phase.value}
-        if self._takeover is not None:
-            told["step"] = self._takeover.step.value
+        if self._failover is not None:
+            told["step"] = self._failover.step.value
         if self._corrupt:
             told["reason"] = self._corrupt
         if self._term is not None:
@@ -150,8 +150,8 @@ class SequencerMachine:
 
     def _route(self, event: Event, now: float) -> list[Effect]:
         match event:
-            case WishRead():
-                return self._wish_read(event)
+            case AssignmentRead():
+                return self._assignment_read(event)
             case StopAsked():
                 return self._stop_asked(event, now)
             case EndRead() | MetaRead() | WindowRead() | ReadFailed() | CorruptRead():
@@ -176,17 +176,17 @@ class SequencerMachine:
         return []
 
     def _of_attempt(self, event: AttemptEvent, now: float) -> list[Effect]:
-        if self._takeover is None or event.attempt != self._attempt:
+        if self._failover is None or event.attempt != self._attempt:
             return []
-        return self._takeover.handle(event, now)
+        return self._failover.handle(event, now)
 
     def _of_append(
         self, event: AppendAnswered | AppendUnanswered | Looked, now: float
     ) -> list[Effect]:
         if event.attempt != self._attempt:
             return []
-        if self._takeover is not None:
-            return self._takeover.handle(event, now)
+        if self._failover is not None:
+            return self._failover.handle(event, now)
         if self._term is None:
             return []
         match event:
@@ -233,15 +233,16 @@ class SequencerMachine:
             return Answer(event.call, refused(busy))
         return Refuse(event.call, Unavailable(busy))
 
-    # ---- the wish ----------------------------------------------------------------------------
+    # ---- the assignment
+    # ----------------------------------------------------------------------------
 
-    def _wish_read(self, event: WishRead) -> list[Effect]:
-        if event.revision < self._wish_revision:
+    def _assignment_read(self, event: AssignmentRead) -> list[Effect]:
+        if event.revision < self._assignment_revision:
             return []
-        if event.revision > self._wish_revision and not self._for_good:
+        if event.revision > self._assignment_revision and not self._for_good:
             self._stopped_until = None
-        self._wished, self._wish_revision = event.server_id, event.revision
-        if self._wished == self._server_id:
+        self._assigned, self._assignment_revision = event.server_id, event.revision
+        if self._assigned == self._server_id:
             return []
         return self._let_go()
 
@@ -256,7 +257,7 @@ class SequencerMachine:
 
     def _let_go(self) -> list[Effect]:
         if self.phase is Phase.TAKING_OVER:
-            self._takeover, self.phase = None, Phase.IDLE
+            self._failover, self.phase = None, Phase.IDLE
         elif self.phase is Phase.OPEN:
             assert self._term is not None
             self.phase = Phase.DRAINING
@@ -264,14 +265,14 @@ class SequencerMachine:
         return []
 
     def _may_start(self, now: float) -> bool:
-        if self._for_good or self._wished != self._server_id:
+        if self._for_good or self._assigned != self._server_id:
             return False
         return self._stopped_until is None or now >= self._stopped_until
 
     def _start(self, delay_s: float) -> list[Effect]:
         self._stopped_until = None
         self._attempt += 1
-        self._takeover = TakeOver(
+        self._failover = Attempt(
             self._pchannel,
             self._server_id,
             self._address,
@@ -280,13 +281,13 @@ class SequencerMachine:
             self._rules,
         )
         self.phase = Phase.TAKING_OVER
-        return [*self._takeover.begin(delay_s), *self._leases.order()]
+        return [*self._failover.begin(delay_s), *self._leases.order()]
 
     # ---- ends --------------------------------------------------------------------------------
 
-    def _attempt_ended(self, takeover: TakeOver, now: float) -> list[Effect]:
-        result = takeover.result
-        self._takeover = None
+    def _attempt_ended(self, failover: Attempt, now: float) -> list[Effect]:
+        result = failover.result
+        self._failover = None
         match result:
             case Opening():
                 self._grants.begin_term()
@@ -306,8 +307,8 @@ class SequencerMachine:
                 return self._replaced(result.reason)
             case HandedOver():
                 self.phase = Phase.IDLE
-                if result.revision >= self._wish_revision:
-                    self._wished, self._wish_revision = result.wanted, result.revision
+                if result.revision >= self._assignment_revision:
+                    self._assigned, self._assignment_revision = result.wanted, result.revision
                 return [self._tell("handed over", wanted=result.wanted)]
             case LostEnd():
                 return self._found_corrupt(result.reason)
@@ -330,10 +331,10 @@ class SequencerMachine:
         """The log has another appender. Whoever is still wanted starts again, after a pause."""
         told = self._tell("was replaced", reason=reason)
         blocked = self._for_good or self._stopped_until is not None
-        if blocked or self._wished != self._server_id:
+        if blocked or self._assigned != self._server_id:
             return [told]
         if not self._rules.starts_again():
-            self._wished = 0
+            self._assigned = 0
             return [told]
         return [told, *self._start(self._settings.restart_s)]
 

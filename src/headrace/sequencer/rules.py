@@ -1,7 +1,7 @@
 """The rules of the protocol that the machine rests on, one small method each.
 
 **Owns** the sentences as questions, named as in the executable model of the append side. **Does not
-own** state or flow (`machine`, `takeover`, `term`).
+own** state or flow (`machine`, `failover`, `term`).
 
 They are gathered here so that the simulator can switch one off at a time (a subclass that answers
 otherwise) and show that its checkers notice. Production uses `Rules()` and nothing else.

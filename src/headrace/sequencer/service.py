@@ -1,8 +1,8 @@
-"""The sequencers of one proxy process: a machine for each pchannel that it is wished to sequence.
+"""The sequencers of one proxy process: a machine for each pchannel that it is assigned to sequence.
 
-**Owns** the watch of the wishes, the machines and their drivers, and the requests from peers and
-from the proxy itself. **Does not own** the session and the server (the proxy's), or any decision
-(`machine`). Whoever is asked for a pchannel that he does not sequence answers `Fenced`.
+**Owns** the watch of the assignments, the machines and their drivers, and the requests from peers
+and from the proxy itself. **Does not own** the session and the server (the proxy's), or any
+decision (`machine`). Whoever is asked for a pchannel that he does not sequence answers `Fenced`.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ from headrace.sequencer.append.grant_client import GrantDesk
 from headrace.sequencer.effects import Effect
 from headrace.sequencer.events import (
     AppendArrived,
+    AssignmentRead,
     Call,
     DdlArrived,
     DiskRead,
@@ -49,7 +50,6 @@ from headrace.sequencer.events import (
     SealArrived,
     StopAsked,
     TimePassed,
-    WishRead,
 )
 from headrace.sequencer.failover.reading import Reading
 from headrace.sequencer.machine import SequencerMachine
@@ -187,12 +187,12 @@ class Sequencers:
     # ---- life --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Sequence what is wished until `stop`; raises only what the process must die of."""
+        """Sequence what is assigned until `stop`; raises only what the process must die of."""
         try:
             async with TaskGroup("sequencers") as group:
                 self._group = group
                 group.spawn("grants", self._desk.run(), must_not_end=True)
-                group.spawn("wishes", self._watch(), must_not_end=True)
+                group.spawn("assignments", self._watch(), must_not_end=True)
                 group.spawn("disk", self._watch_disk(), must_not_end=True)
                 group.spawn("time", self._tell_time(), must_not_end=True)
                 await self._stop.wait()
@@ -236,7 +236,8 @@ class Sequencers:
             for driver in self._drivers.values():
                 driver.post(TimePassed())
 
-    # ---- wishes ------------------------------------------------------------------------------
+    # ---- assignments
+    # ------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """List, then watch; again from the beginning when the watch ends."""
@@ -246,36 +247,36 @@ class Sequencers:
                 found = await self._meta.range(prefix)
                 there = {item.key for item in found.items}
                 for item in found.items:
-                    self._wish(item.key, item.value, item.mod_revision)
+                    self._assignment(item.key, item.value, item.mod_revision)
                 for pchannel in sorted(self._drivers):
                     if self._keys.sequencer(pchannel) not in there:
-                        self._wish(self._keys.sequencer(pchannel), None, found.revision)
+                        self._assignment(self._keys.sequencer(pchannel), None, found.revision)
                 async for batch in self._meta.watch(prefix, start=found.revision + 1):
                     for event in batch.events:
                         match event:
                             case PutEvent(item):
-                                self._wish(item.key, item.value, item.mod_revision)
+                                self._assignment(item.key, item.value, item.mod_revision)
                             case DeleteEvent(key, revision):
-                                self._wish(key, None, revision)
+                                self._assignment(key, None, revision)
             except (Unavailable, Compacted) as error:
-                self._telemetry.log.warning("wishes are read anew", reason=str(error))
+                self._telemetry.log.warning("assignments are read anew", reason=str(error))
                 await self._host.clock.sleep(self._settings.retry_most_s)
 
-    def _wish(self, key: str, value: bytes | None, revision: Revision) -> None:
+    def _assignment(self, key: str, value: bytes | None, revision: Revision) -> None:
         pchannel = key.removeprefix(self._keys.sequencers_prefix)
         wanted: ServerId = 0
         try:
             if value is not None:
                 wanted = codec.decode(value, SequencerRecord, key).server_id
         except Corrupt as error:
-            self._telemetry.log.error("a wish cannot be read", reason=error.message)
+            self._telemetry.log.error("a assignment cannot be read", reason=error.message)
             return
         own = self._server_id()
         if pchannel not in self._drivers:
             if wanted == 0 or wanted != own:
                 return
             self._start(pchannel, wanted)
-        self._drivers[pchannel].post(WishRead(wanted, revision))
+        self._drivers[pchannel].post(AssignmentRead(wanted, revision))
 
     def _start(self, pchannel: PChannel, server_id: ServerId) -> None:
         assert self._group is not None, "the service runs"

@@ -251,7 +251,7 @@ class Shell:
         where = f"{self._pchannel}#{effect.message_id}"
         group = await self._reading.group(effect.message_id)
         if group is None:
-            raise Corrupt(f"{where} was trimmed inside the window", channel=self._pchannel)
+            raise Corrupt(f"{where} was truncated inside the window", channel=self._pchannel)
         entry = group.entries[effect.index] if effect.index < len(group.entries) else None
         if not isinstance(entry, Rows) or entry.part_id != effect.part_id:
             raise Corrupt(f"{where} does not hold the part that it should", channel=self._pchannel)

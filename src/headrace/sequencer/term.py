@@ -1,7 +1,7 @@
 """The open term: requests become groups, one in flight, and are answered when they stand.
 
 **Owns** when the next group is sent, and what follows when it stands or is known never to. **Does
-not own** how the term began (`takeover`), who is let in (`admission`), what others want appended
+not own** how the term began (`failover`), who is let in (`admission`), what others want appended
 (`works`), or the content of a group (`grouping`).
 """
 

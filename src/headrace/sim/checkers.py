@@ -265,10 +265,10 @@ class Checkers:
 
     def _check_lists(self) -> None:
         newest: dict[str, str] = {}
-        for info in self._objects.list("snapshots/"):
+        for info in self._objects.list("manifests/"):
             newest[info.key.rsplit("/", 1)[0]] = info.key
         for key in newest.values():
-            found = manifest.decode_snapshot(self._objects.get(key), key)
+            found = manifest.decode_manifest(self._objects.get(key), key)
             segments = list(found.segments)
             for bundle in found.bundles:
                 if not self._exists(bundle):
@@ -283,7 +283,7 @@ class Checkers:
                 self._check_snapshot(key, found, files)
 
     def _check_snapshot(
-        self, key: str, found: manifest.SnapshotList, files: list[tuple[FileRef, int]]
+        self, key: str, found: manifest.Manifest, files: list[tuple[FileRef, int]]
     ) -> None:
         """SN-1: the rows that a reader would show are those of the log."""
         at, collection_id = found.timestamp, found.collection_id
@@ -325,8 +325,8 @@ class Checkers:
         for collection_id, at in flushes:
             if collection_id in dropped:
                 continue  # there is nothing left to wait for
-            infos = self._objects.list(f"snapshots/{collection_id}/")
-            newest = manifest.decode_snapshot(self._objects.get(infos[-1].key))
+            infos = self._objects.list(f"manifests/{collection_id}/")
+            newest = manifest.decode_manifest(self._objects.get(infos[-1].key))
             if newest.timestamp < at:
                 raise Violation(f"SN-1 flush at {at} of {collection_id}: list {newest.timestamp}")
 

@@ -82,7 +82,7 @@ def sim_settings(data_node: DataNodeSettings) -> RoleSettings:
         data_service=DataServiceSettings(
             grace_s=8.0,
             collect_interval_s=4.0,
-            trim_interval_s=3.0,
+            truncate_interval_s=3.0,
             window_s=150.0,
             bundle_size=4,
             bundle_interval_s=5.0,

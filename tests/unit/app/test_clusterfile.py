@@ -75,9 +75,9 @@ def test_children_of_a_supervisor_that_died_hold_it_until_they_end(tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"version": "0"}, "has layout version 0, this program knows 1"),
-        ({"version": "\udcff9"}, "has layout version .9, this program knows 1"),
-        ({"version": "", "etcd": ""}, "version is empty: .* write 1 into that file"),
+        ({"version": "0"}, "has layout version 0, this program knows 2"),
+        ({"version": "\udcff9"}, "has layout version .9, this program knows 2"),
+        ({"version": "", "etcd": ""}, "version is empty: .* write 2 into that file"),
         ({"photo": ""}, r"is not empty and no data directory of Headrace \(it holds photo\)"),
     ],
 )
@@ -143,4 +143,4 @@ def test_an_empty_version_in_an_empty_directory_is_a_start_that_was_cut_short(
 ) -> None:
     (tmp_path / "version").write_text("")
     clusterfile.claim(tmp_path).close()
-    assert (tmp_path / "version").read_text() == "1\n"
+    assert (tmp_path / "version").read_text() == "2\n"

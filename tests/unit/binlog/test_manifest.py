@@ -1,4 +1,4 @@
-"""Snapshot lists, bundles and name lists."""
+"""Manifests, bundles and name lists."""
 
 import json
 
@@ -8,9 +8,9 @@ from support.rows import SMALL
 from headrace.binlog import manifest
 from headrace.binlog.manifest import (
     Bundle,
-    ListedSegment,
+    Manifest,
+    ManifestSegment,
     NameList,
-    SnapshotList,
 )
 from headrace.model.errors import Corrupt
 from headrace.model.segment import FileRef, SegmentState
@@ -25,7 +25,7 @@ FILE = FileRef(
     min_key="1",
     max_key="9",
 )
-SEGMENT = ListedSegment(
+SEGMENT = ManifestSegment(
     id=3,
     partition_id=2,
     vchannel="dml-0_1v0",
@@ -34,7 +34,7 @@ SEGMENT = ListedSegment(
     rows=10,
     files=(FILE,),
 )
-LIST = SnapshotList(
+LIST = Manifest(
     collection_id=1,
     name="docs",
     revision=77,
@@ -49,7 +49,7 @@ LIST = SnapshotList(
 
 
 def test_a_list_comes_back_equal():
-    assert manifest.decode_snapshot(manifest.encode(LIST)) == LIST
+    assert manifest.decode_manifest(manifest.encode(LIST)) == LIST
 
 
 def test_bundles_and_name_lists_come_back_equal():
@@ -68,9 +68,9 @@ def test_a_list_is_json_that_a_person_can_read():
 
 def test_fields_that_a_later_release_adds_are_ignored():
     value = json.loads(manifest.encode(LIST)) | {"later": [1, 2]}
-    assert manifest.decode_snapshot(json.dumps(value).encode()) == LIST
+    assert manifest.decode_manifest(json.dumps(value).encode()) == LIST
 
 
 def test_what_is_no_list_is_corrupt_and_named():
-    with pytest.raises(Corrupt, match=r"snapshots/1/x\.json"):
-        manifest.decode_snapshot(b"{}", "snapshots/1/x.json")
+    with pytest.raises(Corrupt, match=r"manifests/1/x\.json"):
+        manifest.decode_manifest(b"{}", "manifests/1/x.json")

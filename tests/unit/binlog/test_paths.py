@@ -27,9 +27,9 @@ def test_keys_of_data_files_are_taken_apart_again():
 
 
 def test_lists_sort_by_revision_as_text():
-    keys = [paths.snapshot_key(7, r) for r in (1, 9, 10, 2**62)]
+    keys = [paths.manifest_key(7, r) for r in (1, 9, 10, 2**62)]
     assert keys == sorted(keys)
-    assert keys[2] == "snapshots/7/00000000000000000010.json"
+    assert keys[2] == "manifests/7/00000000000000000010.json"
     assert [paths.parse_revision(k) for k in keys] == [1, 9, 10, 2**62]
     assert paths.parse_revision(paths.names_key(12)) == 12
 
@@ -55,7 +55,7 @@ def test_every_key_is_one_that_stores_take():
     check_key(paths.insert_key(2**63, 2**63, 2**63, 2**63, 2**63))
     check_key(paths.delta_key(2**63, vchannel, 1, 1))
     check_key(paths.bundle_key(1, vchannel, "00000000000000000001"))
-    check_key(paths.snapshot_key(1, 2))
+    check_key(paths.manifest_key(1, 2))
     check_key(paths.names_key(3))
 
 

@@ -244,12 +244,12 @@ def test_a_seek_below_the_first_message_fails_only_who_needs_it() -> None:
         world.writer.term()
         for _ in range(4):
             world.writer.tick()
-        world.log.trim(PCHANNEL, 4)
+        world.log.truncate(PCHANNEL, 4)
         other = f"{PCHANNEL}_8v0"
         fine = watch_of(other, seek=Position(PCHANNEL, 4, 4000), collection_id=8)
         await world.watch(watch_of(), fine)
         await world.until(lambda: bool(world.service.new_epochs))
-        assert "trimmed" in world.service.new_epochs[0].reason
+        assert "truncated" in world.service.new_epochs[0].reason
         states = await world.states()
         assert (states[VCHANNEL].state, states[other].state) == ("failed", "running")
 

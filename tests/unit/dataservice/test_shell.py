@@ -136,11 +136,11 @@ def test_lists_that_cannot_be_stored_are_said_once_and_so_is_their_return() -> N
 
 def test_chores_that_cannot_be_done_are_put_off_and_the_rest_goes_on() -> None:
     async def scene(world: World) -> None:
-        world.network.kill("master:1")  # no timestamp for the trim
+        world.network.kill("master:1")  # no timestamp for the truncate
         await world.add_node(1)
         (a,) = world.create(1)
         await watched(world, [a])
         await world.clock.sleep(100.0)
         assert (await world.ask(report(a, 1, (1, 5)))).outcome == "applied"
 
-    play(scene, DataServiceSettings(settle_s=0.1, trim_interval_s=1.0))
+    play(scene, DataServiceSettings(settle_s=0.1, truncate_interval_s=1.0))

@@ -119,7 +119,7 @@ async def test_a_reader_of_an_absent_pchannel_waits_until_it_is_there() -> None:
     assert [m.id for m in await fetch] == [1]
 
 
-async def test_a_full_disk_refuses_appends_and_a_trim_makes_room() -> None:
+async def test_a_full_disk_refuses_appends_and_a_truncate_makes_room() -> None:
     server = MemoryLogServer(capacity_bytes=10)
     log = server.client()
     await log.ensure(PCHANNEL)
@@ -128,6 +128,6 @@ async def test_a_full_disk_refuses_appends_and_a_trim_makes_room() -> None:
     assert await log.free_bytes() == 0
     with pytest.raises(Unavailable):
         await log.append(PCHANNEL, [b"x"], 2)
-    await log.trim(PCHANNEL, 2)
+    await log.truncate(PCHANNEL, 2)
     assert await log.free_bytes() == 6
     assert await log.append(PCHANNEL, [b"x"], 2) == 3

@@ -13,8 +13,8 @@ from headrace.masterservice.events import (
     GrantAsked,
     IdsAsked,
     PartitionAsked,
-    RememberAsked,
     RenameAsked,
+    SetClientStateAsked,
     TimestampAsked,
 )
 from headrace.masterservice.leading import Leading
@@ -106,7 +106,7 @@ async def test_the_first_leader_makes_the_pool(world: World) -> None:
         assert pool == tuple(f"headrace-dml-{n}" for n in range(4))
         for pchannel in pool:
             assert world.log.last(pchannel) == 0
-        assert world.value(world.keys.layout) == b"1"
+        assert world.value(world.keys.layout) == b"2"
 
     await play(world, body)
 
@@ -254,8 +254,8 @@ async def test_positions_are_asked_for_again_when_the_log_was_trimmed_beyond_the
         pchannel = "headrace-dml-0"
         key = world.keys.pchannel(pchannel)
         carried = codec.decode(world.value(key), PChannelRecord)
-        trimmed = PChannelRecord(vchannels=carried.vchannels, trim_mark=50)
-        world.store.txn([], [Put(key, codec.encode(trimmed))])
+        truncated = PChannelRecord(vchannels=carried.vchannels, truncation_mark=50)
+        world.store.txn([], [Put(key, codec.encode(truncated))])
         asked = asyncio.create_task(create(leading, "second", shards=4))
         await world.clock.sleep(2)
         assert len(world.collections()) == 1
@@ -278,7 +278,7 @@ async def test_what_clients_say_goes_with_the_collection(world: World) -> None:
 
         async def say(topic: str, value: bytes) -> None:
             await leading.ask(
-                lambda call: RememberAsked(
+                lambda call: SetClientStateAsked(
                     call=call, collection_id=record.id, topic=topic, value=value
                 )
             )
@@ -286,10 +286,10 @@ async def test_what_clients_say_goes_with_the_collection(world: World) -> None:
         await say("index/vector/i", b"HNSW")
         await say("load", b"1")
         await say("load", b"")
-        assert world.value(world.keys.said(record.id, "index/vector/i")) == b"HNSW"
-        assert world.value(world.keys.said(record.id, "load")) == b""
+        assert world.value(world.keys.client_state(record.id, "index/vector/i")) == b"HNSW"
+        assert world.value(world.keys.client_state(record.id, "load")) == b""
         await drop(leading, "books")
-        assert world.store.read(world.keys.said_prefix(record.id), True, 0).items == ()
+        assert world.store.read(world.keys.client_state_prefix(record.id), True, 0).items == ()
 
     await play(world, body)
 

@@ -16,7 +16,7 @@ from headrace.masterservice.effects import (
     MoveMark,
     RecordCollection,
     Refuse,
-    Remember,
+    SetClientState,
     StandDown,
     StoreNames,
     SweepTombstones,
@@ -25,6 +25,7 @@ from headrace.masterservice.effects import (
     WriteSequencer,
 )
 from headrace.masterservice.events import (
+    ClientStateSet,
     CreateAsked,
     DdlAppended,
     DdlNoted,
@@ -41,9 +42,8 @@ from headrace.masterservice.events import (
     NamesStored,
     ProxiesListed,
     Proxy,
-    RememberAsked,
-    Remembered,
     SequencerStood,
+    SetClientStateAsked,
     TimePassed,
     TimestampAsked,
     TombstonesSwept,
@@ -294,9 +294,9 @@ def test_what_clients_say_is_kept_only_of_collections_that_are_there() -> None:
     script = Script()
     script.begin()
     collection_id = create(script)
-    asked = RememberAsked(call=7, collection_id=collection_id, topic="load", value=b"1")
-    assert script.step(asked) == [Remember(7, collection_id, "load", b"1")]
-    assert script.step(Remembered(7, None)) == [Answer(7, Done())]
+    asked = SetClientStateAsked(call=7, collection_id=collection_id, topic="load", value=b"1")
+    assert script.step(asked) == [SetClientState(7, collection_id, "load", b"1")]
+    assert script.step(ClientStateSet(7, None)) == [Answer(7, Done())]
     (refusal,) = script.step(replace(asked, topic=""))
     assert isinstance(refusal, Refuse) and isinstance(refusal.error, Invalid)
     drop(script, collection_id)

@@ -27,8 +27,8 @@ from headrace.rpc.messages import (
     DropCollectionRequest,
     GrantRequest,
     PartitionRequest,
-    RememberRequest,
     RenameCollectionRequest,
+    SetClientStateRequest,
     StatusRequest,
     SuspectRequest,
 )
@@ -138,7 +138,7 @@ async def test_it_registers_leads_and_serves() -> None:
         books = codec.decode(response.record, CollectionRecord)
         await masters.call(PartitionRequest(collection="books", partition="new"))
         await masters.call(RenameCollectionRequest("books", "novels"))
-        await masters.call(RememberRequest(collection_id=books.id, topic="load", value=b"1"))
+        await masters.call(SetClientStateRequest(collection_id=books.id, topic="load", value=b"1"))
         first = (await masters.call(AllocTimestampRequest())).timestamp
         assert (await masters.call(AllocTimestampRequest())).timestamp > first
         assert (await masters.call(AllocIdsRequest(5))).count == 5

@@ -66,7 +66,7 @@ def test_a_list_that_goes_while_it_is_read_is_looked_for_again():
 def test_a_damaged_list_is_corrupt_and_named(tmp_path):
     bucket = disk_bucket(tmp_path, SMALL)
     bucket.publish()
-    key = paths.snapshot_key(COLLECTION, bucket.revision)
+    key = paths.manifest_key(COLLECTION, bucket.revision)
     (tmp_path / key).write_bytes(b'{"collection_id": ')
     with pytest.raises(Corrupt, match=key):
         headrace.reader.open(tmp_path, "docs")

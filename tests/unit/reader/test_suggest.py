@@ -39,7 +39,7 @@ def test_where_there_is_none_nothing_is_named(tmp_path: Path) -> None:
     assert nearby(tmp_path, None) == ""
 
 
-@pytest.mark.parametrize("place", [".", "store/snapshots", "logs"])
+@pytest.mark.parametrize("place", [".", "store/manifests", "logs"])
 def test_who_opens_a_place_beside_the_store_is_told(data_dir: Path, place: str) -> None:
     with pytest.raises(NotFound) as caught:
         headrace.reader.open(data_dir / place, "docs")

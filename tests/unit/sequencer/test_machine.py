@@ -7,20 +7,20 @@ from headrace.rpc.messages import Done, PositionResponse
 from headrace.sequencer.effects import Append, Look, ReadEnd, ReadMeta
 from headrace.sequencer.events import (
     AppendUnanswered,
+    AssignmentRead,
     CorruptRead,
     Looked,
     MetaRead,
     PositionAsked,
     StopAsked,
     WindowRead,
-    WishRead,
 )
 from headrace.sequencer.machine import Phase
 
 
 def test_a_process_that_is_not_wished_stays_idle() -> None:
     script = Script()
-    assert script.tell(WishRead(ME + 1, 10)) == []
+    assert script.tell(AssignmentRead(ME + 1, 10)) == []
     assert script.machine.phase is Phase.IDLE
 
 
@@ -56,7 +56,7 @@ def test_another_wish_ends_the_term_once_what_was_sent_has_its_outcome() -> None
     sent, effects = script.append(part("a"))
     waits, _ = script.append(part("b"))
     [append] = of(Append, effects)
-    script.tell(WishRead(ME + 1, 11))
+    script.tell(AssignmentRead(ME + 1, 11))
     assert script.machine.phase is Phase.DRAINING
     assert isinstance(script.answers(waits)[0], Fenced)
     assert script.answers(sent) == []
@@ -70,23 +70,23 @@ def test_another_wish_ends_the_term_once_what_was_sent_has_its_outcome() -> None
 def test_another_wish_ends_a_take_over_at_once() -> None:
     script = Script()
     read = script.standing()
-    script.tell(WishRead(ME + 1, 11))
+    script.tell(AssignmentRead(ME + 1, 11))
     assert script.machine.phase is Phase.IDLE
     assert script.tell(MetaRead(read.attempt, view())) == []
 
 
 def test_an_older_wish_does_not_undo_a_newer_one() -> None:
     script = Script()
-    script.tell(WishRead(ME + 1, 11))
-    script.tell(WishRead(ME, 10))
+    script.tell(AssignmentRead(ME + 1, 11))
+    script.tell(AssignmentRead(ME, 10))
     assert script.machine.phase is Phase.IDLE
 
 
 def test_a_process_that_is_wished_again_appends_a_new_term_start() -> None:
     script = Script()
     script.open()
-    script.tell(WishRead(ME + 1, 11))
-    effects = script.tell(WishRead(ME, 12))
+    script.tell(AssignmentRead(ME + 1, 11))
+    effects = script.tell(AssignmentRead(ME, 12))
     assert of(ReadEnd, effects)
 
 
@@ -102,12 +102,12 @@ def test_who_is_asked_to_stop_answers_when_nothing_is_on_its_way() -> None:
     assert script.machine.phase is Phase.IDLE
 
 
-def test_who_was_asked_to_stop_waits_for_a_new_wish() -> None:
+def test_who_was_asked_to_stop_waits_for_a_new_assignment() -> None:
     script = Script()
     script.open()
     script.tell(StopAsked(90))
     assert of(ReadEnd, script.wait(1.0)) == []
-    assert of(ReadEnd, script.tell(WishRead(ME, 11)))
+    assert of(ReadEnd, script.tell(AssignmentRead(ME, 11)))
 
 
 def test_a_stop_that_no_wish_follows_is_forgotten() -> None:
@@ -123,7 +123,7 @@ def test_a_process_that_ends_does_not_start_again() -> None:
     script.open()
     script.tell(StopAsked(90, for_good=True))
     assert of(ReadEnd, script.wait(100.0)) == []
-    assert of(ReadEnd, script.tell(WishRead(ME, 11))) == []
+    assert of(ReadEnd, script.tell(AssignmentRead(ME, 11))) == []
 
 
 def test_a_term_start_in_whose_place_another_stands_is_replaced_and_tried_again() -> None:
@@ -160,13 +160,13 @@ def test_what_is_not_what_we_wrote_stops_this_channel_and_says_so() -> None:
     call, _ = script.append(part("a"))
     assert isinstance(script.answers(call)[0], Corrupt)
     assert script.machine.status()["reason"] == "nonsense"
-    assert of(ReadEnd, script.tell(WishRead(ME, 99))) == []
+    assert of(ReadEnd, script.tell(AssignmentRead(ME, 99))) == []
 
 
 def test_answers_of_an_earlier_attempt_are_ignored() -> None:
     script = Script()
     read = script.reading()
-    script.tell(WishRead(ME + 1, 11))
-    script.tell(WishRead(ME, 12))
+    script.tell(AssignmentRead(ME + 1, 11))
+    script.tell(AssignmentRead(ME, 12))
     assert script.tell(WindowRead(read.attempt, past())) == []
     assert script.machine.phase is Phase.TAKING_OVER

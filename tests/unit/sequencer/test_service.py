@@ -245,7 +245,7 @@ async def _wait(future: "asyncio.Future[T]") -> T:
 async def test_a_log_that_lost_its_end_is_corrupt_and_says_so(world: World) -> None:
     await world.checkpoint(50)
     proxy = world.process(1)
-    await world.wish(1)
+    await world.assignment(1)
     await world.until(lambda: bool(proxy.status()) and proxy.status()[0]["phase"] == "corrupt")
     with pytest.raises(Corrupt) as raised:
         await world.do(proxy.append(request("a", 1)))

@@ -24,7 +24,7 @@ class Report:
     altered: int = 0
     verified: bool = False
     kills: int = 0
-    takeover_s: float = 0.0
+    failover_s: float = 0.0
     insert_mb_s: float = 0.0
     flush_s: float = 0.0
     segments: int = 0
@@ -63,7 +63,7 @@ class Report:
             ("duplicated", f"{self.duplicated:,}"),
             ("altered", f"{self.altered:,}"),
             ("data nodes killed", f"{self.kills}"),
-            ("take-over, kill to first group consumed", f"{self.takeover_s:.2f} s"),
+            ("failover, kill to first group consumed", f"{self.failover_s:.2f} s"),
             ("inserted", f"{self.insert_mb_s:.0f} MB/s"),
             ("flush", f"{self.flush_s:.2f} s"),
             ("segments", f"{self.segments}"),

@@ -1,4 +1,4 @@
-"""The demo's course: a cluster, a stream, a kill, a take-over, a flush, and the comparison.
+"""The demo's course: a cluster, a stream, a kill, a failover, a flush, and the comparison.
 
 **Owns** the order of things and the story that is told on the way. **Does not own** rows
 (`cli.demo.stream`), the look at nodes (`cli.demo.watch`) or the verdict (`cli.demo.verify`).
@@ -30,7 +30,7 @@ from headrace.reader.snippets import duckdb_sql, polars_program, pyarrow_program
 
 COLLECTION = "docstrings"
 SYNC_BYTES = 8_000_000
-TAKEOVER_S_MAX = 60.0
+Failover_S_MAX = 60.0
 WIDTH_WITHOUT_TERMINAL = 120
 
 
@@ -195,12 +195,12 @@ class Demo:
             f"[bold red]{node} is killed (SIGKILL)[/bold red] after {stream.sent:,} rows, with "
             f"{held / 1e6:.1f} MB that are not stored"
         )
-        async with asyncio.timeout(TAKEOVER_S_MAX):
+        async with asyncio.timeout(Failover_S_MAX):
             successor = await watcher.taken_over(collection_id, lost, node)
-        self.report.takeover_s = time.perf_counter() - began
+        self.report.failover_s = time.perf_counter() - began
         self.say(
             f"{successor} has taken over {', '.join(sorted(lost))} after "
-            f"{self.report.takeover_s:.2f} s"
+            f"{self.report.failover_s:.2f} s"
         )
         await self.cluster.start_role(Role.DATA_NODE, "data-node-3")
         self.say("data-node-3 starts")

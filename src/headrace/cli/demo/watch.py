@@ -1,4 +1,4 @@
-"""Who watches what, as the demo tells it: the moment for the kill, the take-over and its time.
+"""Who watches what, as the demo tells it: the moment for the kill, the failover and its time.
 
 **Owns** looking at the data nodes of the demo's cluster, by the rpc that the data service uses.
 **Does not own** the kill itself (`cli.demo.run`).

@@ -78,7 +78,7 @@ class Collector:
         for moment in rules.collector_reads("epochs", "references"):
             found[moment] = await self._images(vchannels)
         images = found["references"]
-        lists = await self._objects.list(paths.snapshots_prefix(collection_id))
+        lists = await self._objects.list(paths.manifests_prefix(collection_id))
         stored: list[ObjectInfo] = []
         for prefix in data_prefixes(collection_id):
             stored += await self._objects.list(prefix)

@@ -104,7 +104,7 @@ async def read_evidence(
     if not old_enough:
         return NO_EVIDENCE
     key = old_enough[-1].key
-    found = manifest.decode_snapshot(await objects.get(key), key)
+    found = manifest.decode_manifest(await objects.get(key), key)
     names = set(names_of([f for s in found.segments for f in s.files]))
     names.update(names_of(found.deltas))
     for bundle_key in found.bundles:

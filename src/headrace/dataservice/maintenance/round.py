@@ -2,7 +2,7 @@
 
 **Owns** what a round goes over, and that trouble with one collection is no trouble of others.
 **Does not own** when rounds begin (`chores`) or the work itself (`drops`, `bundles`, `collector`,
-`trim`, `names`).
+`truncate`, `names`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from headrace.dataservice.maintenance.schedule import (
     COLLECT,
     DROPS,
     NAMES,
-    TRIM,
+    TRUNCATE,
 )
-from headrace.dataservice.maintenance.truncate import Trimmer
+from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.manifests.names import store_names
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.state.fenced_meta import LeaderMeta
@@ -49,7 +49,7 @@ class Housekeeping:
         peers: Peers,
         master: LeaderWatcher,
         collector: Collector,
-        trimmer: Trimmer,
+        truncation: Truncation,
         dropped: Callable[[], Sequence[VChannel]],
         collections: Callable[[], Mapping[CollectionId, Sequence[VChannel]]],
     ) -> None:
@@ -61,14 +61,14 @@ class Housekeeping:
         self._peers = peers
         self._master = master
         self._collector = collector
-        self._trimmer = trimmer
+        self._trimmer = truncation
         self._dropped = dropped
         self._collections = collections
         self._deleted = telemetry.counter(
             "dataservice_objects_deleted_total", "Objects that the collector removed"
         )
         self._trims = telemetry.counter(
-            "dataservice_trims_total", "Trim marks that were moved on", ("pchannel",)
+            "dataservice_trims_total", "Truncate marks that were moved on", ("pchannel",)
         )
 
     async def round(self, chore: str) -> tuple[CollectionId, ...]:
@@ -82,8 +82,8 @@ class Housekeeping:
             return await self._bundles()
         if chore == COLLECT:
             return await self._collect()
-        if chore == TRIM:
-            await self._trim()
+        if chore == TRUNCATE:
+            await self._truncate()
         else:
             assert chore == NAMES, chore
             await store_names(self._meta.store, self._keys, self._objects)
@@ -126,11 +126,11 @@ class Housekeeping:
         await self._collector.collect_names()
         return tuple(needing)
 
-    async def _trim(self) -> None:
+    async def _truncate(self) -> None:
         marks = await self._trimmer.round(await self._now())
         for pchannel, mark in marks.items():
             self._trims.labels(pchannel).inc()
-            self._log.info("log trimmed", pchannel=pchannel, below=mark)
+            self._log.info("log truncated", pchannel=pchannel, below=mark)
 
     @contextmanager
     def _apart(self, what: VChannel | CollectionId) -> Iterator[None]:

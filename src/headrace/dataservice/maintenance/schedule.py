@@ -1,13 +1,13 @@
 """Chores: what is done again and again, one round at a time.
 
 **Owns** when each chore's next round begins. **Does not own** the rounds (`drops`, `bundles`,
-`garbage`, `trim`). One at a time, so that none meets the half-done work of another.
+`garbage`, `truncate`). One at a time, so that none meets the half-done work of another.
 """
 
 from headrace.dataservice.effects import DoChore, Effect
 from headrace.dataservice.settings import DataServiceSettings
 
-DROPS, BUNDLES, COLLECT, TRIM, NAMES = "drops", "bundles", "collect", "trim", "names"
+DROPS, BUNDLES, COLLECT, TRUNCATE, NAMES = "drops", "bundles", "collect", "truncate", "names"
 
 
 class Chores:
@@ -17,7 +17,7 @@ class Chores:
         self._every = {
             DROPS: settings.collect_interval_s,
             BUNDLES: settings.bundle_interval_s,
-            TRIM: settings.trim_interval_s,
+            TRUNCATE: settings.truncate_interval_s,
             COLLECT: settings.collect_interval_s,
             NAMES: settings.collect_interval_s,
         }

@@ -1,8 +1,8 @@
-"""Trim: how much of each pchannel's log nobody needs any more.
+"""Truncate: how much of each pchannel's log nobody needs any more.
 
-**Owns** the samples of the log (at which message stands which timestamp), the trim mark, and the
-order to trim. **Does not own** streams (`log`) or the list of vchannels in whose record the mark
-stands (the master service and `drops` write it too, each comparing the whole record).
+**Owns** the samples of the log (at which message stands which timestamp), the truncate mark, and
+the order to truncate. **Does not own** streams (`log`) or the list of vchannels in whose record the
+mark stands (the master service and `drops` write it too, each comparing the whole record).
 
 A message may go when it lies below every checkpoint of its pchannel's vchannels and when all
 request ids in it are out of the window. The mark is written first, comparing the list: a vchannel
@@ -50,11 +50,11 @@ class Samples:
         return max((m for t, m in self.points if t <= timestamp), default=1)
 
     def forget_below(self, message_id: MessageId) -> None:
-        """What is trimmed needs no sample."""
+        """What is truncated needs no sample."""
         self.points = [p for p in self.points if p[1] >= message_id]
 
 
-class Trimmer:
+class Truncation:
     """The samples of one leadership, and the rounds."""
 
     def __init__(self, meta: LeaderMeta, keys: Keys, log: Log, window_s: float) -> None:
@@ -64,7 +64,7 @@ class Trimmer:
         self._window_ms = round(window_s * 1000)
         self._samples: dict[PChannel, Samples] = {}
         self._seeded: set[VChannel] = set()
-        self._trimmed: dict[PChannel, MessageId] = {}
+        self._truncated: dict[PChannel, MessageId] = {}
 
     def sample(self, positions: Iterable[Position]) -> None:
         """Positions that were seen, of any pchannel."""
@@ -72,8 +72,10 @@ class Trimmer:
             self._samples.setdefault(position.pchannel, Samples()).add([position])
 
     async def round(self, now: Timestamp) -> dict[PChannel, MessageId]:
-        """Trim all pchannels as far as they may be; the new marks. `now`: a timestamp of the master
-        service. `Unavailable`, `NotLeading`."""
+        """Truncate all pchannels as far as they may be; the new marks.
+
+        `now` is a timestamp of the master service. `Unavailable`, `NotLeading`.
+        """
         found = await self._meta.store.range(self._keys.pchannels_prefix)
         channels = await self._meta.store.range(self._keys.channels_prefix)
         checkpoints = {
@@ -93,15 +95,15 @@ class Trimmer:
             await self._seed(record.vchannels)
             samples = self._samples.setdefault(pchannel, Samples())
             mark = below(record, there, samples, now, self._window_ms)
-            if mark > record.trim_mark:
-                value = codec.encode(replace(record, trim_mark=mark))
+            if mark > record.truncation_mark:
+                value = codec.encode(replace(record, truncation_mark=mark))
                 compare = [ModRevisionIs(item.key, item.mod_revision)]
                 if await self._meta.txn(compare, [Put(item.key, value)]) is None:
                     continue  # the list has changed: next round
                 marks[pchannel] = mark
-            if self._trimmed.get(pchannel, 1) < mark:
-                await self._log.trim(pchannel, mark)
-                self._trimmed[pchannel] = mark
+            if self._truncated.get(pchannel, 1) < mark:
+                await self._log.truncate(pchannel, mark)
+                self._truncated[pchannel] = mark
                 samples.forget_below(mark)
         return marks
 
@@ -123,7 +125,7 @@ def below(
     now: Timestamp,
     window_ms: int,
 ) -> MessageId:
-    """The trim mark that a pchannel may have now, not below the one that it has."""
+    """The truncate mark that a pchannel may have now, not below the one that it has."""
     window = samples.at(compose(max(0, physical_ms(now) - window_ms)))
     pinned = [c.position.message_id for c in checkpoints if not c.dropped]
-    return rules.trim_below(window, pinned, record.trim_mark)
+    return rules.truncate_below(window, pinned, record.truncation_mark)

@@ -4,7 +4,7 @@
 (`channels`) or lists (`lists`). Nothing is remembered of a flush: the client brings its timestamp
 back, and a new leader answers the same.
 
-Done = the checkpoints of all vchannels of the collection have passed T, and a snapshot list at or
+Done = the checkpoints of all vchannels of the collection have passed T, and a manifest at or
 above T is stored. Asking is the hint that somebody waits: nodes are told to report their
 checkpoints, the list is made at once.
 """
@@ -56,5 +56,5 @@ class Flushes:
         if behind:
             return behind
         if self.lists.timestamp(collection_id) < timestamp:
-            return f"a snapshot list of collection {collection_id}"
+            return f"a manifest of collection {collection_id}"
         return ""

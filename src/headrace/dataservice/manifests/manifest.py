@@ -1,4 +1,4 @@
-"""Snapshot lists: what of a collection counts, read at one revision and stored under its number.
+"""Manifests: what of a collection counts, read at one revision and stored under its number.
 
 **Owns** the derivation of a list from meta, and its way into the object store. **Does not own** the
 format (`binlog.snapshot_list`), when a list is made (`lists`), or when old ones go (`garbage`).
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from headrace.binlog import manifest
-from headrace.binlog.manifest import ListedSegment, SnapshotList
+from headrace.binlog.manifest import Manifest, ManifestSegment
 from headrace.dataservice import rules
 from headrace.dataservice.state.channel_state import Image, read_image
 from headrace.meta.api import MetaStore
@@ -39,7 +39,7 @@ class Derived:
     """A list, and what follows from it. `complete`: no row in it is above its timestamp; `over`:
     all vchannels are dropped, so that no later list differs."""
 
-    list: SnapshotList
+    list: Manifest
     complete: bool
     over: bool
 
@@ -87,7 +87,7 @@ def list_of(
         return Held(awaits)
     gone = {p for i in images for p in i.checkpoint.value.dropped_partitions}
     over = all(i.checkpoint.value.dropped for i in images)
-    segments: list[ListedSegment] = []
+    segments: list[ManifestSegment] = []
     bundles: list[str] = []
     records: list[SegmentRecord] = []
     deltas: list[FileRef] = []
@@ -101,7 +101,7 @@ def list_of(
         if not image.checkpoint.value.dropped:
             deltas += [d.value for d in image.deltas.values()]
     timestamp = list_timestamp(images)
-    made = SnapshotList(
+    made = Manifest(
         collection_id=collection_id,
         name=record.name if record else "",
         revision=revision,
@@ -154,9 +154,9 @@ def half_passed(
     return tuple(awaits.items())
 
 
-def listed(record: SegmentRecord) -> ListedSegment:
+def listed(record: SegmentRecord) -> ManifestSegment:
     """A segment as lists and bundles name it."""
-    return ListedSegment(
+    return ManifestSegment(
         id=record.id,
         partition_id=record.partition_id,
         vchannel=record.vchannel,
@@ -167,7 +167,7 @@ def listed(record: SegmentRecord) -> ListedSegment:
     )
 
 
-async def store(objects: ObjectStore, made: SnapshotList) -> None:
+async def store(objects: ObjectStore, made: Manifest) -> None:
     """Store a list under its revision; done as well when it is there. `Unavailable`."""
     try:
         await objects.put(

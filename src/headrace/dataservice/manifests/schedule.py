@@ -1,4 +1,4 @@
-"""Lists: when a collection's snapshot list is made.
+"""Lists: when a collection's manifest is made.
 
 **Owns** what of each collection is listed, what has changed since, and who waits for a list. **Does
 not own** what is on a list (`snapshots`).

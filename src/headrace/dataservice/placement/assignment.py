@@ -57,8 +57,8 @@ def place(channels: Iterable[Placed], nodes: Sequence[str]) -> dict[VChannel, st
 
 def _home(group: Sequence[Placed], loads: Counter[str], there: Counter[str], room: int) -> str:
     back = Counter(c.last_node for c in group if c.last_node in loads)
-    for wish in (back, there):
-        for node in sorted(wish, key=lambda n: (-wish[n], loads[n], n)):
+    for assignment in (back, there):
+        for node in sorted(assignment, key=lambda n: (-assignment[n], loads[n], n)):
             if loads[node] + len(group) <= room:
                 return node
     least = min(loads, key=lambda n: (loads[n], n))

@@ -1,7 +1,7 @@
 """Channels: every vchannel, wanted against reported, until they agree.
 
 **Owns** the table of vchannels, where each is and goes, and the orders that bring it there. **Does
-not own** the choice of a node (`assignment`), who counts as gone (`takeover`), or reports
+not own** the choice of a node (`assignment`), who counts as gone (`failover`), or reports
 (`reports`).
 
 Level-triggered: `reconcile` looks at everything that does not agree and orders what is missing,
@@ -20,7 +20,7 @@ from headrace.dataservice.events import CheckpointSeen, EpochSeen
 from headrace.dataservice.placement import assignment
 from headrace.dataservice.placement.assignment import Placed
 from headrace.dataservice.placement.channel import ENDED, RELEASED, Channel
-from headrace.dataservice.placement.failover import Takeovers
+from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.placement.nodes import Node, Nodes
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.model.channel import VChannel, parse_vchannel
@@ -35,11 +35,11 @@ class Channels:
     """The table of vchannels."""
 
     def __init__(
-        self, settings: DataServiceSettings, nodes: Nodes, takeovers: Takeovers, start: float
+        self, settings: DataServiceSettings, nodes: Nodes, failovers: Failovers, start: float
     ) -> None:
         self._settings = settings
         self._nodes = nodes
-        self._takeovers = takeovers
+        self._failovers = failovers
         self._table: dict[VChannel, Channel] = {}
         self._held: dict[ServerId, dict[VChannel, None]] = {}  # by the present epoch's process
         self._settled_at = start + settings.settle_s
@@ -340,7 +340,7 @@ class Channels:
     # ---- inside ----------------------------------------------------------------------------------
 
     def _is_gone(self, channel: Channel, now: float) -> bool:
-        return channel.holder == 0 or self._takeovers.is_gone(channel.holder, now)
+        return channel.holder == 0 or self._failovers.is_gone(channel.holder, now)
 
     def _is_stranger(self, server_id: ServerId, vchannel: VChannel, epoch: Epoch) -> bool:
         channel = self._table.get(vchannel)

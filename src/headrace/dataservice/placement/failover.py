@@ -1,10 +1,10 @@
-"""Take-over: when a node counts as gone, by the end of its lease or by suspicion.
+"""Failover: when a node counts as gone, by the end of its lease or by suspicion.
 
 **Owns** the verdict on each data node. **Does not own** the tries (the shell asks nodes) or what is
 done with what a gone node held (`channels`).
 
 A suspicion proves nothing: only our own refused connection or the end of the lease decides. A
-second take-over on suspicion of the same node within a minute waits 5 s, the next 10 s, doubling;
+second failover on suspicion of the same node within a minute waits 5 s, the next 10 s, doubling;
 the end of a lease, or a successor under the same node name, does not wait. A node whose session
 ended but that still answers is given a few seconds to register anew: a store that lost all leases
 at once must not move every vchannel of the cluster.
@@ -18,7 +18,7 @@ from headrace.model.ids import ServerId
 
 @dataclass(slots=True)
 class _Past:
-    """Take-overs of one node name on suspicion."""
+    """Failovers of one node name on suspicion."""
 
     last: float
     count: int
@@ -33,10 +33,10 @@ class _Sign:
     session_lost: float = 0.0
     answered: float = float("-inf")
     gone_at: float | None = None  # refused: gone from here on, unless it answers before
-    counted: bool = False  # among the take-overs on suspicion
+    counted: bool = False  # among the failovers on suspicion
 
 
-class Takeovers:
+class Failovers:
     """Verdicts. Times are monotonic seconds."""
 
     def __init__(self, settings: DataServiceSettings) -> None:

@@ -1,7 +1,7 @@
 """Nodes: the data nodes' processes, when they are asked, and who of them may be used.
 
 **Owns** the table of processes and what is under way to each. **Does not own** who counts as gone
-(`takeover`) or what they should watch (`channels`).
+(`failover`) or what they should watch (`channels`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from headrace.dataservice.effects import AskNode, Effect, Release
 from headrace.dataservice.events import NodeSeen
-from headrace.dataservice.placement.failover import Takeovers
+from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.meta.records import SessionState
 from headrace.model.channel import VChannel
@@ -50,9 +50,9 @@ class Node:
 class Nodes:
     """The table. A process leaves it when it is gone and has no session."""
 
-    def __init__(self, settings: DataServiceSettings, takeovers: Takeovers) -> None:
+    def __init__(self, settings: DataServiceSettings, failovers: Failovers) -> None:
         self._settings = settings
-        self._takeovers = takeovers
+        self._failovers = failovers
         self._table: dict[ServerId, Node] = {}
         self.joined_at = float("-inf")  # when a node last became usable
 
@@ -73,18 +73,18 @@ class Nodes:
         for server_id, node in self._table.items():
             if server_id not in present and node.session:
                 node.session, node.ask_at = False, now
-                self._takeovers.session_ended(server_id, now)
+                self._failovers.session_ended(server_id, now)
         for server_id, seen in sorted(present.items()):
             node = self._table.setdefault(server_id, Node(seen))
             was_usable = node.usable and node.seen == seen
             node.seen, node.session = seen, True
             if node.usable and not was_usable:
                 self.joined_at = now
-            self._takeovers.seen(server_id, seen.node_name)
+            self._failovers.seen(server_id, seen.node_name)
 
     def answered(self, server_id: ServerId, states: Sequence[ChannelState], now: float) -> None:
         """It told what it watches."""
-        self._takeovers.answered(server_id, now)
+        self._failovers.answered(server_id, now)
         node = self._table.get(server_id)
         if node is not None:
             node.asking, node.missed, node.trouble = False, 0, ""
@@ -94,7 +94,7 @@ class Nodes:
     def not_reached(self, server_id: ServerId, reason: str, now: float, *, refused: bool) -> None:
         """Something sent to it got no answer; refused = our own connection was."""
         if refused:
-            self._takeovers.refused(server_id, now)
+            self._failovers.refused(server_id, now)
         node = self._table.get(server_id)
         if node is not None:
             node.missed += 1
@@ -155,15 +155,15 @@ class Nodes:
             sorted(
                 n.seen.node_name
                 for i, n in self._table.items()
-                if n.usable and not self._takeovers.is_gone(i, now)
+                if n.usable and not self._failovers.is_gone(i, now)
             )
         )
 
     def forget_gone(self, now: float) -> bool:
         """Drop processes without a session that are gone; whether there were any."""
-        self._takeovers.forget_gone(now)
+        self._failovers.forget_gone(now)
         gone = [i for i, n in self._table.items() if not n.session]
-        gone = [i for i in gone if self._takeovers.is_gone(i, now)]
+        gone = [i for i in gone if self._failovers.is_gone(i, now)]
         for server_id in gone:
             del self._table[server_id]
         return bool(gone)

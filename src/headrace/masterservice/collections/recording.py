@@ -5,8 +5,8 @@ are made (`ddl`) or how positions are asked for (`peers`).
 
 A collection's vchannels enter the lists of their pchannels with its record, and so do their first
 channel checkpoints: the last position of the pchannel's sequencer, below which nothing is theirs.
-The transaction compares those lists, which carry the trim marks: if the log was trimmed beyond the
-position meanwhile, it is asked for again.
+The transaction compares those lists, which carry the truncate marks: if the log was truncated
+beyond the position meanwhile, it is asked for again.
 """
 
 from collections.abc import Mapping
@@ -52,10 +52,12 @@ async def record_collection(
         key = keys.pchannel(pchannel)
         found = (await store.get(key)).first
         carried = codec.decode(found.value, PChannelRecord, key) if found else PChannelRecord()
-        if carried.trim_mark > position.message_id:
+        if carried.truncation_mark > position.message_id:
             return None
         own = tuple(v for v in effect.record.vchannels if pchannel_of(v) == pchannel)
-        after = PChannelRecord(vchannels=(*carried.vchannels, *own), trim_mark=carried.trim_mark)
+        after = PChannelRecord(
+            vchannels=(*carried.vchannels, *own), truncation_mark=carried.truncation_mark
+        )
         compare.append(ModRevisionIs(key, found.mod_revision if found else 0))
         operations.append(Put(key, codec.encode(after)))
     for vchannel in effect.record.vchannels:
@@ -109,7 +111,7 @@ async def note_ddl(store: LeaderStore, keys: Keys, effect: NoteDdl) -> Revision:
     if effect.record.state is CollectionState.DROPPED:
         operations += [
             Delete(keys.name(effect.record.name)),
-            Delete(keys.said_prefix(effect.record.id), prefix=True),
+            Delete(keys.client_state_prefix(effect.record.id), prefix=True),
         ]
     while True:
         revision = await store.commit([ModRevisionIs(collection, effect.revision)], operations)

@@ -44,7 +44,7 @@ async def remove_tombstone(store: LeaderStore, keys: Keys, collection_id: Collec
     operations: list[Operation] = [
         Delete(key),
         Delete(keys.ddl_prefix(collection_id), prefix=True),
-        Delete(keys.said_prefix(collection_id), prefix=True),
+        Delete(keys.client_state_prefix(collection_id), prefix=True),
     ]
     for pchannel in sorted({pchannel_of(v) for v in record.vchannels}):
         carried = (await store.get(keys.pchannel(pchannel))).first
@@ -53,7 +53,7 @@ async def remove_tombstone(store: LeaderStore, keys: Keys, collection_id: Collec
         before = codec.decode(carried.value, PChannelRecord, carried.key)
         after = PChannelRecord(
             vchannels=tuple(v for v in before.vchannels if v not in record.vchannels),
-            trim_mark=before.trim_mark,
+            truncation_mark=before.truncation_mark,
         )
         compare.append(ModRevisionIs(carried.key, carried.mod_revision))
         operations.append(Put(carried.key, codec.encode(after)))

@@ -1,8 +1,8 @@
-"""Which proxy should be the sequencer of which pchannel: the wish that is written for each.
+"""Which proxy should be the sequencer of which pchannel: the assignment that is written for each.
 
-**Owns** the wishes: spread evenly over the HEALTHY proxies, the fewest moves when one comes or
+**Owns** the assignments: spread evenly over the HEALTHY proxies, the fewest moves when one comes or
 goes, a planned move asks the old one to stop first. **Does not own** suspicion (`suspicion`), the
-fence (the log: whoever is replaced can do no harm, so a take-over may start as soon as it is
+fence (the log: whoever is replaced can do no harm, so a failover may start as soon as it is
 useful), or the records' transactions (the shell).
 
 A pchannel is *orphaned* when its process has no session any more (the lease ended, or a successor
@@ -51,7 +51,7 @@ class _Move:
 
 
 class Sequencers:
-    """The wishes of one leadership. Times are monotonic seconds."""
+    """The assignments of one leadership. Times are monotonic seconds."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@
 moving pchannels to and fro. **Does not own** the moves (`sequencers`).
 
 A report of a refused or reset connection proves nothing: the leader tries its own, and only that
-or the end of the lease decides. A second take-over on suspicion of the same pchannel or node within
+or the end of the lease decides. A second failover on suspicion of the same pchannel or node within
 a minute waits 5 s, a third 10 s, and so on; the end of a lease, or a successor process under the
 same node name, does not wait and does not ask here.
 """
@@ -21,7 +21,7 @@ NODE = "node "  # before a node's name among the names of pchannels
 
 @dataclass(slots=True)
 class _Past:
-    """Take-overs on suspicion of one pchannel or node, the last and how many close together."""
+    """Failovers on suspicion of one pchannel or node, the last and how many close together."""
 
     last: float
     count: int
@@ -83,7 +83,7 @@ class Suspicions:
         self._remember(pchannel, now)
 
     def keep_only(self, server_ids: Iterable[ServerId], now: float) -> None:
-        """Forget processes without a session, and take-overs that are long past."""
+        """Forget processes without a session, and failovers that are long past."""
         there = dict.fromkeys(server_ids)
         self._trying = {i: None for i in self._trying if i in there}
         self._retry_at = {i: at for i, at in self._retry_at.items() if i in there}

@@ -12,7 +12,7 @@ from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, Role
 from headrace.proxy.call import Call
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.rpc.messages import RememberRequest
+from headrace.rpc.messages import SetClientStateRequest
 
 
 class Said:
@@ -26,20 +26,20 @@ class Said:
     async def keep(self, record: CollectionRecord, topic: str, value: bytes, call: Call) -> None:
         """Keep `value`, which is not empty, in place of what was kept under the topic before."""
         assert value, topic
-        await self._remember(record, topic, value, call)
+        await self._set_client_state(record, topic, value, call)
 
     async def forget(self, record: CollectionRecord, topic: str, call: Call) -> None:
         """Of what is not kept it is done as well."""
-        await self._remember(record, topic, b"", call)
+        await self._set_client_state(record, topic, b"", call)
 
     async def below(self, record: CollectionRecord, topic: str) -> Mapping[str, bytes]:
         """All that is kept under topics that begin so: the rest of each, in order -> its value."""
-        prefix = self._keys.said(record.id, topic)
+        prefix = self._keys.client_state(record.id, topic)
         found = await self._meta.range(prefix)
         return {item.key.removeprefix(prefix): item.value for item in found.items}
 
-    async def _remember(
+    async def _set_client_state(
         self, record: CollectionRecord, topic: str, value: bytes, call: Call
     ) -> None:
-        order = RememberRequest(collection_id=record.id, topic=topic, value=value)
+        order = SetClientStateRequest(collection_id=record.id, topic=topic, value=value)
         await self._leaders.call(Role.MASTER_SERVICE, order, call)

@@ -44,7 +44,7 @@ class Identity:
 class KnownTime:
     """The newest granted timestamp that this proxy knows.
 
-    What the sequencers of this process know is not asked: after a take-over that may be the last
+    What the sequencers of this process know is not asked: after a failover that may be the last
     timestamp of a log that was idle for long, and a request so old is answered *unknown*.
     """
 

@@ -48,8 +48,8 @@ from headrace.rpc.messages.master_service import (
     GrantRequest,
     GrantResponse,
     PartitionRequest,
-    RememberRequest,
     RenameCollectionRequest,
+    SetClientStateRequest,
     SuspectRequest,
 )
 from headrace.rpc.messages.registry import RESPONSE_OF, Done, answered_by
@@ -97,7 +97,6 @@ __all__ = [
     "PartitionRequest",
     "PositionResponse",
     "ReleaseDmChannelRequest",
-    "RememberRequest",
     "RenameCollectionRequest",
     "SaveBinlogPathsRequest",
     "SaveBinlogPathsResponse",
@@ -110,6 +109,7 @@ __all__ = [
     "SegmentReport",
     "SegmentsRequest",
     "SegmentsResponse",
+    "SetClientStateRequest",
     "StatusRequest",
     "StatusResponse",
     "StopSequencingRequest",

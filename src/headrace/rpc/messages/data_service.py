@@ -114,7 +114,7 @@ class FlushStateResponse:
 @answered_by(FlushStateResponse)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlushStateRequest:
-    """Have all vchannels passed the timestamp, and is a snapshot list at or above it stored?
+    """Have all vchannels passed the timestamp, and is a manifest at or above it stored?
 
     Asked of one collection, or (0) of all of `collection_ids`: who asks knows best which there
     are. Asking is also the hint that someone waits.

@@ -107,7 +107,7 @@ class PartitionRequest:
 
 @answered_by(Done)
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RememberRequest:
+class SetClientStateRequest:
     """Keep (or with an empty value forget) what a client said of a collection: indexes, loads.
 
     `topic` is e.g. `index/FIELD/NAME` or `load`; it goes with the collection.

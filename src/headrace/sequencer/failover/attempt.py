@@ -1,7 +1,8 @@
-"""From the wish to the open term: the candidate's TermStart, and what it reads once that stands.
+"""From the assignment to the open term: the candidate's TermStart, and what it reads once that
+stands.
 
-**Owns** one attempt to become the sequencer. **Does not own** the wish, or what follows its end
-(`machine`).
+**Owns** one attempt to become the sequencer. **Does not own** the assignment, or what follows its
+end (`machine`).
 
     CANDIDATE  reads the checkpoints of the pchannel's list, then the end of the log
     STARTING   its TermStart is on its way, naming the last message
@@ -9,9 +10,10 @@
     READING    the window is read from digests and the tail
     (open)     `result` is an `Opening`
 
-The log decides, not the wish: whoever's TermStart stands is the sequencer, and everything that it
-knows it read after that. A checkpoint read *before* TermStart was sent names a message that stood
-then; so a TermStart that does not stand above it proves that the log has lost its end. One read
+The log decides, not the assignment: whoever's TermStart stands is the sequencer, and everything
+that it knows it read after that. A checkpoint read *before* TermStart was sent names a message that
+stood then; so a TermStart that does not stand above it proves that the log has lost its end. One
+read
 *after* it may be a successor's: then this attempt was replaced.
 """
 
@@ -90,7 +92,7 @@ AttemptEvent: TypeAlias = (
 )
 
 
-class TakeOver:
+class Attempt:
     """One attempt. `handle` returns what is to be done; then see `result`."""
 
     def __init__(
@@ -196,7 +198,7 @@ class TakeOver:
     def _meta_read(self, view: MetaView) -> list[Effect]:
         assert self.step is Step.STANDING, self.step
         if view.wanted != self._server_id:
-            self.result = HandedOver(view.wanted, view.wish_revision)
+            self.result = HandedOver(view.wanted, view.assignment_revision)
             return []
         noted = [v.noted.positions.get(v.vchannel) for v in view.vchannels if v.noted]
         above = [p.message_id for p in noted if p is not None]

@@ -1,7 +1,7 @@
 """What a candidate and a new sequencer read: the end of the log, the meta store, the window.
 
 **Owns** the order of the reads and the checks of what is found. **Does not own** when they are made
-(`takeover`). Functions raise `Unavailable` (again, later) and `Corrupt`; all may be repeated.
+(`failover`). Functions raise `Unavailable` (again, later) and `Corrupt`; all may be repeated.
 
 The window is read backwards: the tail message by message up to the last digest, then digest by
 digest. `until` says where nothing further back matters: entries hold `first_sent <= timestamp +
@@ -82,7 +82,7 @@ class Reading:
         return End(last, group.last_timestamp, mark)
 
     async def group(self, message_id: MessageId) -> Group | None:
-        """The message with that id; None when it was trimmed. Absence is no outcome."""
+        """The message with that id; None when it was truncated. Absence is no outcome."""
         for _ in range(_TRIES):
             message = await self._log.get(self._pchannel, message_id)
             if message is not None:
@@ -95,13 +95,15 @@ class Reading:
     # ---- the meta store ------------------------------------------------------------------------
 
     async def meta(self) -> MetaView:
-        """The wish and the vchannels, all at the revision of one linearizable read."""
-        wish = await self._meta.get(self._keys.sequencer(self._pchannel))
+        """The assignment and the vchannels, all at the revision of one linearizable read."""
+        assignment = await self._meta.get(self._keys.sequencer(self._pchannel))
         wanted = 0
-        if wish.first is not None:
-            wanted = codec.decode(wish.first.value, SequencerRecord, wish.first.key).server_id
+        if assignment.first is not None:
+            wanted = codec.decode(
+                assignment.first.value, SequencerRecord, assignment.first.key
+            ).server_id
         try:
-            record, revision = await self._pchannel_record(wish.revision)
+            record, revision = await self._pchannel_record(assignment.revision)
             views, mark = await asyncio.gather(
                 self._views(record, revision), self._mark(record, revision)
             )
@@ -109,7 +111,9 @@ class Reading:
             raise Unavailable(f"{error}: the meta store was read too slowly") from error
         return MetaView(
             wanted=wanted,
-            wish_revision=wish.first.mod_revision if wish.first else wish.revision,
+            assignment_revision=assignment.first.mod_revision
+            if assignment.first
+            else assignment.revision,
             mark=mark,
             vchannels=views,
         )
@@ -123,7 +127,7 @@ class Reading:
 
     async def _mark(self, record: PChannelRecord, revision: Revision) -> MessageId:
         """The highest message id that was stored: the log has, or had, a message with that id."""
-        mark = record.trim_mark - 1
+        mark = record.truncation_mark - 1
         for start in range(0, len(record.vchannels), _META_AT_ONCE):
             some = record.vchannels[start : start + _META_AT_ONCE]
             keys = [self._keys.checkpoint(v) for v in some]
@@ -193,7 +197,7 @@ class Reading:
                 break
             group = await self.group(digest.previous)
             if group is None:
-                floor = max(floor, await self._trimmed_floor(term))
+                floor = max(floor, await self._truncated_floor(term))
                 break
             before = group.entries[0]
             if not isinstance(before, Digest):
@@ -220,7 +224,7 @@ class Reading:
                 ids, await asyncio.gather(*(self.group(i) for i in ids)), strict=True
             ):
                 if group is None:
-                    tail.floor = await self._trimmed_floor(term)
+                    tail.floor = await self._truncated_floor(term)
                     return tail
                 if above is not None and group.last_timestamp >= above:
                     raise Corrupt(
@@ -231,15 +235,15 @@ class Reading:
                 if not tail.takes(message_id, group, until):
                     return tail
         if first > 1:
-            tail.floor = await self._trimmed_floor(term)
+            tail.floor = await self._truncated_floor(term)
         return tail
 
-    async def _trimmed_floor(self, term: Term) -> Timestamp:
-        """Ids in trimmed messages are not known: those first sent at or below this."""
+    async def _truncated_floor(self, term: Term) -> Timestamp:
+        """Ids in truncated messages are not known: those first sent at or below this."""
         first = min(await self._log.first(self._pchannel), term)
         group = await self.group(first)
         if group is None:
-            raise Unavailable(f"{self._pchannel} was trimmed meanwhile")
+            raise Unavailable(f"{self._pchannel} was truncated meanwhile")
         return group.first_timestamp + span(self._settings.first_sent_lead_s)
 
 

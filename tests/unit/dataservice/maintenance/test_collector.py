@@ -95,7 +95,7 @@ def test_a_dropped_collection_leaves_nothing_behind_but_its_lists_first() -> Non
         await world.until(
             lambda: not world.store.read(world.keys.segments_prefix(a), True, 0).items
         )
-        await world.until(lambda: not world.bucket.list(paths.snapshots_prefix(COLLECTION)))
+        await world.until(lambda: not world.bucket.list(paths.manifests_prefix(COLLECTION)))
         await world.until(lambda: not world.store.read(world.keys.epoch(a), False, 0).items)
         channels = world.store.read(world.keys.channels_prefix, True, 0).items
         assert {i.key.split("/")[2] for i in channels} == {other}
@@ -230,10 +230,10 @@ def test_old_lists_go_and_the_newest_stays() -> None:
             put(world, part)
             await world.ask(report(a, 1, (n + 1, n + 2), part))
             await world.clock.sleep(3.0)
-        lists = world.bucket.list(paths.snapshots_prefix(COLLECTION))
+        lists = world.bucket.list(paths.manifests_prefix(COLLECTION))
         assert 9 <= len(lists) <= 16
         await world.clock.sleep(100.0)
-        lists = world.bucket.list(paths.snapshots_prefix(COLLECTION))
+        lists = world.bucket.list(paths.manifests_prefix(COLLECTION))
         assert len(lists) == 1
         assert len(world.bucket.list(paths.NAMES_PREFIX)) == 1
 

@@ -6,7 +6,7 @@ from support.clock import ManualClock
 from support.datafacts import COLLECTION, PARTITION, insert_file, position, stamp, vchannels_of
 
 from headrace.binlog import manifest, paths
-from headrace.binlog.manifest import ListedSegment, SnapshotList
+from headrace.binlog.manifest import Manifest, ManifestSegment
 from headrace.dataservice.maintenance.garbage import (
     GONE,
     NO_EVIDENCE,
@@ -114,7 +114,7 @@ def test_a_bundle_goes_when_a_later_list_lacks_it() -> None:
 
 
 def test_a_list_goes_when_its_successor_is_old_enough() -> None:
-    lists = [ObjectInfo(paths.snapshot_key(COLLECTION, n), 1, n * HOUR) for n in range(1, 5)]
+    lists = [ObjectInfo(paths.manifest_key(COLLECTION, n), 1, n * HOUR) for n in range(1, 5)]
     assert outlived_lists(lists, 4 * HOUR, HOUR) == [lists[0].key, lists[1].key]
     assert outlived_lists(lists[:1], 99 * HOUR, HOUR) == []
 
@@ -124,7 +124,7 @@ def test_the_evidence_is_the_newest_list_that_is_old_enough() -> None:
         clock = ManualClock(wall_ms=0)
         objects = MemoryObjects(MemoryServer(clock))
         for revision in (5, 6, 7):
-            listed = ListedSegment(
+            listed = ManifestSegment(
                 id=revision,
                 partition_id=PARTITION,
                 vchannel=A,
@@ -133,7 +133,7 @@ def test_the_evidence_is_the_newest_list_that_is_old_enough() -> None:
                 rows=1,
                 files=(file(revision, 1),),
             )
-            made = SnapshotList(
+            made = Manifest(
                 collection_id=COLLECTION,
                 name="c",
                 revision=revision,
@@ -143,10 +143,10 @@ def test_the_evidence_is_the_newest_list_that_is_old_enough() -> None:
                 partitions={},
                 segments=(listed,),
             )
-            key = paths.snapshot_key(COLLECTION, revision)
+            key = paths.manifest_key(COLLECTION, revision)
             await objects.put(key, [manifest.encode(made)])
             await clock.advance(3600)
-        lists = await objects.list(paths.snapshots_prefix(COLLECTION))
+        lists = await objects.list(paths.manifests_prefix(COLLECTION))
         found = await read_evidence(objects, lists, clock.wall_ms() - 1, HOUR)
         assert found.revision == 6
         assert found.names == {file(6, 1).key, file(6, 1).stats_key}

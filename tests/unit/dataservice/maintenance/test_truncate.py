@@ -39,7 +39,7 @@ def test_samples_stand_a_second_apart() -> None:
 
 
 def test_nothing_goes_above_a_checkpoint_or_inside_the_window() -> None:
-    record = PChannelRecord(vchannels=("a", "b"), trim_mark=1)
+    record = PChannelRecord(vchannels=("a", "b"), truncation_mark=1)
     known = samples(*range(10, 2000, 10))
     window = 600_000
 
@@ -54,7 +54,7 @@ def test_nothing_goes_above_a_checkpoint_or_inside_the_window() -> None:
 
 
 def test_the_mark_never_falls() -> None:
-    record = PChannelRecord(vchannels=("a",), trim_mark=50)
+    record = PChannelRecord(vchannels=("a",), truncation_mark=50)
     assert below(record, [checkpoint(60)], Samples(), stamp(9999), 1) == 50
 
 
@@ -81,7 +81,7 @@ def test_a_log_is_trimmed_behind_the_checkpoints_and_the_mark_stands_first() -> 
         assert await log.first("p-0") == 1000
         found = world.store.read(world.keys.pchannel("p-0"), False, 0).first
         assert found is not None
-        assert codec.decode(found.value, PChannelRecord).trim_mark == 1000
+        assert codec.decode(found.value, PChannelRecord).truncation_mark == 1000
         await world.ask(report(a, 1, (2000, 2900), dropped=True))
         world.now = stamp(9999)
         await world.clock.sleep(20.0)
@@ -91,10 +91,10 @@ def test_a_log_is_trimmed_behind_the_checkpoints_and_the_mark_stands_first() -> 
         await world.clock.sleep(20.0)
         assert await log.first("p-0") == 2900
 
-    play(scene, DataServiceSettings(settle_s=0.1, window_s=600.0, trim_interval_s=5.0))
+    play(scene, DataServiceSettings(settle_s=0.1, window_s=600.0, truncate_interval_s=5.0))
 
 
-def test_a_mark_whose_trim_was_not_done_is_trimmed_by_the_next_leader() -> None:
+def test_a_mark_whose_truncate_was_not_done_is_trimmed_by_the_next_leader() -> None:
     async def scene(world: World) -> None:
         log = world.log.client()
         await log.ensure("p-0")
@@ -103,12 +103,12 @@ def test_a_mark_whose_trim_was_not_done_is_trimmed_by_the_next_leader() -> None:
         (a,) = world.create(1)
         found = world.store.read(world.keys.pchannel("p-0"), False, 0).first
         assert found is not None
-        record = PChannelRecord(vchannels=(a,), trim_mark=40)
+        record = PChannelRecord(vchannels=(a,), truncation_mark=40)
         world.store.txn([], [Put(world.keys.pchannel("p-0"), codec.encode(record))])
         await world.clock.sleep(20.0)
         assert await log.first("p-0") == 40
 
-    play(scene, DataServiceSettings(settle_s=0.1, trim_interval_s=5.0))
+    play(scene, DataServiceSettings(settle_s=0.1, truncate_interval_s=5.0))
 
 
 def test_the_positions_of_segments_tell_a_new_leader_where_the_log_stood() -> None:
@@ -129,4 +129,4 @@ def test_the_positions_of_segments_tell_a_new_leader_where_the_log_stood() -> No
         await world.clock.sleep(20.0)
         assert await log.first("p-0") == 1000
 
-    play(scene, DataServiceSettings(settle_s=0.1, trim_interval_s=5.0))
+    play(scene, DataServiceSettings(settle_s=0.1, truncate_interval_s=5.0))

@@ -1,4 +1,4 @@
-"""What is on a snapshot list."""
+"""What is on a manifest."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -90,7 +90,7 @@ def test_lists_are_at_least_ten_seconds_apart_when_nobody_waits() -> None:
             sync = segment_report(a, 11, 1, n, (extends, n + 2))
             await world.ask(report(a, 1, (n + 1, n + 2), sync))
             await world.clock.sleep(1.0)
-        times = [o.modified_ms for o in world.bucket.list(paths.snapshots_prefix(COLLECTION))]
+        times = [o.modified_ms for o in world.bucket.list(paths.manifests_prefix(COLLECTION))]
         assert all(b - a >= 9_900 for a, b in pairwise(times))
         assert len(times) >= 4
 
@@ -125,7 +125,7 @@ def test_a_list_that_is_stored_twice_is_one_list() -> None:
         derived = await derived_list(world)
         await store(world.objects, derived.list)
         await store(world.objects, derived.list)
-        assert world.bucket.get(paths.snapshot_key(COLLECTION, derived.list.revision))
+        assert world.bucket.get(paths.manifest_key(COLLECTION, derived.list.revision))
 
     play(scene, QUICK)
 

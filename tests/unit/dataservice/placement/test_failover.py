@@ -1,36 +1,36 @@
 """When a node counts as gone."""
 
-from headrace.dataservice.placement.failover import Takeovers
+from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.settings import DataServiceSettings
 
 
-def takeovers() -> Takeovers:
-    known = Takeovers(DataServiceSettings())
+def failovers() -> Failovers:
+    known = Failovers(DataServiceSettings())
     known.seen(1, "n")
     known.answered(1, 0.0)
     return known
 
 
 def test_a_node_that_nobody_has_seen_is_gone() -> None:
-    assert Takeovers(DataServiceSettings()).is_gone(5, 0.0)
+    assert Failovers(DataServiceSettings()).is_gone(5, 0.0)
 
 
 def test_a_refused_connection_is_enough_at_once() -> None:
-    known = takeovers()
+    known = failovers()
     assert not known.is_gone(1, 10.0)
     known.refused(1, 10.0)
     assert known.is_gone(1, 10.0)
 
 
 def test_a_node_that_answers_again_is_back() -> None:
-    known = takeovers()
+    known = failovers()
     known.refused(1, 10.0)
     known.answered(1, 11.0)
     assert not known.is_gone(1, 11.0)
 
 
 def test_the_next_take_over_on_suspicion_within_a_minute_waits_and_the_wait_doubles() -> None:
-    known = takeovers()
+    known = failovers()
     for wait in (0.0, 5.0, 10.0):
         known.refused(1, 10.0)
         if wait:
@@ -40,7 +40,7 @@ def test_the_next_take_over_on_suspicion_within_a_minute_waits_and_the_wait_doub
 
 
 def test_after_a_quiet_minute_nobody_waits() -> None:
-    known = takeovers()
+    known = failovers()
     known.refused(1, 10.0)
     assert known.is_gone(1, 10.0)
     known.answered(1, 11.0)
@@ -49,7 +49,7 @@ def test_after_a_quiet_minute_nobody_waits() -> None:
 
 
 def test_the_end_of_the_lease_of_a_silent_node_does_not_wait() -> None:
-    known = takeovers()
+    known = failovers()
     known.refused(1, 1.0)
     assert known.is_gone(1, 1.0)
     known.answered(1, 2.0)
@@ -60,7 +60,7 @@ def test_the_end_of_the_lease_of_a_silent_node_does_not_wait() -> None:
 
 
 def test_a_node_without_a_session_that_still_answers_may_register_anew() -> None:
-    known = takeovers()
+    known = failovers()
     known.answered(1, 9.5)
     known.session_ended(1, 10.0)
     assert not known.is_gone(1, 10.0)
@@ -71,20 +71,20 @@ def test_a_node_without_a_session_that_still_answers_may_register_anew() -> None
 
 
 def test_a_node_that_does_not_register_anew_is_gone_after_a_few_seconds() -> None:
-    known = takeovers()
+    known = failovers()
     known.session_ended(1, 10.0)
     known.answered(1, 14.9)
     assert known.is_gone(1, 15.0)
 
 
 def test_a_frozen_node_is_gone_when_its_lease_ends() -> None:
-    known = takeovers()
+    known = failovers()
     known.session_ended(1, 10.0)
     assert known.is_gone(1, 10.0)
 
 
 def test_a_successor_under_the_same_name_ends_its_predecessor_at_once() -> None:
-    known = takeovers()
+    known = failovers()
     known.refused(1, 1.0)
     assert known.is_gone(1, 1.0)
     known.answered(1, 2.0)
@@ -94,7 +94,7 @@ def test_a_successor_under_the_same_name_ends_its_predecessor_at_once() -> None:
 
 
 def test_the_gone_are_forgotten_once_they_have_no_session() -> None:
-    known = takeovers()
+    known = failovers()
     known.session_ended(1, 10.0)
     assert known.forget_gone(10.0) == [1]
     assert known.forget_gone(10.0) == []

@@ -18,7 +18,7 @@ def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) ->
     return Proxy(name or f"proxy-{server_id}", server_id, f"host:{server_id}", state)
 
 
-class Wishes:
+class Assignments:
     """Plays the shell of `Sequencers`: every order is carried out at once, unless held back."""
 
     def __init__(
@@ -72,37 +72,37 @@ class Wishes:
 
 
 def test_nothing_is_written_before_the_proxies_are_listed() -> None:
-    wishes = Wishes()
-    wishes.pass_time(10)
-    assert wishes.written == []
+    assignments = Assignments()
+    assignments.pass_time(10)
+    assert assignments.written == []
 
 
 def test_at_first_start_they_are_spread_evenly() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2), proxy(3))
-    assert sorted(wishes.owners().values()) == [5, 5, 6]
-    assert wishes.stops == [], "nobody has to be asked to stop"
-    assert all(w.revision == 0 for w in wishes.written)
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2), proxy(3))
+    assert sorted(assignments.owners().values()) == [5, 5, 6]
+    assert assignments.stops == [], "nobody has to be asked to stop"
+    assert all(w.revision == 0 for w in assignments.written)
 
 
 def test_a_proxy_that_is_not_healthy_yet_gets_none() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1, state=SessionState.INITIALIZING), proxy(2))
-    assert wishes.owners() == {2: 16}
+    assignments = Assignments()
+    assignments.listed(proxy(1, state=SessionState.INITIALIZING), proxy(2))
+    assert assignments.owners() == {2: 16}
 
 
 def test_when_one_comes_the_fewest_move_and_each_is_asked_to_stop_first() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
-    wishes.forget()
-    wishes.listed(proxy(1), proxy(2), proxy(3))
-    assert wishes.written == [], "proxies that come together are met by one set of moves"
-    wishes.pass_time(1.0)
-    assert sorted(wishes.owners().values()) == [5, 5, 6]
-    assert len(wishes.written) == 5
-    assert [s.pchannel for s in wishes.stops] == [w.pchannel for w in wishes.written]
-    wishes.pass_time(60)
-    assert len(wishes.written) == 5, "what is even stays"
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
+    assignments.forget()
+    assignments.listed(proxy(1), proxy(2), proxy(3))
+    assert assignments.written == [], "proxies that come together are met by one set of moves"
+    assignments.pass_time(1.0)
+    assert sorted(assignments.owners().values()) == [5, 5, 6]
+    assert len(assignments.written) == 5
+    assert [s.pchannel for s in assignments.stops] == [w.pchannel for w in assignments.written]
+    assignments.pass_time(60)
+    assert len(assignments.written) == 5, "what is even stays"
 
 
 def test_only_a_few_pchannels_stand_still_for_planned_moves() -> None:
@@ -118,43 +118,43 @@ def test_only_a_few_pchannels_stand_still_for_planned_moves() -> None:
 
 
 def test_when_a_lease_ends_its_pchannels_move_at_once_and_no_others() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2), proxy(3))
-    before = dict(wishes.part.wanted())
-    wishes.forget()
-    wishes.listed(proxy(1), proxy(3))
-    moved = [w.pchannel for w in wishes.written]
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2), proxy(3))
+    before = dict(assignments.part.wanted())
+    assignments.forget()
+    assignments.listed(proxy(1), proxy(3))
+    moved = [w.pchannel for w in assignments.written]
     assert moved == [p for p in POOL if before[p].server_id == 2]
-    assert {w.reason for w in wishes.written} == {"lease"}
-    assert wishes.stops == []
-    assert sorted(wishes.owners().values()) == [8, 8]
+    assert {w.reason for w in assignments.written} == {"lease"}
+    assert assignments.stops == []
+    assert sorted(assignments.owners().values()) == [8, 8]
 
 
 def test_a_successor_under_the_same_node_name_takes_over_when_it_is_healthy() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1, "proxy-a"))
-    wishes.forget()
-    wishes.listed(proxy(2, "proxy-a", SessionState.INITIALIZING))
-    assert wishes.written == []
-    wishes.listed(proxy(2, "proxy-a"))
-    assert wishes.owners() == {2: 16}
-    assert {w.reason for w in wishes.written} == {"successor"}
+    assignments = Assignments()
+    assignments.listed(proxy(1, "proxy-a"))
+    assignments.forget()
+    assignments.listed(proxy(2, "proxy-a", SessionState.INITIALIZING))
+    assert assignments.written == []
+    assignments.listed(proxy(2, "proxy-a"))
+    assert assignments.owners() == {2: 16}
+    assert {w.reason for w in assignments.written} == {"successor"}
 
 
 def test_others_take_over_at_once_when_a_successor_only_begins() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1, "proxy-a"), proxy(2, "proxy-b"))
-    wishes.listed(proxy(3, "proxy-a", SessionState.INITIALIZING), proxy(2, "proxy-b"))
-    assert wishes.owners() == {2: 16}
+    assignments = Assignments()
+    assignments.listed(proxy(1, "proxy-a"), proxy(2, "proxy-b"))
+    assignments.listed(proxy(3, "proxy-a", SessionState.INITIALIZING), proxy(2, "proxy-b"))
+    assert assignments.owners() == {2: 16}
 
 
 def test_a_stopping_proxy_is_drained() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
-    wishes.forget()
-    wishes.listed(proxy(1, state=SessionState.STOPPING), proxy(2))
-    assert wishes.owners() == {2: 16}
-    assert len(wishes.stops) == 8
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
+    assignments.forget()
+    assignments.listed(proxy(1, state=SessionState.STOPPING), proxy(2))
+    assert assignments.owners() == {2: 16}
+    assert len(assignments.stops) == 8
 
 
 def test_timestamps_go_only_to_the_process_that_the_record_names() -> None:
@@ -187,10 +187,10 @@ def test_what_stands_is_taken_over_as_it_is_by_a_new_leader() -> None:
         )
         for n, p in enumerate(POOL)
     }
-    wishes = Wishes(stood)
-    wishes.listed(proxy(1), proxy(2))
-    wishes.pass_time(60)
-    assert wishes.written == []
+    assignments = Assignments(stood)
+    assignments.listed(proxy(1), proxy(2))
+    assignments.pass_time(60)
+    assert assignments.written == []
 
 
 def test_a_write_that_found_another_record_goes_on_from_that() -> None:
@@ -223,19 +223,19 @@ def test_when_the_target_of_a_move_goes_meanwhile_the_old_one_is_written_again()
 
 
 def test_a_suspected_proxy_is_tried_and_only_the_own_attempt_decides() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
-    wishes.forget()
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    assert [t.server_id for t in wishes.tries] == [1]
-    assert wishes.written == []
-    wishes.reach[1] = Reached.SILENT
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    assert wishes.written == [], "a process that does not answer is left to its lease"
-    wishes.reach[1] = Reached.GONE
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    assert wishes.owners() == {2: 16}
-    assert {w.reason for w in wishes.written} == {"suspicion"}
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
+    assignments.forget()
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assert [t.server_id for t in assignments.tries] == [1]
+    assert assignments.written == []
+    assignments.reach[1] = Reached.SILENT
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assert assignments.written == [], "a process that does not answer is left to its lease"
+    assignments.reach[1] = Reached.GONE
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assert assignments.owners() == {2: 16}
+    assert {w.reason for w in assignments.written} == {"suspicion"}
 
 
 def test_one_attempt_at_a_time_and_none_for_who_has_no_session() -> None:
@@ -248,72 +248,72 @@ def test_one_attempt_at_a_time_and_none_for_who_has_no_session() -> None:
 
 
 def test_a_second_take_over_on_suspicion_within_a_minute_waits_and_doubles() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
     waits = []
     for suspect in (1, 2, 1):
-        wishes.reach = {suspect: Reached.GONE}
-        wishes.forget()
-        began = wishes.now
-        wishes.do(wishes.part.suspected(suspect, f"host:{suspect}", wishes.now))
-        while wishes.owners()[suspect]:
-            wishes.pass_time(0.5)
-        waits.append(wishes.now - began)
-        wishes.reach = {}
-        wishes.pass_time(SETTINGS.suspect_retry_s)
+        assignments.reach = {suspect: Reached.GONE}
+        assignments.forget()
+        began = assignments.now
+        assignments.do(assignments.part.suspected(suspect, f"host:{suspect}", assignments.now))
+        while assignments.owners()[suspect]:
+            assignments.pass_time(0.5)
+        waits.append(assignments.now - began)
+        assignments.reach = {}
+        assignments.pass_time(SETTINGS.suspect_retry_s)
     assert waits[0] == 0
     assert 5 <= waits[1] < 6
     assert 10 <= waits[2] < 11
 
 
 def test_after_a_quiet_minute_a_take_over_on_suspicion_does_not_wait() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
-    wishes.reach = {1: Reached.GONE}
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    wishes.reach = {}
-    wishes.pass_time(70)
-    assert wishes.owners() == {1: 8, 2: 8}, "it answers again and gets its share"
-    wishes.reach = {2: Reached.GONE}
-    wishes.do(wishes.part.suspected(2, "host:2", wishes.now))
-    assert wishes.owners() == {1: 16}
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
+    assignments.reach = {1: Reached.GONE}
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assignments.reach = {}
+    assignments.pass_time(70)
+    assert assignments.owners() == {1: 8, 2: 8}, "it answers again and gets its share"
+    assignments.reach = {2: Reached.GONE}
+    assignments.do(assignments.part.suspected(2, "host:2", assignments.now))
+    assert assignments.owners() == {1: 16}
 
 
 def test_the_end_of_a_lease_does_not_wait_for_suspicion() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
-    wishes.reach = {1: Reached.GONE}
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    wishes.reach = {}
-    wishes.pass_time(10)
-    wishes.reach = {2: Reached.GONE}
-    wishes.do(wishes.part.suspected(2, "host:2", wishes.now))
-    assert wishes.owners()[2] > 0, "it waits"
-    wishes.listed(proxy(1))
-    assert wishes.owners() == {1: 16}
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
+    assignments.reach = {1: Reached.GONE}
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assignments.reach = {}
+    assignments.pass_time(10)
+    assignments.reach = {2: Reached.GONE}
+    assignments.do(assignments.part.suspected(2, "host:2", assignments.now))
+    assert assignments.owners()[2] > 0, "it waits"
+    assignments.listed(proxy(1))
+    assert assignments.owners() == {1: 16}
 
 
 def test_a_proxy_found_gone_gets_nothing_until_it_answers() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1), proxy(2))
-    wishes.reach = {1: Reached.GONE}
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    wishes.pass_time(30)
-    assert wishes.owners() == {2: 16}
-    assert len(wishes.tries) > 5, "it has a session: it is tried again"
-    wishes.reach = {}
-    wishes.pass_time(5)
-    assert wishes.owners() == {1: 8, 2: 8}
+    assignments = Assignments()
+    assignments.listed(proxy(1), proxy(2))
+    assignments.reach = {1: Reached.GONE}
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assignments.pass_time(30)
+    assert assignments.owners() == {2: 16}
+    assert len(assignments.tries) > 5, "it has a session: it is tried again"
+    assignments.reach = {}
+    assignments.pass_time(5)
+    assert assignments.owners() == {1: 8, 2: 8}
 
 
 def test_without_any_usable_proxy_the_wishes_stay() -> None:
-    wishes = Wishes()
-    wishes.listed(proxy(1))
-    wishes.forget()
-    wishes.reach = {1: Reached.GONE}
-    wishes.do(wishes.part.suspected(1, "host:1", 0.0))
-    wishes.pass_time(20)
-    wishes.listed()
-    assert wishes.written == []
-    wishes.listed(proxy(5))
-    assert wishes.owners() == {5: 16}
+    assignments = Assignments()
+    assignments.listed(proxy(1))
+    assignments.forget()
+    assignments.reach = {1: Reached.GONE}
+    assignments.do(assignments.part.suspected(1, "host:1", 0.0))
+    assignments.pass_time(20)
+    assignments.listed()
+    assert assignments.written == []
+    assignments.listed(proxy(5))
+    assert assignments.owners() == {5: 16}

@@ -1,4 +1,4 @@
-"""From the wish to the open term."""
+"""From the assignment to the open term."""
 
 from dataclasses import replace
 

@@ -86,11 +86,11 @@ async def test_the_end_is_the_last_timestamp_of_the_last_message(world: World) -
     assert (end.message_id, end.timestamp) == (2, at(3))
 
 
-async def test_the_mark_is_the_highest_message_that_was_stored_or_trimmed(world: World) -> None:
+async def test_the_mark_is_the_highest_message_that_was_stored_or_truncated(world: World) -> None:
     write(world, Tick(at(1)))
     await world.checkpoint(1)
     assert (await reading(world).end()).mark == 1
-    record = PChannelRecord(vchannels=(VCHANNEL, OTHER_VCHANNEL), trim_mark=9)
+    record = PChannelRecord(vchannels=(VCHANNEL, OTHER_VCHANNEL), truncation_mark=9)
     await world.put(world.keys.pchannel(PCHANNEL), record)
     assert (await reading(world).end()).mark == 8
 
@@ -105,7 +105,7 @@ async def test_a_last_message_that_is_no_group_is_corrupt(world: World) -> None:
 
 
 async def test_the_meta_store_names_who_is_wanted_and_every_vchannel(world: World) -> None:
-    await world.wish(4)
+    await world.assignment(4)
     view = await reading(world).meta()
     assert view.wanted == 4
     assert [v.vchannel for v in view.vchannels] == [VCHANNEL, OTHER_VCHANNEL]
@@ -140,7 +140,7 @@ async def test_a_recorded_version_without_its_ddl_is_corrupt(world: World) -> No
         await reading(world).meta()
 
 
-async def test_everything_is_read_at_the_revision_of_the_wish(world: World) -> None:
+async def test_everything_is_read_at_the_revision_of_the_assignment(world: World) -> None:
     """A DDL recorded between the reads is not half seen."""
 
     class Between:
@@ -215,7 +215,7 @@ async def test_of_what_was_trimmed_nothing_is_known(world: World) -> None:
     write(world, rows("a", at(1)))
     write(world, rows("b", at(2)))
     term = write(world, TermStart(at(3), 2))
-    world.log.trim(PCHANNEL, 2)
+    world.log.truncate(PCHANNEL, 2)
     past = await reading(world).window(term, 0)
     assert past.items == (stands("b", 2),)
     assert past.floor == at(2) + LEAD
@@ -226,7 +226,7 @@ async def test_a_chain_whose_beginning_was_trimmed_raises_the_floor(world: World
     write(world, rows("a", at(2)))
     write(world, Digest(at(3), first, 0, first, (stands("a", 2),)))
     term = write(world, TermStart(at(4), 2))
-    world.log.trim(PCHANNEL, 3)
+    world.log.truncate(PCHANNEL, 3)
     past = await reading(world).window(term, 0)
     assert past.items == (stands("a", 2),)
     assert past.floor == at(3) + LEAD
