@@ -183,7 +183,7 @@ def test_the_log_and_what_nobody_needs_stay_small_while_rows_stream_in(
             stream.write(ROUND)
         wait_until(lambda: size_of(log.store_dir) <= LOG_MOST, f"the log is cut, round {number}")
         wait_until(
-            lambda: len(keys_below(store, "snapshots")) <= LISTS_MOST,
+            lambda: len(keys_below(store, "manifests")) <= LISTS_MOST,
             f"lists of old are gone, round {number}",
         )
     client.flush(NAME, timeout=60)

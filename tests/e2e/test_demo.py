@@ -59,7 +59,7 @@ def test_the_demo_verifies_every_row_and_tells_its_story(tmp_path):
     assert killed is not None
     assert int(killed[1].replace(",", "")) < ROWS * 2 / 3
     assert float(killed[2]) > 0
-    assert (directory / "store" / "snapshots").is_dir()
+    assert (directory / "store" / "manifests").is_dir()
     script = subprocess.run(
         [sys.executable, str(directory / "read_with_polars.py")], capture_output=True, text=True
     )
