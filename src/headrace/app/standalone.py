@@ -31,6 +31,7 @@ from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid, Unavailable
 from headrace.objects.s3_access import S3Access, endpoint_of, region_of
 from headrace.runtime.host import real_host
+from headrace.runtime.race import race
 from headrace.runtime.retry import retry
 from headrace.runtime.supervise import TaskGroup
 
@@ -372,8 +373,7 @@ async def _run(options: Options) -> int:
     cluster = Standalone(options, say)
     say(f"starting a cluster in {cluster.directory}")
     starting = asyncio.create_task(cluster.start())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await race(asyncio.wait([starting]), stop.wait())
     if not starting.done():
         say("stopping")
         starting.cancel()

@@ -43,6 +43,7 @@ from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.driver import Driver
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
+from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import Telemetry
 
@@ -179,15 +180,9 @@ class DataNode:
                 self._driver.post(
                     ev.Registered(session.server_id) if held else ev.RegistrationLost()
                 )
-            change = asyncio.ensure_future(session.changes.after(count))
             # A lease that is renewed says so by no change: look again when it would end.
             wait_s = max(0.001, session.held_until - now) if held else self._settings.step_s
-            alarm = asyncio.ensure_future(clock.sleep(wait_s))
-            try:
-                await asyncio.wait([change, alarm], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                change.cancel()
-                alarm.cancel()
+            await pause(clock, wait_s, session.changes.after(count))
 
     async def _pass_time(self) -> None:
         while True:
@@ -198,16 +193,11 @@ class DataNode:
     async def _store_all(self, session: Session) -> None:
         """Sync and report all that is buffered, within the limit of time."""
         self._driver.post(ev.StopAsked())
-        ending = [
-            asyncio.ensure_future(self._stored.wait()),
-            asyncio.ensure_future(self._host.clock.sleep(self._settings.stop_s)),
-        ]
         saying = asyncio.ensure_future(self._say_stopping(session))
         try:
-            await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+            await pause(self._host.clock, self._settings.stop_s, self._stored.wait())
         finally:
-            for task in (*ending, saying):
-                task.cancel()
+            saying.cancel()
 
     async def _say_stopping(self, session: Session) -> None:
         if session.record.server_id:

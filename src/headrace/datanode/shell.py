@@ -12,7 +12,7 @@ Crash points: `datanode.put.begins` and `datanode.put.stands` around a put,
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 from headrace.datanode import events as ev
@@ -42,6 +42,7 @@ from headrace.rpc.api import Peers
 from headrace.rpc.messages import SaveBinlogPathsResponse, SaveCheckpointsResponse
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.host import Host
+from headrace.runtime.race import pause
 from headrace.runtime.retry import JITTER, CircuitBreaker, retry
 from headrace.runtime.telemetry import Telemetry
 
@@ -276,11 +277,8 @@ class DataNodeShell:
         another one leads."""
         if attempt:
             count = self._data_service.changes.count
-            waits: list[Awaitable[None]] = [
-                self._host.clock.sleep(self._pause_s(attempt)),
-                self._data_service.changes.after(count),
-            ]
-            await _first(waits)
+            changed = self._data_service.changes.after(count)
+            await pause(self._host.clock, self._pause_s(attempt), changed)
         leader = self._data_service.leader
         if leader is None:
             raise Unavailable("no data service leads")
@@ -301,13 +299,3 @@ class DataNodeShell:
     def _tell(self, effect: Tell) -> None:
         say = self._telemetry.warning if effect.trouble else self._telemetry.info
         say(effect.happening, vchannel=effect.vchannel, epoch=effect.epoch, **effect.values)
-
-
-async def _first(waits: Sequence[Awaitable[None]]) -> None:
-    """Return when one of them has."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -36,6 +36,7 @@ from headrace.ingest.sources.source import Source
 from headrace.model.errors import Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
 from headrace.runtime.host import Host
+from headrace.runtime.race import race
 
 KNOWN_S = 20.0  # how old the newest known timestamp may be when a batch is written down
 STOP_S = 5.0  # that batches under way get after Ctrl-C
@@ -114,13 +115,11 @@ class Course:
         """
         self._shipping = self._shipments()
         workers = [asyncio.create_task(self._work()) for _ in range(self._options.in_flight)]
-        ended = asyncio.gather(*workers, return_exceptions=True)
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait((ended,), timeout=STOP_S)
-        for task in (stopping, *workers):
+        await race(asyncio.wait(workers), self._stopping.wait())
+        await asyncio.wait(workers, timeout=STOP_S)
+        for task in workers:
             task.cancel()
-        for outcome in await ended:
+        for outcome in await asyncio.gather(*workers, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
         if self._whole and all(s.done for s in self._journal.sent):

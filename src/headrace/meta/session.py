@@ -25,6 +25,7 @@ from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.model.ids import Revision, ServerId
 from headrace.runtime.changes import Changes
 from headrace.runtime.host import Host
+from headrace.runtime.race import pause
 from headrace.runtime.retry import Backoff, Pauses, retry
 from headrace.runtime.telemetry import Telemetry
 
@@ -148,13 +149,7 @@ class Session:
     async def close(self) -> None:
         """Give the session back: the lease is revoked, or ends by itself if that takes 2 s."""
         self._closing.set()
-        revoke = asyncio.create_task(self._give_back())
-        alarm = asyncio.create_task(self._host.clock.sleep(CLOSE_S))
-        await asyncio.wait([revoke, alarm], return_when=asyncio.FIRST_COMPLETED)
-        alarm.cancel()
-        if revoke.done():
-            revoke.result()
-        revoke.cancel()
+        await pause(self._host.clock, CLOSE_S, self._give_back())
 
     # ---- inside ----------------------------------------------------------------------------------
 
@@ -264,13 +259,7 @@ class Session:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or return early when the session is closed."""
-        closing = asyncio.create_task(self._closing.wait())
-        alarm = asyncio.create_task(self._host.clock.sleep(seconds))
-        try:
-            await asyncio.wait([closing, alarm], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            closing.cancel()
-            alarm.cancel()
+        await pause(self._host.clock, seconds, self._closing.wait())
 
     async def _give_back(self) -> None:
         async with self._lock:

@@ -19,13 +19,13 @@ from headrace.meta.session import Session
 from headrace.model.codec import encode
 from headrace.model.ids import ServerId
 from headrace.proxy.assembly import Assembly
-from headrace.proxy.call import within
 from headrace.proxy.cluster.sequencers import SequencerPort
 from headrace.proxy.door.methods import Methods
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc.api import Handler, Peers, Server
 from headrace.rpc.messages import Done, SegmentFlushedRequest, StatusRequest, StatusResponse
 from headrace.runtime.host import Host
+from headrace.runtime.race import within
 from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import Telemetry
 

@@ -20,6 +20,7 @@ from headrace.rpc.answering import Answering, Failed
 from headrace.rpc.api import Handler, NotSent
 from headrace.rpc.messages import RESPONSE_OF
 from headrace.runtime.host import Clock
+from headrace.runtime.race import pause
 
 STOP_S = 1.0  # how long a server that stops lets its handlers finish
 
@@ -171,10 +172,8 @@ class MemoryServer:
     async def stop(self) -> None:
         """See `Server`."""
         self._network.close(self)
-        deadline = asyncio.create_task(self._network.clock.sleep(STOP_S))
-        while self._under_way and not deadline.done():
-            await asyncio.wait([deadline, *self._under_way], return_when=asyncio.FIRST_COMPLETED)
-        deadline.cancel()
+        if self._under_way:
+            await pause(self._network.clock, STOP_S, asyncio.wait(list(self._under_way)))
         tasks = list(self._under_way)
         self.reset()
         for task in tasks:

@@ -35,6 +35,7 @@ from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.driver import Driver
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
+from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import Telemetry
 from headrace.sequencer.append.grant_client import GrantDesk
@@ -217,12 +218,8 @@ class Sequencers:
             asked.append(future)
         if not asked:
             return
-        timer = asyncio.ensure_future(self._host.clock.sleep(self._settings.stop_timeout_s))
-        every: asyncio.Future[Any] = asyncio.gather(*asked, return_exceptions=True)
-        late: asyncio.Future[Any] = timer
-        await asyncio.wait([late, every], return_when=asyncio.FIRST_COMPLETED)
-        timer.cancel()
-        every.cancel()
+        every = asyncio.gather(*asked, return_exceptions=True)
+        await pause(self._host.clock, self._settings.stop_timeout_s, every)
 
     async def _ask(self, pchannel: PChannel, event: Callable[[Call], Event]) -> Any:
         driver = self._drivers.get(pchannel)

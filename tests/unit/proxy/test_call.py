@@ -1,80 +1,8 @@
-"""Waits end when their time is over, or when what they wait for has come."""
+"""A call knows how long it has."""
 
-import asyncio
-
-import pytest
 from support.clock import ManualClock
 
-from headrace.proxy.call import Call, pause, within
-from headrace.runtime.changes import Changes
-
-
-async def test_work_that_ends_in_time_has_its_result() -> None:
-    clock = ManualClock()
-
-    async def work() -> int:
-        await clock.sleep(1)
-        return 5
-
-    assert await clock.run(within(clock, 2, work())) == 5
-    assert clock.monotonic() == 1
-
-
-async def test_work_that_takes_too_long_is_cancelled() -> None:
-    clock = ManualClock()
-    ended = []
-
-    async def work() -> None:
-        try:
-            await clock.sleep(1000)
-        finally:
-            ended.append(clock.monotonic())
-
-    with pytest.raises(TimeoutError):
-        await clock.run(within(clock, 2, work()))
-    assert ended == [2]
-
-
-async def test_an_error_of_the_work_comes_through() -> None:
-    clock = ManualClock()
-
-    async def work() -> None:
-        raise ValueError("wrong")
-
-    with pytest.raises(ValueError, match="wrong"):
-        await clock.run(within(clock, 2, work()))
-
-
-async def test_cancelling_the_wait_cancels_the_work() -> None:
-    clock = ManualClock()
-    ended = []
-
-    async def work() -> None:
-        try:
-            await clock.sleep(1000)
-        finally:
-            ended.append(True)
-
-    task = asyncio.create_task(within(clock, 2000, work()))
-    await clock.advance(1)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert task.cancelled()
-    assert ended == [True]
-
-
-async def test_a_pause_ends_with_the_change_or_with_its_time() -> None:
-    clock = ManualClock()
-    changes = Changes()
-    await clock.run(pause(clock, 3, changes.after(0)))
-    assert clock.monotonic() == 3
-    waiting = asyncio.create_task(pause(clock, 3, changes.after(0)))
-    await clock.advance(1)
-    changes.announce()
-    await clock.advance(0)
-    assert waiting.done()
-    await clock.run(pause(clock, 1))
-    assert clock.monotonic() == 5
+from headrace.proxy.call import Call
 
 
 async def test_a_call_knows_how_long_it_has() -> None:

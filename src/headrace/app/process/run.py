@@ -28,6 +28,7 @@ from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid
 from headrace.proxy.door.frontdoor import FrontDoor
 from headrace.runtime.host import real_host
+from headrace.runtime.race import race
 from headrace.runtime.role import RoleProcess
 from headrace.runtime.telemetry import Telemetry
 
@@ -59,17 +60,16 @@ async def _serve(role: Role, name: str, settings: Settings, telemetry: Telemetry
     stop = asyncio.Event()
     with _set_on_signals(stop):
         opening = asyncio.create_task(open_edges(settings, real_host(), telemetry))
-        stopped = asyncio.create_task(stop.wait())
         parent = asyncio.create_task(_set_without_parent(stop))
         try:
-            await asyncio.wait([opening, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await race(asyncio.wait([opening]), stop.wait())
             if opening.done():
                 await _run(role, name, settings, telemetry, opening.result(), stop)
         except AssertionError as error:
             telemetry.log.error("we are wrong: the process ends", reason=str(error), exc_info=True)
             return 1
         finally:
-            for task in (opening, stopped, parent):
+            for task in (opening, parent):
                 task.cancel()
         telemetry.log.info("stopped")
         return 0

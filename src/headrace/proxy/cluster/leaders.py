@@ -12,11 +12,12 @@ from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.errors import Conflict, Fenced, Unavailable
-from headrace.proxy.call import Call, pause
+from headrace.proxy.call import Call
 from headrace.proxy.errors import Ending
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc.api import NotSent, Peers
 from headrace.runtime.host import Host
+from headrace.runtime.race import pause
 from headrace.runtime.retry import Backoff
 from headrace.runtime.telemetry import Telemetry
 

@@ -15,11 +15,11 @@ from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel
 from headrace.model.errors import HeadraceError, Unavailable
-from headrace.proxy.call import pause, unless, within
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.rpc.api import Handler, NotSent, Peers
 from headrace.rpc.messages import AppendRequest, AppendResponse, SuspectRequest
 from headrace.runtime.host import Host
+from headrace.runtime.race import pause, unless, within
 from headrace.runtime.telemetry import Telemetry
 
 SUSPECT_TIMEOUT_S = 2.0
