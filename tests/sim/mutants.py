@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from headrace.datanode import shell, watches
+from headrace.datanode import watches
+from headrace.datanode.persist import put
 from headrace.datanode.watches import Verdict
 from headrace.dataservice import rules as service_rules
 from headrace.sequencer.rules import Rules
@@ -31,7 +32,7 @@ MUTANTS: dict[str, Mutant] = {
     "one append in flight": ((Rules, "may_send", lambda self, in_flight: in_flight < 2),),
     "an epoch starts once": (
         (watches.Watches, "judge", lambda self, vchannel, epoch, running: Verdict.STARTS),
-        (shell, "is_ours", lambda *args: True),  # else the taken object key shows it first
+        (put, "is_ours", lambda *args: True),  # else the taken object key shows it first
     ),
     "the watch names flushed segments above the seek position": (
         (service_rules, "names_above_seek", lambda checkpoint, seek: False),

@@ -419,7 +419,11 @@ class Player:
                 name = type(error).__name__
                 return f"Answer {name}" + (f" {error}" if isinstance(error, Exception) else "")
             case fx.Tell():
-                return "" if effect.happening == "sync reported" else f"Tell {effect.happening}"
+                return (
+                    ""
+                    if effect.happening is fx.Happening.SYNC_REPORTED
+                    else f"Tell {effect.happening}"
+                )
             case fx.Stopped():
                 return "Stopped"
 

@@ -3,6 +3,7 @@
 from support.repo import SOURCE, source_modules
 
 STAGES = ("consume", "dispatch", "growing", "pack", "persist", "report")
+SHARED = ("handoff", "settings", "effects", "events")
 DATANODE = SOURCE / "datanode"
 
 
@@ -18,7 +19,8 @@ def test_folders_sort_in_the_order_of_the_flow() -> None:
     assert tuple(folders) == STAGES
 
 
-def test_stages_import_only_the_handoff_and_what_lies_below() -> None:
+def test_stages_import_only_what_the_node_shares_and_what_lies_below() -> None:
+    """A stage that does I/O takes effects and answers with events, so it imports both."""
     wrong = []
     for module in source_modules():
         stage = stage_of(module.package)
@@ -26,16 +28,16 @@ def test_stages_import_only_the_handoff_and_what_lies_below() -> None:
             continue
         for name in module.imports():
             inside = name.startswith("headrace.datanode.")
-            allowed = ("headrace.datanode.handoff", "headrace.datanode.settings")
-            if inside and stage_of(name) != stage and not name.startswith(allowed):
+            if inside and stage_of(name) != stage and name.split(".")[2] not in SHARED:
                 wrong.append(f"{module.name} imports {name}")
     assert not wrong
 
 
-def test_only_the_flowgraph_names_all_six_stages() -> None:
-    knowing = [
-        module.package
+def test_the_flowgraph_decides_and_the_shell_acts_in_the_stages() -> None:
+    """The flowgraph names the stages that decide, the shell those with I/O or threads."""
+    named = {
+        module.package: {stage_of(name) for name in module.imports()} - {None}
         for module in source_modules()
-        if {stage_of(name) for name in module.imports()} >= set(STAGES)
-    ]
-    assert knowing == ["headrace.datanode.flowgraph"]
+    }
+    assert named["headrace.datanode.flowgraph"] == set(STAGES) - {"pack"}
+    assert named["headrace.datanode.shell"] == {"consume", "pack", "persist", "report"}

@@ -5,13 +5,14 @@ exactly one event, but `CloseReader`, `Answer`, `Tell` and `Stopped`, which need
 counts the tries before this one: the shell waits the longer, the higher it is.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from headrace.datanode.handoff import EncodedObject, SyncPack
-from headrace.datanode.pack.encode import Work
 from headrace.model.channel import PChannel, VChannel
-from headrace.model.ids import Epoch, MessageId
+from headrace.model.ids import Epoch, MessageId, SegmentId
+from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import (
     NewEpochRequest,
     SaveBinlogPathsRequest,
@@ -38,10 +39,9 @@ class CloseReader:
 
 @dataclass(frozen=True, slots=True)
 class EncodePack:
-    """Make the files of a sync: one piece of work for each file."""
+    """Make the files of a sync."""
 
     pack: SyncPack
-    work: tuple[Work, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,31 @@ class Answer:
     response: Any
 
 
+class Happening(StrEnum):
+    """What an operator is told of a flowgraph."""
+
+    WATCHED = "watched"
+    RUNNING = "running"
+    DRAINING = "draining"
+    SYNC_REPORTED = "sync reported"
+    PUT_FAILED = "put failed"
+    ENDED = "ended"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Something that an operator wants to know happened to a flowgraph."""
+    """Log what happened to a flowgraph; values that are empty are left out."""
 
-    happening: str
+    happening: Happening
     vchannel: VChannel
     epoch: Epoch
-    values: dict[str, Any] = field(default_factory=dict)
-    trouble: bool = False
+    reason: str = ""
+    position: Timestamp = 0
+    segments: tuple[SegmentId, ...] = ()
+    rows: int = 0
+    flushed: tuple[SegmentId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from headrace.datanode import blocker
 from headrace.datanode.consume.replay_filter import Fresh
 from headrace.datanode.dispatch.route import Route
 from headrace.datanode.dispatch.versions import Versions
-from headrace.datanode.effects import EncodePack, PutObjects, SendReport, Tell
+from headrace.datanode.effects import EncodePack, Happening, PutObjects, SendReport, Tell
 from headrace.datanode.growing import policy
 from headrace.datanode.growing.buffers import Buffers
 from headrace.datanode.growing.cut import Cutter
@@ -36,7 +36,6 @@ from headrace.datanode.handoff import (
     StoredPack,
     VChannelEntry,
 )
-from headrace.datanode.pack.encode import pieces
 from headrace.datanode.persist.order import Order, Stage
 from headrace.datanode.report import queue
 from headrace.datanode.report.checkpoint import Holders, PendingDrop, proposal
@@ -179,7 +178,7 @@ class Flowgraph:
         if pack.head.has_files:
             key = self._key(pack.head.number)
             self._shared.budget.cut(key, pack.messages, pack.size_bytes)
-            self._shared.orders.append(EncodePack(pack, tuple(pieces(pack))))
+            self._shared.orders.append(EncodePack(pack))
         else:
             self.report()
 
@@ -293,12 +292,17 @@ class Flowgraph:
         flushed = flushed_by(done)
         for segment_id in flushed:
             self._buffers.flushed(segment_id)
-        values = {
-            "segments": [p.segment_id for p in done.head.segments],
-            "rows": sum(p.rows for p in done.head.segments),
-            "flushed": list(flushed),
-        }
-        self._shared.orders.append(Tell("sync reported", self.vchannel, self.epoch, values))
+        segments = done.head.segments
+        self._shared.orders.append(
+            Tell(
+                Happening.SYNC_REPORTED,
+                self.vchannel,
+                self.epoch,
+                segments=tuple(p.segment_id for p in segments),
+                rows=sum(p.rows for p in segments),
+                flushed=flushed,
+            )
+        )
 
     def unanswered(self, reason: str) -> None:
         """Nobody knows what became of the report: the same again."""

@@ -13,7 +13,15 @@ from functools import partial
 from typing import assert_never
 
 from headrace.datanode import events as ev
-from headrace.datanode.effects import Answer, AskNewEpoch, Effect, SendMoves, Stopped, Tell
+from headrace.datanode.effects import (
+    Answer,
+    AskNewEpoch,
+    Effect,
+    Happening,
+    SendMoves,
+    Stopped,
+    Tell,
+)
 from headrace.datanode.flowgraph import Flowgraph, Phase
 from headrace.datanode.growing import policy
 from headrace.datanode.handoff import HeldMessage
@@ -177,11 +185,15 @@ class DataNodeMachine:
         self.flows[watch.vchannel] = flow
         self._starting[watch.vchannel] = None
         self._have_read = True
-        values: dict[str, object] = {
-            "position": watch.seek.timestamp,
-            "segments": len(watch.segments),
-        }
-        self._tell("watched", flow, values)
+        self.shared.orders.append(
+            Tell(
+                Happening.WATCHED,
+                flow.vchannel,
+                flow.epoch,
+                position=watch.seek.timestamp,
+                segments=tuple(s.segment_id for s in watch.segments),
+            )
+        )
 
     def _release(self, event: ev.ReleaseArrived, now: float) -> None:
         request = event.request
@@ -246,7 +258,7 @@ class DataNodeMachine:
             self._idle.awaited.pop(flow.vchannel, None)
         gone = flow.ended and flow.reason == "dropped"
         if gone and self.flows.get(flow.vchannel) is flow:
-            self._tell("dropped", flow)
+            self._tell(Happening.DROPPED, flow)
             del self.flows[flow.vchannel]
 
     # ---- syncs and reports -------------------------------------------------------------------
@@ -263,7 +275,7 @@ class DataNodeMachine:
                 flow.stored(event.number)
             case ev.PutFailed():
                 if flow.put_failed(event.number, event.stored, event.reason) == 1:
-                    self._tell("put failed", flow, {"reason": event.reason}, trouble=True)
+                    self._tell(Happening.PUT_FAILED, flow, event.reason)
             case ev.PackRefused():
                 self._written(event.vchannel, event.epoch, event.number)
                 if flow.awaits(event.number):
@@ -327,21 +339,21 @@ class DataNodeMachine:
         if flow.phase is not Phase.DRAINING:
             self._reading.leave(flow)
             self._starting.pop(flow.vchannel, None)
-            self._tell("draining", flow)
+            self._tell(Happening.DRAINING, flow)
             self._attempt(flow, partial(flow.drain, now))
 
     def _end(self, flow: Flowgraph, phase: Phase, reason: str) -> None:
         self._reading.leave(flow)
         flow.end(phase, reason)
         self._note(flow)
-        self._tell("ended", flow, {"reason": reason})
+        self._tell(Happening.ENDED, flow, reason)
 
     def _fail(self, flow: Flowgraph, reason: str) -> None:
         """End a flowgraph that cannot go on, and ask for a new epoch."""
         self._reading.leave(flow)
         flow.end(Phase.FAILED, reason)
         self._note(flow)
-        self._tell("failed", flow, {"reason": reason}, trouble=True)
+        self._tell(Happening.FAILED, flow, reason)
         self._ask_anew(flow.vchannel, flow.epoch, reason)
 
     def _ask_anew(self, vchannel: VChannel, epoch: Epoch, reason: str) -> None:
@@ -354,16 +366,8 @@ class DataNodeMachine:
         self._asks[ask.request.vchannel] = ask
         self.shared.orders.append(ask)
 
-    def _tell(
-        self,
-        happening: str,
-        flow: Flowgraph,
-        values: dict[str, object] | None = None,
-        *,
-        trouble: bool = False,
-    ) -> None:
-        order = Tell(happening, flow.vchannel, flow.epoch, values or {}, trouble)
-        self.shared.orders.append(order)
+    def _tell(self, happening: Happening, flow: Flowgraph, reason: str = "") -> None:
+        self.shared.orders.append(Tell(happening, flow.vchannel, flow.epoch, reason))
 
     # ---- after each event --------------------------------------------------------------------
 
@@ -378,7 +382,7 @@ class DataNodeMachine:
                 if self._reading.has_read(flow):
                     del self._starting[flow.vchannel]
                     flow.phase = Phase.RUNNING
-                    self._tell("running", flow)
+                    self._tell(Happening.RUNNING, flow)
         if self._stopping and not self._stopped and not self._live():
             self._stopped = True
             self.shared.orders.append(Stopped())

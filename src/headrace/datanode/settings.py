@@ -7,6 +7,7 @@
 from dataclasses import dataclass
 
 from headrace.model.errors import Invalid
+from headrace.runtime.retry import Pauses
 
 MB = 1_000_000
 
@@ -39,6 +40,11 @@ class DataNodeSettings:
     step_s: float = 1.0  # how often ages are looked at
     stop_s: float = 10.0  # how long a node that is stopped goes on storing what it has buffered
     lease_ttl_s: int = 5  # how long after its last sign of life a data node counts as gone
+
+    @property
+    def pauses(self) -> Pauses:
+        """The pauses before what is repeated until it is done."""
+        return Pauses(self.retry_least_s, self.retry_most_s)
 
     def __post_init__(self) -> None:
         """`Invalid` names the value that cannot be."""

@@ -27,6 +27,13 @@ class Pauses:
     most_s: float = 5.0
     factor: float = 2.0
 
+    def before_s(self, attempt: int, host: Host) -> float:
+        """How many seconds to wait before the try that follows `attempt` failures: 0 for none."""
+        if attempt == 0:
+            return 0.0
+        pause = min(self.most_s, self.first_s * self.factor ** min(attempt - 1, 30))
+        return pause * (1.0 - JITTER * host.random.random())
+
 
 class Backoff:
     """The pauses of one series of failures. `reset` when something went well."""

@@ -15,8 +15,9 @@ from support.datanode_world import (
     watch_of,
 )
 
+from headrace.datanode.persist.put import PUT_BEGINS, PUT_STANDS
+from headrace.datanode.report.send import REPORT_BETWEEN, REPORT_STANDS
 from headrace.datanode.settings import DataNodeSettings
-from headrace.datanode.shell import PUT_BEGINS, PUT_STANDS, REPORT_BETWEEN, REPORT_STANDS
 from headrace.meta.records import SessionState
 from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.model.position import Position

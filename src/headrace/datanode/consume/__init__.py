@@ -1,1 +1,1 @@
-"""Stage 1: seek, decode, drop what a segment already has."""
+"""Stage 1, consume: read each pchannel once, deal its entries out, drop what is stored already."""

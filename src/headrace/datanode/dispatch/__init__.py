@@ -1,1 +1,1 @@
-"""Stage 2: DDL, seals, rows by segment."""
+"""Stage 2, dispatch: what each entry means for its vchannel, and the version in force."""

@@ -1,1 +1,1 @@
-"""Stage 3: insert buffer, delete buffer, sync policy, byte budget."""
+"""Stage 3, growing: rows and deletes in memory, until a sync cuts them out."""

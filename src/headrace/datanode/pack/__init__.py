@@ -1,1 +1,1 @@
-"""Stage 4: frozen rows to files, statistics."""
+"""Stage 4, pack: the rows and deletes of a sync become files."""

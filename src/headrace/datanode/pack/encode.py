@@ -1,18 +1,18 @@
-"""Sync packs to files: the fourth stage, pure work for a thread.
+"""Makes files of a sync pack: an insert log and a stats log a segment, a delta log for deletes.
 
-**Owns** which files a sync makes: an insert log and a stats log for each segment with rows, a delta
-log for the deletes. **Does not own** formats (`binlog`), threads (`shell`) or puts (`persist`).
-
-The work is split into one piece for each file, so that whoever runs it may run pieces side by side.
-Bodies are decoded here, as views: an entry's columns are first looked at when they become a file.
+Each file is one call that a thread runs, a few calls at a time. Bodies are decoded here, as views:
+an entry's columns are looked at for the first time when they become a file.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
 from headrace.binlog import body, delta_log, insert_log, paths, stats_log
+from headrace.datanode.effects import EncodePack
+from headrace.datanode.events import PackEncoded, PackRefused
 from headrace.datanode.handoff import (
     EncodedObject,
     EncodedPack,
@@ -24,6 +24,31 @@ from headrace.datanode.pack import names
 from headrace.model.errors import Corrupt
 from headrace.model.ids import SegmentId
 from headrace.model.segment import FileRef
+from headrace.runtime.host import Offload
+from headrace.runtime.telemetry import Telemetry
+
+
+class Encoder:
+    """Encodes the packs of one node, at most `at_once` files at the same time."""
+
+    def __init__(self, at_once: int, offload: Offload, telemetry: Telemetry) -> None:
+        self._offload = offload
+        self._encodes = asyncio.Semaphore(at_once)
+        self._syncs = telemetry.counter("datanode_syncs_total", "Syncs that were made into files")
+
+    async def encode(self, effect: EncodePack) -> PackEncoded | PackRefused:
+        """All files of a pack; `PackRefused` when its rows are not what they must be."""
+        pack = effect.pack
+        try:
+            done = await asyncio.gather(*(self._run(work) for work in pieces(pack)))
+        except Corrupt as error:
+            return PackRefused(pack.vchannel, pack.epoch, pack.head.number, error.message)
+        self._syncs.inc()
+        return PackEncoded(pack.vchannel, pack.epoch, joined(pack, done))
+
+    async def _run(self, work: "Work") -> "Piece":
+        async with self._encodes:
+            return await self._offload.run(work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Stage 5: parallel puts, reports in order."""
+"""Stage 5, persist: the objects of syncs are put side by side and made ready in order."""

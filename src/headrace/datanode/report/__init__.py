@@ -1,1 +1,1 @@
-"""Stage 6: binlog paths, segment and channel checkpoints."""
+"""Stage 6, report: syncs and checkpoints go to the data service, in order, until answered."""

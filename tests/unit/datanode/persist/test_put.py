@@ -1,6 +1,6 @@
 """Whose object it is that stands under a key already."""
 
-from headrace.datanode.shell import is_ours
+from headrace.datanode.persist.put import is_ours
 
 
 def test_the_same_bytes_in_other_parts_are_ours() -> None:

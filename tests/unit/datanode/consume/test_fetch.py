@@ -1,6 +1,6 @@
 """Messages become groups up to the first that is none."""
 
-from headrace.datanode.consume.decode import decode
+from headrace.datanode.consume.fetch import decode
 from headrace.log.api import Message
 from headrace.model import group
 from headrace.model.entry import Rows, SegmentRows, Tick

@@ -1,0 +1,105 @@
+"""Puts the objects of a sync into the object store, a few at a time, under one circuit breaker.
+
+A failed put is an event that names what stands already; the machine orders the rest again, and the
+pause before that try grows with each failure. Nothing is given up here.
+
+Crash points: `datanode.put.begins` before a put, `datanode.put.stands` after it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from headrace.datanode.effects import PutObjects
+from headrace.datanode.events import ObjectsStored, PackRefused, PutFailed
+from headrace.datanode.handoff import EncodedObject
+from headrace.datanode.settings import DataNodeSettings
+from headrace.model.entry import Body
+from headrace.model.errors import Conflict, Corrupt, HeadraceError
+from headrace.objects.api import ObjectStore
+from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.host import Host
+from headrace.runtime.retry import CircuitBreaker
+from headrace.runtime.telemetry import Telemetry
+
+PUT_BEGINS = "datanode.put.begins"
+PUT_STANDS = "datanode.put.stands"
+
+
+def is_ours(found: bytes, parts: Sequence[Body]) -> bool:
+    """Whether an object that exists already is the one that was to be put.
+
+    Its key names an epoch of ours and a number that was never used before, so it is: an earlier
+    try was carried out and its answer lost. If it is not, two processes write under one epoch.
+    """
+    place, view = 0, memoryview(found)
+    for part in parts:
+        if view[place : place + len(part)] != memoryview(part).cast("B"):
+            return False
+        place += len(part)
+    return place == len(found)
+
+
+class Putter:
+    """Puts for one node."""
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        settings: DataNodeSettings,
+        host: Host,
+        telemetry: Telemetry,
+        crash: CrashPoints,
+    ) -> None:
+        self._objects = objects
+        self._host = host
+        self._crash = crash
+        self._pauses = settings.pauses
+        self._breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_open_s)
+        self._puts = asyncio.Semaphore(settings.puts_at_once)
+        counter = telemetry.counter
+        self._stored = counter("datanode_stored_bytes_total", "Bytes of objects stored")
+        self._failures = counter("datanode_put_failures_total", "Puts that failed")
+
+    async def put(self, effect: PutObjects) -> ObjectsStored | PutFailed | PackRefused:
+        """Put all objects that are left of a sync."""
+        await self._host.clock.sleep(self._pauses.before_s(effect.attempt, self._host))
+        outcomes = await asyncio.gather(*(self._put_one(o) for o in effect.objects))
+        where = effect.vchannel, effect.epoch, effect.number
+        failed = [e for e in outcomes if e is not None]
+        for error in failed:
+            if isinstance(error, Corrupt):
+                return PackRefused(*where, error.message)
+        if not failed:
+            return ObjectsStored(*where)
+        stored = [o.key for o, e in zip(effect.objects, outcomes, strict=True) if e is None]
+        return PutFailed(*where, frozenset(stored), failed[0].message)
+
+    async def _put_one(self, item: EncodedObject) -> HeadraceError | None:
+        """None when the object stands, else why that is not known."""
+        clock = self._host.clock
+        async with self._puts:
+            while (hold_s := self._breaker.admit(clock.monotonic())) > 0:
+                await clock.sleep(hold_s)
+            self._crash.reach(PUT_BEGINS)
+            try:
+                await self._store(item)
+            except Corrupt as error:
+                return error
+            except HeadraceError as error:
+                self._breaker.failed(clock.monotonic())
+                self._failures.inc()
+                return error
+            self._breaker.succeeded()
+            self._crash.reach(PUT_STANDS)
+        self._stored.inc(item.size_bytes)
+        return None
+
+    async def _store(self, item: EncodedObject) -> None:
+        try:
+            await self._objects.put(item.key, item.parts)
+        except Conflict:
+            found = await self._objects.get(item.key)
+            if not is_ours(found, item.parts):
+                raise Corrupt(
+                    f"object {item.key} holds other bytes: another process writes under its epoch"
+                ) from None
