@@ -40,7 +40,7 @@ from headrace.rpc.messages import (
 )
 from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.driver import Driver
+from headrace.runtime.driver import Driver, Source
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
 from headrace.runtime.race import pause
@@ -79,7 +79,7 @@ class DataNode:
         self._journal = Journal()
         self._session: Session | None = None
         self._meta, self._keys, self._telemetry = meta, keys, telemetry
-        self._machine = DataNodeMachine(settings)
+        self._machine = self._journal.begin(DataNodeMachine, settings)
         self._shell = DataNodeShell(
             settings=settings,
             host=host,
@@ -177,9 +177,8 @@ class DataNode:
             held = session.is_held(now)
             if held != told:
                 told = held
-                self._driver.post(
-                    ev.Registered(session.server_id) if held else ev.RegistrationLost()
-                )
+                event = ev.Registered(session.server_id) if held else ev.RegistrationLost()
+                self._driver.post(event, Source.SESSION)
             # A lease that is renewed says so by no change: look again when it would end.
             wait_s = max(0.001, session.held_until - now) if held else self._settings.step_s
             await pause(clock, wait_s, session.changes.after(count))
@@ -187,12 +186,12 @@ class DataNode:
     async def _pass_time(self) -> None:
         while True:
             await self._host.clock.sleep(self._settings.step_s)
-            self._driver.post(ev.TimePassed())
+            self._driver.post(ev.TimePassed(), Source.CLOCK)
             self._observe()
 
     async def _store_all(self, session: Session) -> None:
         """Sync and report all that is buffered, within the limit of time."""
-        self._driver.post(ev.StopAsked())
+        self._driver.post(ev.StopAsked(), Source.PROCESS)
         saying = asyncio.ensure_future(self._say_stopping(session))
         try:
             await pause(self._host.clock, self._settings.stop_s, self._stored.wait())

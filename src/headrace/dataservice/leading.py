@@ -35,7 +35,7 @@ from headrace.objects.api import ObjectStore
 from headrace.rpc.api import Peers
 from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.driver import Driver
+from headrace.runtime.driver import Driver, Source
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
 from headrace.runtime.supervise import TaskGroup
@@ -71,7 +71,9 @@ class Leading:
         self._journal = Journal()
         self._callers = Callers()
         self._over = ""  # why it ended
-        self.machine = DataServiceMachine(around.settings, around.host.clock.monotonic())
+        self.machine = self._journal.begin(
+            DataServiceMachine, around.settings, around.host.clock.monotonic()
+        )
         self._driver: Driver[ev.Event, Effect] = Driver(
             self.machine,
             self._shell().perform,
@@ -94,7 +96,7 @@ class Leading:
         """Lead until the leadership ends; why it did."""
         around = self._around
         follower = Follower(
-            around.meta, around.keys, around.host, around.telemetry.log, self._driver.post
+            around.meta, around.keys, around.host, around.telemetry.log, self._watched
         )
         nodes = SessionWatcher(
             around.meta,
@@ -185,12 +187,15 @@ class Leading:
         ]
 
     def _nodes_changed(self, nodes: SessionWatcher) -> None:
-        self._driver.post(ev.NodesChanged(tuple(map(_seen, nodes.sessions.values()))))
+        self._watched(ev.NodesChanged(tuple(map(_seen, nodes.sessions.values()))))
+
+    def _watched(self, event: ev.Event) -> None:
+        self._driver.post(event, Source.WATCH)
 
     async def _pass_time(self) -> None:
         while True:
             await self._around.host.clock.sleep(self._around.settings.step_s)
-            self._driver.post(ev.TimePassed())
+            self._driver.post(ev.TimePassed(), Source.CLOCK)
 
     async def _show_gauges(self) -> None:
         while True:

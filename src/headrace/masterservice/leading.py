@@ -39,7 +39,7 @@ from headrace.model.ids import ServerId
 from headrace.rpc.api import Peers
 from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.driver import Driver
+from headrace.runtime.driver import Driver, Source
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
 from headrace.runtime.retry import Pauses
@@ -69,7 +69,7 @@ class Leading:
         self._leads = leads
         self._driver: Driver[Event, Effect] | None = None
         self._machine: MasterMachine | None = None
-        self._journal = Journal()
+        self._journal = Journal(routine=_is_grant)
         self._callers = Callers()
         self._over = ""  # why it ended
         self.begun = asyncio.Event()  # all is read; from here on events are heeded
@@ -125,12 +125,12 @@ class Leading:
             shell.perform,
             around.host.clock,
             name="master-service",
-            journal=self._record,
+            journal=self._journal.record,
             validate=around.validate,
         )
-        self._driver.post(LeadershipBegan())
+        self._driver.post(LeadershipBegan(), Source.SESSION)
         if self._over:
-            self._driver.post(LeadershipLost(self._over))
+            self._driver.post(LeadershipLost(self._over), Source.SESSION)
             self._over = ""
         self.begun.set()
         try:
@@ -153,29 +153,23 @@ class Leading:
 
     def suspect(self, server_id: ServerId, address: str) -> None:
         """Somebody's connection to that proxy was refused."""
-        self._post(ProxySuspected(server_id, address))
+        self._post(ProxySuspected(server_id, address), Source.PEER)
 
     def proxies(self, sessions: list[SessionRecord]) -> None:
         """The proxies that have a session now."""
         listed = tuple(Proxy(s.node_name, s.server_id, s.address, s.state) for s in sessions)
-        self._post(ProxiesListed(listed))
+        self._post(ProxiesListed(listed), Source.WATCH)
 
     def lost(self, reason: str) -> None:
         """The lease or the leader key has gone."""
         if self._driver is None:
             self._over = reason
         else:
-            self._driver.post(LeadershipLost(reason))
+            self._driver.post(LeadershipLost(reason), Source.SESSION)
 
-    def _record(self, event: Event, effects: Sequence[Effect], now: float) -> None:
-        """Keep a step; grants that were just answered would push everything else out."""
-        given = isinstance(event, GrantAsked | TimestampAsked | IdsAsked)
-        if effects and not (given and all(isinstance(effect, Answer) for effect in effects)):
-            self._journal.record(event, effects, now)
-
-    def _post(self, event: Event) -> None:
+    def _post(self, event: Event, source: Source) -> None:
         if self._driver is not None:
-            self._driver.post(event)
+            self._driver.post(event, source)
 
     def _stand_down(self, reason: str) -> None:
         self._over = reason
@@ -185,3 +179,9 @@ class Leading:
     def _end(self, reason: str) -> None:
         self._over = reason
         self._callers.refuse_all(Fenced(reason))
+
+
+def _is_grant(event: Event, effects: Sequence[Effect]) -> bool:
+    """There are thousands of these: they would push everything else out of the journal."""
+    given = isinstance(event, GrantAsked | TimestampAsked | IdsAsked)
+    return not effects or (given and all(isinstance(effect, Answer) for effect in effects))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from headrace.model.errors import HeadraceError
+from headrace.runtime.driver import Cause, Source
 
 E = TypeVar("E")
 
@@ -20,11 +21,11 @@ class Callers:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._last = 0
 
-    async def ask(self, post: Callable[[E], None], make: Callable[[int], E]) -> Any:
+    async def ask(self, post: Callable[[E, Cause], None], make: Callable[[int], E]) -> Any:
         """Post the event of a new call and wait; an answer that is an error is raised."""
         call, future = self.open()
         try:
-            post(make(call))
+            post(make(call), Source.PEER)
             return await future
         finally:
             self._waiting.pop(call, None)

@@ -1,8 +1,5 @@
 """The driver: feeds events to a machine, runs its effects, answers each with one event.
 
-**Owns** the queue of events, the tasks that run effects, the journal and the life of the loop.
-**Does not own** any decision (the machine) or how an effect is carried out (the shell).
-
 The driver's duties, which a machine may rely on:
 1. `step` is called for one event at a time, with the monotonic time in seconds, never re-entrantly.
 2. Effects of one step start in their order; each runs as one coroutine of its own and ends in
@@ -10,12 +7,15 @@ The driver's duties, which a machine may rely on:
    error).
 3. An effect whose coroutine returns None needs no answer (e.g. the answer to a caller).
 4. Events are handled in the order in which they arrive.
+5. Every event carries its cause: the effect that it answers, or where it came from.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from headrace.runtime.host import Clock
 
@@ -23,6 +23,30 @@ Ev = TypeVar("Ev")
 Fx = TypeVar("Fx")
 Ev_contra = TypeVar("Ev_contra", contravariant=True)
 Fx_co = TypeVar("Fx_co", covariant=True)
+
+
+class Source(StrEnum):
+    """Where an event comes from that answers no effect."""
+
+    PEER = "peer"  # a request of another process, or of another role in this one
+    WATCH = "watch"  # the meta store, which is followed
+    CLOCK = "clock"  # time passed, or something that is measured now and then
+    SESSION = "session"  # a lease or a leadership began or ended
+    PROCESS = "process"  # this process starts or stops
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTo:
+    """The event answers an effect: which step ordered it, and as which of its effects."""
+
+    step: int
+    effect: int  # from 0
+
+    def __str__(self) -> str:
+        return f"effect {self.effect} of step {self.step}"
+
+
+Cause: TypeAlias = Source | AnswerTo
 
 
 class Machine(Protocol[Ev_contra, Fx_co]):
@@ -47,7 +71,7 @@ class Driver(Generic[Ev, Fx]):
         clock: Clock,
         *,
         name: str,
-        journal: Callable[[Ev, Sequence[Fx], float], None] | None = None,
+        journal: Callable[[int, float, Cause, Ev, Sequence[Fx]], None] | None = None,
         validate: bool = False,
     ) -> None:
         self._machine = machine
@@ -56,15 +80,16 @@ class Driver(Generic[Ev, Fx]):
         self._name = name
         self._journal = journal
         self._validate = validate
-        self._events: deque[Ev] = deque()
+        self._events: deque[tuple[Ev, Cause]] = deque()
+        self._count = 0  # steps
         self._wake = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], None] = {}  # cancelled in a fixed order
         self._failure: BaseException | None = None
         self._stopped = False
 
-    def post(self, event: Ev) -> None:
+    def post(self, event: Ev, cause: Cause) -> None:
         """Hand an event over; it is handled after all that came before it."""
-        self._events.append(event)
+        self._events.append((event, cause))
         self._wake.set()
 
     def stop(self) -> None:
@@ -80,7 +105,7 @@ class Driver(Generic[Ev, Fx]):
         try:
             while True:
                 while self._events:
-                    self._step(self._events.popleft())
+                    self._step(*self._events.popleft())
                 if self._failure is not None:
                     raise self._failure
                 if self._stopped:
@@ -92,20 +117,22 @@ class Driver(Generic[Ev, Fx]):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _step(self, event: Ev) -> None:
+    def _step(self, event: Ev, cause: Cause) -> None:
+        self._count += 1
         now = self._clock.monotonic()
         effects = self._machine.step(event, now)
         if self._validate:
             self._machine.validate()
         if self._journal is not None:
-            self._journal(event, effects, now)
-        for effect in effects:
+            self._journal(self._count, now, cause, event, effects)
+        for place, effect in enumerate(effects):
             name = f"{self._name}:{type(effect).__name__}"
-            task = asyncio.create_task(self._carry_out(effect), name=name)
+            carrying_out = self._carry_out(effect, self._count, place)
+            task = asyncio.create_task(carrying_out, name=name)
             self._tasks[task] = None
             task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
-    async def _carry_out(self, effect: Fx) -> None:
+    async def _carry_out(self, effect: Fx, step: int, place: int) -> None:
         try:
             event = await self._perform(effect)
         except asyncio.CancelledError:
@@ -115,4 +142,4 @@ class Driver(Generic[Ev, Fx]):
             self._wake.set()
             return
         if event is not None:
-            self.post(event)
+            self.post(event, AnswerTo(step, place))

@@ -32,7 +32,7 @@ from headrace.rpc.messages import (
 )
 from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.driver import Driver
+from headrace.runtime.driver import Driver, Source
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
 from headrace.runtime.race import pause
@@ -214,7 +214,7 @@ class Sequencers:
         asked: list[asyncio.Future[Any]] = []
         for pchannel in sorted(self._drivers):
             call, future = self._callers.open()
-            self._drivers[pchannel].post(StopAsked(call, for_good=True))
+            self._drivers[pchannel].post(StopAsked(call, for_good=True), Source.PROCESS)
             asked.append(future)
         if not asked:
             return
@@ -231,7 +231,7 @@ class Sequencers:
         while True:
             await self._host.clock.sleep(self._settings.time_step_s)
             for driver in self._drivers.values():
-                driver.post(TimePassed())
+                driver.post(TimePassed(), Source.CLOCK)
 
     # ---- assignments
     # ------------------------------------------------------------------------------
@@ -273,12 +273,13 @@ class Sequencers:
             if wanted == 0 or wanted != own:
                 return
             self._start(pchannel, wanted)
-        self._drivers[pchannel].post(AssignmentRead(wanted, revision))
+        self._drivers[pchannel].post(AssignmentRead(wanted, revision), Source.WATCH)
 
     def _start(self, pchannel: PChannel, server_id: ServerId) -> None:
         assert self._group is not None, "the service runs"
-        machine = SequencerMachine(
-            pchannel, server_id, self._address(), self._settings, self._rules
+        journal = self._journals[pchannel] = Journal()
+        machine = journal.begin(
+            SequencerMachine, pchannel, server_id, self._address(), self._settings, self._rules
         )
         shell = Shell(
             pchannel=pchannel,
@@ -295,7 +296,6 @@ class Sequencers:
             master_address=self._master_address,
             crash=self._crash,
         )
-        journal = self._journals[pchannel] = Journal()
         driver: Driver[Event, Effect] = Driver(
             machine,
             shell.perform,
@@ -317,7 +317,7 @@ class Sequencers:
                 self._telemetry.log.debug("free space is not known", reason=error.message)
             else:
                 for driver in self._drivers.values():
-                    driver.post(DiskRead(free_bytes))
+                    driver.post(DiskRead(free_bytes), Source.CLOCK)
             self._measure()
             await self._host.clock.sleep(self._settings.disk_step_s)
 

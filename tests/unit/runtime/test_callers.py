@@ -10,7 +10,8 @@ from headrace.runtime.callers import Callers
 
 async def test_each_caller_gets_its_own_answer():
     callers, posted = Callers(), []
-    asked = [asyncio.ensure_future(callers.ask(posted.append, lambda c: c)) for _ in range(3)]
+    post = lambda event, cause: posted.append(event)  # noqa: E731
+    asked = [asyncio.ensure_future(callers.ask(post, lambda c: c)) for _ in range(3)]
     await asyncio.sleep(0)
     assert posted == [1, 2, 3]
     for call in (2, 3, 1):
@@ -21,12 +22,15 @@ async def test_each_caller_gets_its_own_answer():
 async def test_an_answer_that_is_an_error_is_raised():
     callers = Callers()
     with pytest.raises(Unavailable, match="not now"):
-        await callers.ask(lambda call: callers.answer(call, Unavailable("not now")), lambda c: c)
+        await callers.ask(
+            lambda call, cause: callers.answer(call, Unavailable("not now")), lambda c: c
+        )
 
 
 async def test_when_it_ends_everybody_is_told_once():
     callers, posted = Callers(), []
-    asked = [asyncio.ensure_future(callers.ask(posted.append, lambda c: c)) for _ in range(2)]
+    post = lambda event, cause: posted.append(event)  # noqa: E731
+    asked = [asyncio.ensure_future(callers.ask(post, lambda c: c)) for _ in range(2)]
     await asyncio.sleep(0)
     callers.refuse_all(Unavailable("it has ended"))
     callers.refuse_all(Unavailable("again"))
@@ -36,7 +40,8 @@ async def test_when_it_ends_everybody_is_told_once():
 
 async def test_a_caller_that_has_gone_is_not_told_and_not_kept():
     callers, posted = Callers(), []
-    asked = asyncio.ensure_future(callers.ask(posted.append, lambda c: c))
+    post = lambda event, cause: posted.append(event)  # noqa: E731
+    asked = asyncio.ensure_future(callers.ask(post, lambda c: c))
     await asyncio.sleep(0)
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""The driver keeps its four duties."""
+"""The driver keeps its five duties."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from support.clock import ManualClock, settle
 
-from headrace.runtime.driver import Driver
+from headrace.runtime.driver import AnswerTo, Driver, Source
 from headrace.runtime.journal import Journal
 
 
@@ -57,7 +57,7 @@ async def test_events_are_handled_in_the_order_in_which_they_arrive() -> None:
     machine = Echo()
     driver = driver_of(machine)
     for event in "abc":
-        driver.post(event)
+        driver.post(event, Source.PEER)
     driver.stop()
     await driver.run()
     assert machine.events == ["a", "b", "c"]
@@ -67,10 +67,10 @@ async def test_a_step_is_told_the_time_of_the_clock() -> None:
     machine, clock = Echo(), ManualClock()
     driver = driver_of(machine, clock=clock)
     running = asyncio.create_task(driver.run())
-    driver.post("a")
+    driver.post("a", Source.PEER)
     await settle()
     await clock.advance(2.5)
-    driver.post("b")
+    driver.post("b", Source.PEER)
     driver.stop()
     await running
     assert machine.seen == [("a", 0.0), ("b", 2.5)]
@@ -86,7 +86,7 @@ async def test_effects_start_in_order_and_their_answers_become_events() -> None:
     machine = Echo({"go": ["x", "quiet", "y"], "y done": ["last"]})
     driver = driver_of(machine, perform)
     running = asyncio.create_task(driver.run())
-    driver.post("go")
+    driver.post("go", Source.PEER)
     await settle()
     driver.stop()
     await running
@@ -105,7 +105,7 @@ async def test_an_effect_that_waits_holds_up_nobody() -> None:
     machine = Echo({"go": ["slow", "quick"]})
     driver = driver_of(machine, perform)
     running = asyncio.create_task(driver.run())
-    driver.post("go")
+    driver.post("go", Source.PEER)
     await settle()
     assert machine.events == ["go", "quick done"]
     gate.set()
@@ -120,7 +120,7 @@ async def test_a_shell_that_raises_ends_the_driver_with_its_error() -> None:
         raise ValueError("a shell must answer")
 
     driver = driver_of(Echo({"go": ["x"]}), perform)
-    driver.post("go")
+    driver.post("go", Source.PEER)
     with pytest.raises(ValueError, match="a shell must answer"):
         await driver.run()
 
@@ -138,7 +138,7 @@ async def test_running_effects_are_cancelled_in_order_when_the_driver_ends() -> 
     effects = [f"effect {number}" for number in range(20)]
     driver = driver_of(Echo({"go": effects}), perform)
     running = asyncio.create_task(driver.run())
-    driver.post("go")
+    driver.post("go", Source.PEER)
     await settle()
     driver.stop()
     await running
@@ -153,7 +153,7 @@ async def test_a_cancelled_driver_leaves_no_task_behind() -> None:
     driver = driver_of(Echo({"go": ["x", "y"]}), perform)
     before = asyncio.all_tasks()
     running = asyncio.create_task(driver.run())
-    driver.post("go")
+    driver.post("go", Source.PEER)
     await settle()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -165,20 +165,26 @@ async def test_a_machine_is_validated_after_every_step_when_asked() -> None:
     machine = Echo()
     driver = driver_of(machine, validate=True)
     for event in ("a", "b", "wrong"):
-        driver.post(event)
+        driver.post(event, Source.PEER)
     with pytest.raises(AssertionError):
         await driver.run()
     assert machine.validated == 3
 
 
-async def test_every_step_is_in_the_journal() -> None:
+async def test_every_step_is_in_the_journal_with_its_cause() -> None:
+    async def perform(effect: str) -> str | None:
+        return f"{effect} done" if effect == "y" else None
+
     journal = Journal()
-    driver = driver_of(Echo({"go": ["x"]}), journal=journal)
-    driver.post("go")
-    driver.post("on")
+    driver = driver_of(Echo({"go": ["x", "y"]}), perform, journal=journal)
+    running = asyncio.create_task(driver.run())
+    driver.post("go", Source.PEER)
+    driver.post("on", Source.CLOCK)
+    await settle()
     driver.stop()
-    await driver.run()
-    assert [(step.event, step.effects) for step in journal.steps()] == [
-        ("'go'", ("'x'",)),
-        ("'on'", ()),
+    await running
+    assert [(step.number, step.cause, step.event, step.effects) for step in journal.steps()] == [
+        (1, Source.PEER, "go", ("x", "y")),
+        (2, Source.CLOCK, "on", ()),
+        (3, AnswerTo(1, 1), "y done", ()),
     ]
