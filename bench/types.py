@@ -24,14 +24,14 @@ from headrace.model.schema import Schema
 from headrace.objects.disk import Disk
 from headrace.proxy.milvus import parse, pb
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.write.identity import Identity
-from headrace.proxy.write.plan import plan_rows
+from headrace.proxy.write.identity import RequestIdentity
+from headrace.proxy.write.plan import plan_write
 from headrace.proxy.write.rows_check import check_rows
 
 FILE_BYTES = 32 * MB  # of one file, about
 REQUEST_BYTES = 3 * MB  # of one request, about
 TIMES_MOST = 10.0  # the cost of a float vector
-IDENTITY = Identity(request_id=bytes(16), keyed=False, fingerprint=b"", first_sent=1)
+IDENTITY = RequestIdentity(request_id=bytes(16), keyed=False, fingerprint=b"", first_sent=1)
 LIMIT_BYTES = ProxySettings().entry_bytes_max
 
 
@@ -99,11 +99,10 @@ class _Way:
         """What a proxy makes of a request."""
         request = parse(pb.InsertRequest, self._data)
         rows = check_rows(self._record.schema, request, upsert=False)
-        plan = await plan_rows(
+        plan = await plan_write(
             self._record,
             "",
             rows,
-            upsert=False,
             identity=IDENTITY,
             automatic=None,
             made=None,

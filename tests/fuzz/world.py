@@ -50,7 +50,7 @@ SETTINGS = RoleSettings(
     proxy=ProxySettings(
         request_bytes_max=REQUEST_BYTES_MAX,
         entry_bytes_max=ENTRY_BYTES_MAX,
-        aside_bytes=20_000,
+        offload_bytes=20_000,
         deadline_s_max=CALL_S,
     ),
     sequencer=SequencerSettings(entry_bytes_max=ENTRY_BYTES_MAX, segment_bytes_max=100_000),

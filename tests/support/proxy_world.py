@@ -6,9 +6,9 @@ them. **Does not own** faults beyond those that a test sets here.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message_factory import GetMessageClass
 
@@ -26,7 +26,7 @@ from headrace.meta.records import (
 )
 from headrace.model.channel import pchannel_name, pchannel_of, vchannel_name
 from headrace.model.codec import decode, encode
-from headrace.model.errors import HeadraceError
+from headrace.model.errors import HeadraceError, Unavailable
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.position import Position
 from headrace.model.refusals import Refusal
@@ -43,6 +43,7 @@ from headrace.runtime.supervise import TaskGroup
 from headrace.runtime.telemetry import silent
 from support.clock import ManualClock, manual_host, settle
 
+T = TypeVar("T")
 MASTER = "master:1"
 DATA = "data:1"
 PROXY = "proxy:1"
@@ -99,19 +100,16 @@ class PlainSequencer:
             keys=keys,
         )
 
-    async def _seal(self, request: m.SealRequest) -> m.SealResponse:
+    async def seal(self, request: m.SealRequest) -> m.SealResponse:
         self.seals.append(request)
         position = Position(request.pchannel, 1, request.above + 1)
         return m.SealResponse(position=position, segment_ids=(100 + len(self.seals),))
-
-    def sequences(self, pchannel: str) -> bool:
-        return True
 
     def status(self) -> list[dict[str, Any]]:
         return []
 
     def handlers(self) -> Mapping[type, Any]:
-        return {m.AppendRequest: self.append, m.SealRequest: self._seal}
+        return {m.AppendRequest: self.append, m.SealRequest: self.seal}
 
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()
@@ -138,6 +136,38 @@ class PlainSequencer:
         ]
 
 
+class CountingOffload:
+    """Does its work at once and counts it."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self.calls += 1
+        return work()
+
+
+class StoreInTrouble:
+    """A meta store that a test can hold back: `away`, reads fail; `late`, watches tell nothing."""
+
+    def __init__(self, meta: Any) -> None:
+        self._meta = meta
+        self.away = False
+        self.late = False
+        self._on_time = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        if self.away and name in ("get", "range"):
+            raise Unavailable("no store")
+        return getattr(self._meta, name)
+
+    async def watch(self, prefix: str, *, start: int) -> AsyncIterator[Any]:
+        async for batch in self._meta.watch(prefix, start=start):
+            if self.late:
+                await self._on_time.wait()
+            yield batch
+
+
 @dataclass
 class ProxyWorld:
     """One front door and what it needs. Use as `async with`."""
@@ -145,6 +175,7 @@ class ProxyWorld:
     settings: ProxySettings = field(default_factory=ProxySettings)
     clock: Any = field(default_factory=ManualClock)
     host: Host | None = None
+    offload: Any = None
 
     def __post_init__(self) -> None:
         self.keys = Keys()
@@ -153,12 +184,15 @@ class ProxyWorld:
         self.network = MemoryNetwork(self.clock)
         self.sequencer = PlainSequencer(self)
         self.host = self.host or manual_host(self.clock)
+        if self.offload is not None:
+            self.host = replace(self.host, offload=self.offload)
+        self.store = StoreInTrouble(self.meta_server.client("proxy, in trouble"))
         self.assembly = Assembly(
             settings=self.settings,
             host=self.host,
             telemetry=silent(),
             keys=self.keys,
-            meta=self.meta,
+            meta=self.store,  # type: ignore[arg-type]
             peers=self.network.peers("proxy"),
             sequencers=self.sequencer,
         )
@@ -183,9 +217,9 @@ class ProxyWorld:
         await self.master.start(
             {
                 m.CreateCollectionRequest: self._create,
-                m.DropCollectionRequest: self._drop,
+                m.DropCollectionRequest: self.drop,
                 m.PartitionRequest: self._partition,
-                m.RenameCollectionRequest: self._rename,
+                m.RenameCollectionRequest: self.rename,
                 m.SetClientStateRequest: self._remember,
                 m.AllocTimestampRequest: self._timestamp,
                 m.AllocIdsRequest: self._alloc_ids,
@@ -240,10 +274,10 @@ class ProxyWorld:
         there = CollectionState.CREATED
         return next(r for r in self.collections() if r.name == name and r.state is there)
 
-    async def lag(self, record: CollectionRecord) -> None:
-        """Let the front door's copy of the catalog be one that has this record still."""
+    async def lag(self) -> None:
+        """Let the front door's copies of the store stay as they are now."""
         await settle()
-        self.assembly.catalog._by_name = {record.name: record}
+        self.store.late = True
 
     # ---- what stands -------------------------------------------------------------------------
 
@@ -302,7 +336,7 @@ class ProxyWorld:
         await self.put(record, Put(self.keys.name(record.name), str(record.id).encode()))
         return m.CollectionResponse(encode(record))
 
-    async def _drop(self, request: m.DropCollectionRequest) -> m.Done:
+    async def drop(self, request: m.DropCollectionRequest) -> m.Done:
         self.orders.append(request)
         for record in self.collections():
             if record.name == request.name and record.state is CollectionState.CREATED:
@@ -311,7 +345,7 @@ class ProxyWorld:
                 )
         return m.Done()
 
-    async def _rename(self, request: m.RenameCollectionRequest) -> m.Done:
+    async def rename(self, request: m.RenameCollectionRequest) -> m.Done:
         self.orders.append(request)
         for record in self.collections():
             if record.name == request.name and record.state is CollectionState.CREATED:

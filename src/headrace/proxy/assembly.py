@@ -1,22 +1,19 @@
 """The front door's parts put together, with no socket and no session.
 
-**Owns** which part gets which, and the table of served methods. **Does not own** the parts, the
-process around them (`service`) or the transport (`frontdoor`). A simulation calls
-`methods` directly.
+`service` is the process around them and `frontdoor` the transport. A simulation calls `methods`
+directly.
 """
-
-from collections.abc import Mapping
-from typing import Any
 
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
-from headrace.proxy.accepted.client_state import Said
+from headrace.proxy.accepted.client_state import ClientState
 from headrace.proxy.accepted.indexes import Indexes
 from headrace.proxy.accepted.loads import Loads
 from headrace.proxy.cluster.catalog import Catalog
+from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.cluster.sequencers import SequencerPort, Sequencing
-from headrace.proxy.collections.ddl import Ddl
+from headrace.proxy.collections.ddl import DdlMethods
 from headrace.proxy.collections.describe import Describe
 from headrace.proxy.collections.flush import Flush
 from headrace.proxy.collections.properties import Properties
@@ -24,9 +21,8 @@ from headrace.proxy.collections.statistics import Statistics
 from headrace.proxy.door.connections import Connections
 from headrace.proxy.door.methods import Method, Methods
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.write.identity import KnownTime
-from headrace.proxy.write.sending import Sender
-from headrace.proxy.write.writes import Writes
+from headrace.proxy.write.automatic_keys import AllAutomaticKeys
+from headrace.proxy.write.writes import WriteContext, Writes
 from headrace.rpc.api import Peers
 from headrace.runtime.host import Host
 from headrace.runtime.supervise import TaskGroup
@@ -47,45 +43,28 @@ class Assembly:
         peers: Peers,
         sequencers: SequencerPort,
     ) -> None:
-        edges: dict[str, Any] = {
-            "meta": meta,
-            "keys": keys,
-            "peers": peers,
-            "host": host,
-            "telemetry": telemetry,
-        }
         self.catalog = Catalog(meta, keys, host, telemetry)
-        self.leaders = Leaders(settings=settings, **edges)
+        self.leaders = Leaders(
+            settings=settings, meta=meta, keys=keys, peers=peers, host=host, telemetry=telemetry
+        )
         self.sequencing = Sequencing(
             own=sequencers,
             leaders=self.leaders,
             suspect_again_s=settings.suspect_again_s,
-            **edges,
+            meta=meta,
+            keys=keys,
+            peers=peers,
+            host=host,
+            telemetry=telemetry,
         )
-        known = KnownTime(
+        self.known = KnownTime(
             leaders=self.leaders, peers=peers, host=host, refresh_s=settings.known_timestamp_s
         )
-        parts: dict[str, Any] = {
-            "catalog": self.catalog,
-            "leaders": self.leaders,
-            "known": known,
-            "host": host,
-            "settings": settings,
-        }
-        statistics = Statistics(self.catalog, self.leaders)
-        said = Said(self.leaders, meta, keys)
-        properties = Properties(self.catalog, said)
-        self.served = served_methods(
-            Connections(self.leaders, known, host),
-            Ddl(self.catalog, self.leaders, properties, settings),
-            properties,
-            Describe(self.catalog, properties),
-            Writes(sender=Sender(self.sequencing, host, settings), telemetry=telemetry, **parts),
-            Flush(sequencing=self.sequencing, **parts),
-            statistics,
-            Indexes(self.catalog, statistics, said),
-            Loads(self.catalog, said),
-        )
+        self._settings = settings
+        self._host = host
+        self._telemetry = telemetry
+        self._state = ClientState(self.leaders, meta, keys)
+        self.served = self._served()
         self.methods = Methods(self.served, settings, telemetry)
 
     async def found(self) -> None:
@@ -99,58 +78,71 @@ class Assembly:
         group.spawn("leaders", self.leaders.run(), must_not_end=True)
         group.spawn("sequencers", self.sequencing.run(), must_not_end=True)
 
-
-def served_methods(
-    connections: Connections,
-    ddl: Ddl,
-    properties: Properties,
-    describe: Describe,
-    writes: Writes,
-    flush: Flush,
-    statistics: Statistics,
-    indexes: Indexes,
-    loads: Loads,
-) -> Mapping[str, Method]:
-    """Milvus's methods that are served, by name."""
-    return {
-        "Connect": connections.connect,
-        "GetVersion": connections.get_version,
-        "CheckHealth": connections.check_health,
-        "AllocTimestamp": connections.alloc_timestamp,
-        "CreateCollection": ddl.create_collection,
-        "DropCollection": ddl.drop_collection,
-        "RenameCollection": ddl.rename_collection,
-        "AlterCollection": properties.alter_collection,
-        "CreatePartition": ddl.create_partition,
-        "DropPartition": ddl.drop_partition,
-        "HasCollection": describe.has_collection,
-        "DescribeCollection": describe.describe_collection,
-        "ShowCollections": describe.show_collections,
-        "HasPartition": describe.has_partition,
-        "ShowPartitions": describe.show_partitions,
-        "ListDatabases": describe.list_databases,
-        "DescribeDatabase": describe.describe_database,
-        "ListAliases": describe.list_aliases,
-        "Insert": writes.insert,
-        "Upsert": writes.upsert,
-        "Delete": writes.delete,
-        "Flush": flush.flush,
-        "GetFlushState": flush.get_flush_state,
-        "FlushAll": flush.flush_all,
-        "GetFlushAllState": flush.get_flush_all_state,
-        "GetCollectionStatistics": statistics.get_collection_statistics,
-        "GetPartitionStatistics": statistics.get_partition_statistics,
-        "GetPersistentSegmentInfo": statistics.get_persistent_segment_info,
-        "CreateIndex": indexes.create_index,
-        "DescribeIndex": indexes.describe_index,
-        "GetIndexStatistics": indexes.get_index_statistics,
-        "GetIndexState": indexes.get_index_state,
-        "GetIndexBuildProgress": indexes.get_index_build_progress,
-        "DropIndex": indexes.drop_index,
-        "LoadCollection": loads.load_collection,
-        "ReleaseCollection": loads.release_collection,
-        "LoadPartitions": loads.load_partitions,
-        "ReleasePartitions": loads.release_partitions,
-        "GetLoadingProgress": loads.get_loading_progress,
-        "GetLoadState": loads.get_load_state,
-    }
+    def _served(self) -> dict[str, Method]:
+        """Milvus's methods that are served, by name."""
+        connections = Connections(self.leaders, self.known, self._host)
+        statistics = Statistics(self.catalog, self.leaders)
+        properties = Properties(self.catalog, self._state)
+        describe = Describe(self.catalog, properties)
+        ddl = DdlMethods(self.catalog, self.leaders, properties, self._settings)
+        indexes = Indexes(self.catalog, statistics, self._state)
+        loads = Loads(self.catalog, self._state)
+        flush = Flush(
+            catalog=self.catalog,
+            leaders=self.leaders,
+            sequencing=self.sequencing,
+            known=self.known,
+            host=self._host,
+            settings=self._settings,
+        )
+        context = WriteContext(
+            catalog=self.catalog,
+            sequencing=self.sequencing,
+            known=self.known,
+            automatic=AllAutomaticKeys(self.leaders, self._host, self._settings),
+            host=self._host,
+            settings=self._settings,
+        )
+        writes = Writes(context, self._telemetry)
+        return {
+            "Connect": connections.connect,
+            "GetVersion": connections.get_version,
+            "CheckHealth": connections.check_health,
+            "AllocTimestamp": connections.alloc_timestamp,
+            "CreateCollection": ddl.create_collection,
+            "DropCollection": ddl.drop_collection,
+            "RenameCollection": ddl.rename_collection,
+            "AlterCollection": properties.alter_collection,
+            "CreatePartition": ddl.create_partition,
+            "DropPartition": ddl.drop_partition,
+            "HasCollection": describe.has_collection,
+            "DescribeCollection": describe.describe_collection,
+            "ShowCollections": describe.show_collections,
+            "HasPartition": describe.has_partition,
+            "ShowPartitions": describe.show_partitions,
+            "ListDatabases": describe.list_databases,
+            "DescribeDatabase": describe.describe_database,
+            "ListAliases": describe.list_aliases,
+            "Insert": writes.insert,
+            "Upsert": writes.upsert,
+            "Delete": writes.delete,
+            "Flush": flush.flush,
+            "GetFlushState": flush.get_flush_state,
+            "FlushAll": flush.flush_all,
+            "GetFlushAllState": flush.get_flush_all_state,
+            "GetCollectionStatistics": statistics.get_collection_statistics,
+            "GetPartitionStatistics": statistics.get_partition_statistics,
+            "GetPersistentSegmentInfo": statistics.get_persistent_segment_info,
+            "CreateIndex": indexes.create_index,
+            "DescribeIndex": indexes.describe_index,
+            "GetIndexStatistics": indexes.get_index_statistics,
+            "GetIndexState": indexes.get_index_state,
+            "GetIndexBuildProgress": indexes.get_index_build_progress,
+            "DropIndex": indexes.drop_index,
+            "LoadCollection": loads.load_collection,
+            "ReleaseCollection": loads.release_collection,
+            "LoadPartitions": loads.load_partitions,
+            "ReleasePartitions": loads.release_partitions,
+            "GetLoadingProgress": loads.get_loading_progress,
+            "GetLoadState": loads.get_load_state,
+        }

@@ -19,7 +19,7 @@ from headrace.meta.session import Session
 from headrace.model.codec import encode
 from headrace.model.ids import ServerId
 from headrace.proxy.assembly import Assembly
-from headrace.proxy.cluster.sequencers import SequencerPort
+from headrace.proxy.cluster.sequencers import OwnSequencers
 from headrace.proxy.door.methods import Methods
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc.api import Handler, Peers, Server
@@ -64,7 +64,7 @@ class Proxy:
         meta: MetaStore,
         peers: Peers,
         server: Server,
-        sequencers: Callable[["Proxy"], SequencerPort],
+        sequencers: Callable[["Proxy"], OwnSequencers],
         door: Callable[[Methods], Door] | None = None,
     ) -> None:
         self._host = host

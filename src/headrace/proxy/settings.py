@@ -29,7 +29,7 @@ class ProxySettings:
     repeat_least_s: float = 0.02  # before the first repetition of anything, doubling
     repeat_most_s: float = 1.0
     suspect_again_s: float = 1.0  # how often one process is reported as unreachable
-    aside_bytes: int = 4 * MB  # requests above it are checked and encoded in a thread
+    offload_bytes: int = 4 * MB  # requests above it are checked and encoded in a thread
     known_timestamp_s: float = 5.0  # how old the newest known timestamp may grow before a write
     keys_leased: int = 65_536  # automatic keys leased at once, at least
 

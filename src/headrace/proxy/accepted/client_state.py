@@ -1,8 +1,8 @@
-"""What clients said of a collection and want to hear again: indexes, loads, properties.
+"""Client state: what clients set on a collection and read back, though nothing here uses it.
 
-**Owns** keeping it, forgetting it and reading it, by topic. **Does not own** what it means
-(`indexes`, `loads`, `properties`) or where it stands: the master service writes it beside the
-collection (`meta.keys.Keys.said`) and drops it with the collection.
+Indexes, loads and properties are such state, each under a topic of its own. The master service
+writes a value beside the collection (`meta.keys.Keys.client_state`) and deletes it with the
+collection.
 """
 
 from collections.abc import Mapping
@@ -15,25 +15,25 @@ from headrace.proxy.cluster.leaders import Leaders
 from headrace.rpc.messages import SetClientStateRequest
 
 
-class Said:
-    """Reads from the store itself, so what one proxy has kept every other one tells."""
+class ClientState:
+    """Reads from the store itself, so that all proxies answer alike."""
 
     def __init__(self, leaders: Leaders, meta: MetaStore, keys: Keys) -> None:
         self._leaders = leaders
         self._meta = meta
         self._keys = keys
 
-    async def keep(self, record: CollectionRecord, topic: str, value: bytes, call: Call) -> None:
-        """Keep `value`, which is not empty, in place of what was kept under the topic before."""
+    async def set(self, record: CollectionRecord, topic: str, value: bytes, call: Call) -> None:
+        """Store `value`, which is not empty, in place of an earlier one under the topic."""
         assert value, topic
         await self._set_client_state(record, topic, value, call)
 
-    async def forget(self, record: CollectionRecord, topic: str, call: Call) -> None:
-        """Of what is not kept it is done as well."""
+    async def delete(self, record: CollectionRecord, topic: str, call: Call) -> None:
+        """Delete the value under the topic, if there is one."""
         await self._set_client_state(record, topic, b"", call)
 
     async def below(self, record: CollectionRecord, topic: str) -> Mapping[str, bytes]:
-        """All that is kept under topics that begin so: the rest of each, in order -> its value."""
+        """The values under all topics that begin so: rest of the topic, in order -> value."""
         prefix = self._keys.client_state(record.id, topic)
         found = await self._meta.range(prefix)
         return {item.key.removeprefix(prefix): item.value for item in found.items}

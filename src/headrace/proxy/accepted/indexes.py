@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from headrace.meta.records import CollectionRecord
 from headrace.model.codec import decode, encode
-from headrace.proxy.accepted.client_state import Said
+from headrace.proxy.accepted.client_state import ClientState
 from headrace.proxy.accepted.index_check import check_index
 from headrace.proxy.call import Call
 from headrace.proxy.cluster.catalog import Catalog
@@ -22,7 +22,7 @@ INDEX = "index/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaidIndex:
+class AcceptedIndex:
     """An index as a client asked for it."""
 
     name: str
@@ -33,10 +33,10 @@ class SaidIndex:
 class Indexes:
     """The methods about indexes."""
 
-    def __init__(self, catalog: Catalog, statistics: Statistics, said: Said) -> None:
+    def __init__(self, catalog: Catalog, statistics: Statistics, state: ClientState) -> None:
         self._catalog = catalog
         self._statistics = statistics
-        self._said = said
+        self._state = state
 
     async def create_index(self, request: Message, call: Call) -> Message:
         """Milvus's CreateIndex: again with the same parameters is done, with others an error."""
@@ -48,7 +48,7 @@ class Indexes:
         check_name("index name", name, at="index_name")
         parameters = tuple((p.key, p.value) for p in request.extra_params)
         check_index(field, parameters)
-        wanted = SaidIndex(name=name, field=field.name, parameters=parameters)
+        wanted = AcceptedIndex(name=name, field=field.name, parameters=parameters)
         for index in await self._indexes(record):
             if index == wanted:
                 return success()
@@ -56,7 +56,7 @@ class Indexes:
                 raise Refusal.INDEX_DIFFERS(
                     at="index_name", name=index.field, collection=record.name
                 )
-        await self._said.keep(record, f"{INDEX}{field.name}/{name}", encode(wanted), call)
+        await self._state.set(record, f"{INDEX}{field.name}/{name}", encode(wanted), call)
         return success()
 
     async def describe_index(self, request: Message, call: Call) -> Message:
@@ -110,17 +110,17 @@ class Indexes:
         for index in await self._indexes(record):
             if _matches(index, request.field_name, request.index_name):
                 topic = f"{INDEX}{index.field}/{index.name}"
-                await self._said.forget(record, topic, call)
+                await self._state.delete(record, topic, call)
         return success()
 
     async def _collection(self, request: Message, call: Call) -> CollectionRecord:
         return await self._catalog.read(request.collection_name)
 
-    async def _indexes(self, record: CollectionRecord) -> Sequence[SaidIndex]:
-        found = await self._said.below(record, INDEX)
-        return [decode(value, SaidIndex, f"{INDEX}{topic}") for topic, value in found.items()]
+    async def _indexes(self, record: CollectionRecord) -> Sequence[AcceptedIndex]:
+        found = await self._state.below(record, INDEX)
+        return [decode(value, AcceptedIndex, f"{INDEX}{topic}") for topic, value in found.items()]
 
-    async def _named(self, record: CollectionRecord, request: Message) -> Sequence[SaidIndex]:
+    async def _named(self, record: CollectionRecord, request: Message) -> Sequence[AcceptedIndex]:
         field = getattr(request, "field_name", "")
         found = [i for i in await self._indexes(record) if _matches(i, field, request.index_name)]
         if not found:
@@ -129,7 +129,7 @@ class Indexes:
         return found
 
 
-def _matches(index: SaidIndex, field: str, name: str) -> bool:
+def _matches(index: AcceptedIndex, field: str, name: str) -> bool:
     """Clients name an index, its field, both, or neither (all)."""
     if name and name != index.name:
         return False

@@ -12,12 +12,11 @@ from collections.abc import Collection, Iterable
 
 from headrace.meta.records import CollectionRecord
 from headrace.model.ids import PartitionId
-from headrace.proxy.accepted.client_state import Said
+from headrace.proxy.accepted.client_state import ClientState
 from headrace.proxy.call import Call
-from headrace.proxy.cluster.catalog import Catalog
+from headrace.proxy.cluster.catalog import Catalog, partition_of
 from headrace.proxy.errors import Refusal, success
 from headrace.proxy.milvus import Message, common_pb, pb
-from headrace.proxy.write.plan import partition_of
 
 LOAD = "load/"
 WHOLE = "all"  # the rest of the topic; else it is a partition's id
@@ -27,21 +26,21 @@ FINISHED_PERCENT = 100
 class Loads:
     """The methods about loads."""
 
-    def __init__(self, catalog: Catalog, said: Said) -> None:
+    def __init__(self, catalog: Catalog, state: ClientState) -> None:
         self._catalog = catalog
-        self._said = said
+        self._state = state
 
     async def load_collection(self, request: Message, call: Call) -> Message:
         """Milvus's LoadCollection."""
         record = await self._catalog.read(request.collection_name)
-        await self._said.keep(record, LOAD + WHOLE, b"{}", call)
+        await self._state.set(record, LOAD + WHOLE, b"{}", call)
         return success()
 
     async def release_collection(self, request: Message, call: Call) -> Message:
         """Milvus's ReleaseCollection: its partitions are released with it."""
         record = await self._catalog.read(request.collection_name)
-        for loaded in await self._said.below(record, LOAD):
-            await self._said.forget(record, LOAD + loaded, call)
+        for loaded in await self._state.below(record, LOAD):
+            await self._state.delete(record, LOAD + loaded, call)
         return success()
 
     async def load_partitions(self, request: Message, call: Call) -> Message:
@@ -55,14 +54,14 @@ class Loads:
         loaded. They are remembered first, so a repetition finishes what was begun."""
         record = await self._catalog.read(request.collection_name)
         named = _named(record, request.partition_names)
-        loaded = await self._said.below(record, LOAD)
+        loaded = await self._state.below(record, LOAD)
         if WHOLE in loaded:
             others = [p.id for p in record.partitions if not p.dropped and p.id not in named]
             await self._load(record, others, call)
-            await self._said.forget(record, LOAD + WHOLE, call)
+            await self._state.delete(record, LOAD + WHOLE, call)
         for partition_id in named:
             if str(partition_id) in loaded:
-                await self._said.forget(record, f"{LOAD}{partition_id}", call)
+                await self._state.delete(record, f"{LOAD}{partition_id}", call)
         return success()
 
     async def get_loading_progress(self, request: Message, call: Call) -> Message:
@@ -85,11 +84,11 @@ class Loads:
         self, record: CollectionRecord, partition_ids: Iterable[PartitionId], call: Call
     ) -> None:
         for partition_id in partition_ids:
-            await self._said.keep(record, f"{LOAD}{partition_id}", b"{}", call)
+            await self._state.set(record, f"{LOAD}{partition_id}", b"{}", call)
 
     async def _is_loaded(self, record: CollectionRecord, names: Collection[str]) -> bool:
         wanted = _named(record, names)
-        loaded = await self._said.below(record, LOAD)
+        loaded = await self._state.below(record, LOAD)
         if WHOLE in loaded:
             return True
         if wanted:

@@ -1,25 +1,20 @@
-"""Collections by name and by id, from a copy of the meta store that is read anew before it refuses.
+"""Collections by name and by id, from a copy of the meta store.
 
-**Owns** the copy and the rule that nothing is refused because of it. **Does not own** the records
-(the master service writes them). A collection is there for clients from its first noted DDL until
-its drop is recorded.
+The copy may lag, so nothing is refused because of it before the store itself was read. A collection
+is there for clients from its first noted DDL until its drop is recorded.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from headrace.meta.api import MetaStore
 from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, CollectionState
 from headrace.model.codec import decode
-from headrace.model.errors import Invalid
-from headrace.model.ids import CollectionId
+from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
 from headrace.proxy.errors import Refusal
 from headrace.runtime.host import Host
 from headrace.runtime.telemetry import Telemetry
-
-T = TypeVar("T")
 
 DEFAULT_DATABASE = "default"
 
@@ -29,6 +24,15 @@ def check_database(*names: str) -> None:
     for name in names:
         if name not in ("", DEFAULT_DATABASE):
             raise Refusal.DATABASE_NOT_FOUND(at="db_name", name=name)
+
+
+def partition_of(record: CollectionRecord, name: str) -> PartitionId:
+    """The id of a partition; `NotFound` when the collection has none of that name."""
+    wanted = name or DEFAULT_PARTITION
+    for partition in record.partitions:
+        if partition.name == wanted and not partition.dropped:
+            return partition.id
+    raise Refusal.PARTITION_NOT_FOUND(at="partition_name", collection=record.name, name=wanted)
 
 
 class Catalog:
@@ -77,19 +81,6 @@ class Catalog:
         found = await self._meta.range(self._keys.collections_prefix)
         records = [decode(item.value, CollectionRecord, item.key) for item in found.items]
         return sorted((r for r in records if _is_there(r)), key=lambda r: r.name)
-
-    async def checked(
-        self, name: str, work: Callable[[CollectionRecord], Awaitable[T]]
-    ) -> tuple[CollectionRecord, T]:
-        """Do `work` by the copy; what it refuses (`Invalid`) is tried once more by the store."""
-        record = await self.find(name)
-        try:
-            return record, await work(record)
-        except Invalid:
-            fresh = await self.read(name)
-            if (fresh.id, fresh.version) == (record.id, record.version):
-                raise
-            return fresh, await work(fresh)
 
     async def _read_id(self, collection_id: CollectionId) -> CollectionRecord | None:
         key = self._keys.collection(collection_id)

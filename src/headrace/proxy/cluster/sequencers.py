@@ -1,59 +1,92 @@
 """Who sequences a pchannel, and calls to it: in this process or in another proxy's.
 
-**Owns** the records of wanted sequencers as this proxy knows them, the choice between a direct call
-and a peer, and the report of a sequencer that cannot be reached. **Does not own** repetition
-(`writes`, `flush`) or anything that the sequencer decides.
+This proxy keeps a copy of the assignments, calls its own sequencers directly and those of other
+processes as peers, and reports a process that it cannot reach. Callers repeat what failed.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from headrace.meta.api import MetaStore
 from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SequencerRecord
-from headrace.model.channel import PChannel
+from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.rpc.api import Handler, NotSent, Peers
-from headrace.rpc.messages import AppendRequest, AppendResponse, SuspectRequest
+from headrace.rpc.messages import (
+    AppendRequest,
+    AppendResponse,
+    SealRequest,
+    SealResponse,
+    SuspectRequest,
+)
 from headrace.runtime.host import Host
 from headrace.runtime.race import pause, unless, within
 from headrace.runtime.telemetry import Telemetry
 
+T = TypeVar("T")
 SUSPECT_TIMEOUT_S = 2.0
 
 
 class SequencerPort(Protocol):
-    """The sequencers of this process, as the proxy sees them."""
+    """What a proxy asks of the sequencers of one process, its own or another.
+
+    Both methods raise `Fenced` when that process does not sequence the pchannel, `NotSent` when
+    surely nothing of the request was or will be sent to the log, and `Unavailable` when the outcome
+    is not known.
+    """
 
     async def append(self, request: AppendRequest) -> AppendResponse:
-        """Append one part, or find that it stands; `Fenced` when this process does not sequence.
-
-        `NotSent`: surely nothing of it was or will be sent to the log.
-        """
+        """Append one part, or find that it stands."""
         ...
 
-    def sequences(self, pchannel: PChannel) -> bool:
-        """Whether this process is the sequencer, as far as it knows."""
+    async def seal(self, request: SealRequest) -> SealResponse:
+        """Seal what is open of a collection; sealing it again changes nothing."""
         ...
+
+
+class OwnSequencers(SequencerPort, Protocol):
+    """The sequencers that live in this process."""
 
     def status(self) -> list[dict[str, Any]]:
         """Every pchannel that they sequence, for people."""
         ...
 
     def handlers(self) -> Mapping[type, Handler]:
-        """What it answers to peers: request type -> coroutine function."""
+        """What they answer to peers: request type -> coroutine function."""
         ...
 
     async def run(self) -> None:
-        """Sequence what this process is wanted for, until stopped."""
+        """Sequence what is assigned to this process, until stopped."""
         ...
 
     def stop(self) -> None:
         """Ask for a clean end."""
         ...
+
+
+class RemoteSequencers:
+    """The sequencers of another process; a call that takes longer ends in `Unavailable`."""
+
+    def __init__(self, peers: Peers, address: str, timeout_s: float) -> None:
+        self._peers = peers
+        self._address = address
+        self._timeout_s = timeout_s
+
+    async def append(self, request: AppendRequest) -> AppendResponse:
+        response: AppendResponse = await self._peers.call(
+            self._address, request, timeout_s=self._timeout_s
+        )
+        return response
+
+    async def seal(self, request: SealRequest) -> SealResponse:
+        response: SealResponse = await self._peers.call(
+            self._address, request, timeout_s=self._timeout_s
+        )
+        return response
 
 
 class Sequencing:
@@ -84,17 +117,50 @@ class Sequencing:
         self._copy = Following(meta, keys.sequencers_prefix, SequencerRecord, host, telemetry)
 
     async def run(self) -> None:
-        """Follow the records for ever."""
+        """Follow the assignments for ever."""
         await self._copy.run()
 
-    async def call(self, pchannel: PChannel, request: Any, *, timeout_s: float) -> Any:
-        """The answer of the pchannel's sequencer; `NotSent` when nobody is known or reached."""
+    async def append(self, request: AppendRequest, *, timeout_s: float) -> AppendResponse:
+        """Have the pchannel's sequencer append a part; `NotSent` when none is known or reached."""
+        pchannel = pchannel_of(request.vchannel)
+        record = self._assigned(pchannel)
+        appended = self._port(record, timeout_s).append(request)
+        return await self._answer(pchannel, record, appended, timeout_s)
+
+    async def seal(self, request: SealRequest, *, timeout_s: float) -> SealResponse:
+        """Have the pchannel's sequencer seal; `NotSent` when none is known or reached."""
+        record = self._assigned(request.pchannel)
+        sealed = self._port(record, timeout_s).seal(request)
+        return await self._answer(request.pchannel, record, sealed, timeout_s)
+
+    def count(self) -> int:
+        """How many changes of the assignments were seen; for `moved`."""
+        return self._copy.changes.count
+
+    async def moved(self, count: int, seconds: float) -> None:
+        """Wait until the assignments have changed since `count`, at most `seconds`."""
+        await pause(self._host.clock, seconds, self._copy.changes.after(count))
+
+    def _assigned(self, pchannel: PChannel) -> SequencerRecord:
         record = self._copy.items.get(self._keys.sequencer(pchannel))
         if record is None:
             raise NotSent(f"pchannel {pchannel} has no sequencer yet")
+        return record
+
+    def _port(self, record: SequencerRecord, timeout_s: float) -> SequencerPort:
         if record.server_id == self.server_id:
-            return await self._ask_own(request, timeout_s)
-        asked = self._peers.call(record.address, request, timeout_s=timeout_s)
+            return self._own
+        return RemoteSequencers(self._peers, record.address, timeout_s)
+
+    async def _answer(
+        self, pchannel: PChannel, record: SequencerRecord, asked: Awaitable[T], timeout_s: float
+    ) -> T:
+        """What the sequencer answers, within its time and while the pchannel is assigned to it."""
+        if record.server_id == self.server_id:
+            try:
+                return await within(self._host.clock, timeout_s, asked)
+            except TimeoutError:
+                raise Unavailable(f"no answer within {timeout_s:.1f} s") from None
         try:
             return await unless(self._replaced(pchannel, record), asked)
         except NotSent:
@@ -104,7 +170,7 @@ class Sequencing:
             raise Unavailable(f"{record.node_name} was replaced before it answered") from None
 
     async def _replaced(self, pchannel: PChannel, record: SequencerRecord) -> None:
-        """Return when another process is wanted."""
+        """Return when the pchannel is assigned to another process."""
         while True:
             seen = self._copy.changes.count
             wanted = self._copy.items.get(self._keys.sequencer(pchannel))
@@ -112,23 +178,8 @@ class Sequencing:
                 return
             await self._copy.changes.after(seen)
 
-    async def _ask_own(self, request: Any, timeout_s: float) -> Any:
-        handler = self._own.handlers()[type(request)]
-        try:
-            return await within(self._host.clock, timeout_s, handler(request))
-        except TimeoutError:
-            raise Unavailable(f"no answer within {timeout_s:.1f} s") from None
-
-    def count(self) -> int:
-        """How many changes of the records were seen; for `moved`."""
-        return self._copy.changes.count
-
-    async def moved(self, count: int, seconds: float) -> None:
-        """Wait until the records have changed since `count`, at most `seconds`."""
-        await pause(self._host.clock, seconds, self._copy.changes.after(count))
-
     def _suspect(self, record: SequencerRecord) -> None:
-        """Have it told to the master service, at most once a while; the caller does not wait."""
+        """Report it to the master service, at most once a while, without waiting for that."""
         now = self._host.clock.monotonic()
         if now < self._suspected.get(record.server_id, 0.0):
             return

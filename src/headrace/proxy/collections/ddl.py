@@ -31,7 +31,7 @@ PARTITIONS_MAX = 1024
 SCHEMA_BYTES_MAX = 400_000
 
 
-class Ddl:
+class DdlMethods:
     """The methods that change which collections and partitions there are."""
 
     def __init__(

@@ -15,20 +15,13 @@ from headrace.model.ids import CollectionId
 from headrace.model.timestamp import Timestamp, physical_ms
 from headrace.proxy.call import Call
 from headrace.proxy.cluster.catalog import Catalog
+from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.cluster.sequencers import Sequencing
 from headrace.proxy.errors import Ending, Refusal, success
 from headrace.proxy.milvus import Message, pb
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.write.identity import KnownTime
-from headrace.rpc.messages import (
-    AllocTimestampRequest,
-    AllocTimestampResponse,
-    FlushStateRequest,
-    FlushStateResponse,
-    SealRequest,
-    SealResponse,
-)
+from headrace.rpc.messages import FlushStateRequest, FlushStateResponse, SealRequest
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff
 
@@ -58,7 +51,7 @@ class Flush:
         if not request.collection_names:
             raise Refusal.NAME_MISSING(at="collection_names", what="collection name")
         records = [await self._catalog.read(name) for name in request.collection_names]
-        timestamp = await self._timestamp(call)
+        timestamp = await self._known.grant(call)
         answer = pb.FlushResponse(status=success(), db_name=request.db_name)
         sealed = await asyncio.gather(*(self._seal(r, timestamp, call) for r in records))
         for record, segment_ids in zip(records, sealed, strict=True):
@@ -82,7 +75,7 @@ class Flush:
 
     async def flush_all(self, request: Message, call: Call) -> Message:
         """Milvus's FlushAll: every collection, at one timestamp."""
-        timestamp = await self._timestamp(call)
+        timestamp = await self._known.grant(call)
         records = await self._catalog.all()
         await asyncio.gather(*(self._seal(r, timestamp, call) for r in records))
         return pb.FlushAllResponse(status=success(), flush_all_ts=timestamp)
@@ -94,13 +87,6 @@ class Flush:
             raise Refusal.FLUSH_TIME_MISSING(at=at, field=at, method="FlushAll")
         flushed = await self._all_flushed(request.flush_all_ts, call)
         return pb.GetFlushAllStateResponse(status=success(), flushed=flushed)
-
-    async def _timestamp(self, call: Call) -> Timestamp:
-        answer: AllocTimestampResponse = await self._leaders.call(
-            Role.MASTER_SERVICE, AllocTimestampRequest(), call
-        )
-        self._known.learn(answer.timestamp)
-        return answer.timestamp
 
     async def _all_flushed(self, at: Timestamp, call: Call) -> bool:
         """Of the collections that were there at that time and are there now. The data service may
@@ -128,15 +114,13 @@ class Flush:
     ) -> Sequence[int]:
         """Repeat until a sequencer has done it: sealing what is sealed changes nothing."""
         request = SealRequest(pchannel=pchannel, collection_id=collection_id, above=above)
-        reason = "nobody was asked"
+        reason = "no sequencer was asked"
         backoff = Backoff(self._host, self._settings.pauses)
         while call.remaining_s > 0:
             seen = self._sequencing.count()
             timeout_s = min(self._settings.append_timeout_s, call.remaining_s)
             try:
-                answer: SealResponse = await self._sequencing.call(
-                    pchannel, request, timeout_s=timeout_s
-                )
+                answer = await self._sequencing.seal(request, timeout_s=timeout_s)
                 return answer.segment_ids
             except (Unavailable, Fenced) as error:
                 reason = error.message

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from headrace.meta.records import CollectionRecord
 from headrace.model.codec import decode, encode
-from headrace.proxy.accepted.client_state import Said
+from headrace.proxy.accepted.client_state import ClientState
 from headrace.proxy.call import Call
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.errors import Refusal, success
@@ -33,7 +33,7 @@ SERVED_PROPERTIES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SaidProperty:
+class ChangedProperty:
     """What was said of a property since the collection was created; None = it was taken away."""
 
     value: str | None
@@ -59,9 +59,9 @@ def check_properties(pairs: Iterable[Message]) -> dict[str, str]:
 class Properties:
     """The properties that collections have now."""
 
-    def __init__(self, catalog: Catalog, said: Said) -> None:
+    def __init__(self, catalog: Catalog, state: ClientState) -> None:
         self._catalog = catalog
-        self._said = said
+        self._state = state
 
     async def of(self, record: CollectionRecord) -> dict[str, str]:
         """In order of their names, as the store has them now."""
@@ -77,14 +77,14 @@ class Properties:
         else:
             record = await self._catalog.read_id(request.collectionID)
         for key, value in check_properties(request.properties).items():
-            await self._said.keep(record, PROPERTY + key, encode(SaidProperty(value)), call)
+            await self._state.set(record, PROPERTY + key, encode(ChangedProperty(value)), call)
         for key in request.delete_keys:
             if key in record.properties:
-                await self._said.keep(record, PROPERTY + key, encode(SaidProperty(None)), call)
+                await self._state.set(record, PROPERTY + key, encode(ChangedProperty(None)), call)
             elif key in await self._later(record):
-                await self._said.forget(record, PROPERTY + key, call)
+                await self._state.delete(record, PROPERTY + key, call)
         return success()
 
     async def _later(self, record: CollectionRecord) -> dict[str, str | None]:
-        found = await self._said.below(record, PROPERTY)
-        return {key: decode(value, SaidProperty, key).value for key, value in found.items()}
+        found = await self._state.below(record, PROPERTY)
+        return {key: decode(value, ChangedProperty, key).value for key, value in found.items()}

@@ -12,11 +12,10 @@ from headrace.meta.records import Role
 from headrace.model.ids import CollectionId
 from headrace.model.segment import SegmentState
 from headrace.proxy.call import Call
-from headrace.proxy.cluster.catalog import Catalog
+from headrace.proxy.cluster.catalog import Catalog, partition_of
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.errors import success
 from headrace.proxy.milvus import Message, common_pb, pb
-from headrace.proxy.write.plan import partition_of
 from headrace.rpc.messages import SegmentInfo, SegmentsRequest, SegmentsResponse
 
 _STATES: Mapping[str, int] = {

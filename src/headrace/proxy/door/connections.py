@@ -8,11 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from headrace.meta.records import Role
 from headrace.proxy.call import Call
+from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.errors import success
 from headrace.proxy.milvus import Message, pb
-from headrace.proxy.write.identity import KnownTime
-from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
 from headrace.runtime.host import Host
 
 
@@ -55,8 +54,5 @@ class Connections:
 
     async def alloc_timestamp(self, request: Message, call: Call) -> Message:
         """Milvus's AllocTimestamp: above all that was granted before."""
-        answer: AllocTimestampResponse = await self._leaders.call(
-            Role.MASTER_SERVICE, AllocTimestampRequest(), call
-        )
-        self._known.learn(answer.timestamp)
-        return pb.AllocTimestampResponse(status=success(), timestamp=answer.timestamp)
+        timestamp = await self._known.grant(call)
+        return pb.AllocTimestampResponse(status=success(), timestamp=timestamp)

@@ -1,33 +1,44 @@
 """Automatic keys: taken from leased ranges of ids, each for the shard that it hashes to.
 
-**Owns** the ids leased and not used yet. **Does not own** where they come from (the master service,
-which never gives an id out again): what a crash loses is lost.
-
-A row with an automatic key goes where (request id, row number) hashes, so that a repetition of its
-request is cut in the same way; its key must hash there as well, since a delete or an upsert finds
-it by the key. So the ids of a range are sorted by the shard that they hash to, and a row takes the
-next one of its shard.
+The master service never gives an id out again; ids that a crash loses are lost. A row with an
+automatic key goes where (request id, row number) hashes, so that a repetition of its request is cut
+in the same way; its key must hash there as well, since a delete or an upsert finds it by the key.
+So the ids of a range are sorted by the shard that they hash to, and a row takes the next one of its
+shard.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headrace.binlog.columns import key_type
+from headrace.meta.records import CollectionRecord, Role
+from headrace.proxy.call import Call
+from headrace.proxy.cluster.leaders import Leaders
+from headrace.proxy.settings import ProxySettings
 from headrace.proxy.write.key_hash import Shards, hash_keys, shards_of
+from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse
+from headrace.runtime.host import Host
 
-LeaseIds = Callable[[int], Awaitable[tuple[int, int]]]
+
+class IdLeases(Protocol):
+    """Where ranges of ids come from."""
+
+    async def lease(self, count: int) -> tuple[int, int]:
+        """The first id and how many follow each other; at least one."""
+        ...
 
 
 class AutomaticKeys:
     """Keys of one type for collections of one number of shards."""
 
-    def __init__(self, kind: pa.DataType, shards: int, lease: LeaseIds, leased_least: int) -> None:
+    def __init__(self, kind: pa.DataType, shards: int, leases: IdLeases, leased_least: int) -> None:
         self._kind = kind
         self._shards = shards
-        self._lease = lease
+        self._leases = leases
         self._leased_least = leased_least
         self._unused: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64) for _ in range(shards)]
         self._leasing = asyncio.Lock()
@@ -50,9 +61,36 @@ class AutomaticKeys:
         return all(len(u) >= w for u, w in zip(self._unused, wanted, strict=True))
 
     async def _more(self, wanted: int) -> None:
-        first, count = await self._lease(max(2 * wanted, self._leased_least))
+        first, count = await self._leases.lease(max(2 * wanted, self._leased_least))
         ids = np.arange(first, first + count, dtype=np.int64)
         shard_of_id = shards_of(hash_keys(pa.array(ids).cast(self._kind)), self._shards)
         for shard in range(self._shards):
-            fresh = ids[shard_of_id == shard]
-            self._unused[shard] = np.concatenate((self._unused[shard], fresh))
+            added = ids[shard_of_id == shard]
+            self._unused[shard] = np.concatenate((self._unused[shard], added))
+
+
+class AllAutomaticKeys:
+    """The automatic keys of every collection, from ids that the master service leases."""
+
+    def __init__(self, leaders: Leaders, host: Host, settings: ProxySettings) -> None:
+        self._leaders = leaders
+        self._host = host
+        self._settings = settings
+        self._keys: dict[tuple[str, int], AutomaticKeys] = {}
+
+    async def take(self, record: CollectionRecord, shard_of_row: Shards) -> pa.Array:
+        """A new key of the collection's type for every row."""
+        kind, shards = key_type(record.schema), len(record.vchannels)
+        place = (str(kind), shards)
+        if place not in self._keys:
+            self._keys[place] = AutomaticKeys(kind, shards, self, self._settings.keys_leased)
+        return await self._keys[place].take(shard_of_row)
+
+    async def lease(self, count: int) -> tuple[int, int]:
+        """A range of ids; takes its time from no client, since others may use the range, too."""
+        deadline = self._host.clock.monotonic() + self._settings.append_timeout_s
+        call = Call(method="AllocIds", clock=self._host.clock, deadline=deadline)
+        answer: AllocIdsResponse = await self._leaders.call(
+            Role.MASTER_SERVICE, AllocIdsRequest(count), call
+        )
+        return answer.first, answer.count

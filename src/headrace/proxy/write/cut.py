@@ -1,9 +1,8 @@
 """How a request is cut into parts: a pure function of its bytes, its id and the number of shards.
 
-**Owns** the cut. **Does not own** the hash (`key_hash`) or what becomes of parts (`writes`). Parts
-are numbered by shard, then by partition, where a partition key decides it, and then by place, so a
-repetition of a request, through any proxy and under any version of the schema, has the same parts
-under the same numbers: a collection with a partition key has its partitions for life.
+Parts are numbered by shard, then by partition, where a partition key decides it, and then by place,
+so a repetition of a request, through any proxy and under any version of the schema, has the same
+parts under the same numbers: a collection with a partition key keeps its partitions for life.
 
 A part holds rows of one shard and one partition, as many as one entry takes. Sizes are estimated
 from the columns that were sent; a row's share of the encoding around it is not counted.
@@ -24,14 +23,13 @@ from headrace.proxy.write.rows_check import CheckedRows
 
 Places: TypeAlias = npt.NDArray[np.int64]
 
-
 _OFFSET_BYTES = 4  # that Arrow keeps for each text and list
 _TARGETS_MAX = 2**16 - 1  # shards times partitions: 16 and 1,024 at most
 MADE_KEY_BYTES = 24  # of an automatic key, the longest as a text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PartRows:
+class Part:
     """The rows of one part, rising; `places` None = all rows of the request.
 
     `partition` is a place among those that the request's rows may go to.
@@ -97,13 +95,15 @@ def _of_rows(lengths: pa.Array) -> Places:
     return numbers
 
 
-def row_sizes(rows: CheckedRows, upsert: bool) -> Sizes:
-    """The sizes of a request's rows: the columns that were sent, keys made, keys replaced."""
+def row_sizes(rows: CheckedRows) -> Sizes:
+    """The sizes of a write's rows: the columns that were sent, keys made, keys replaced."""
     counted = [c for c, s in zip(rows.columns, rows.sent, strict=True) if s and c is not None]
-    if upsert and rows.keys is not None:
+    if rows.replaces and rows.keys is not None:
         counted.append(rows.keys)
     sizes = sizes_of(counted)
-    return Sizes(sizes.fixed + MADE_KEY_BYTES, sizes.own) if rows.schema.key.auto_id else sizes
+    if rows.columns and rows.schema.key.auto_id:
+        return Sizes(sizes.fixed + MADE_KEY_BYTES, sizes.own)
+    return sizes
 
 
 def cut(
@@ -113,7 +113,7 @@ def cut(
     bytes_max: int,
     partition_of_row: Shards | None = None,
     partitions: int = 1,
-) -> list[PartRows]:
+) -> list[Part]:
     """The parts of a request; `Invalid` when a single row is larger than an entry may be.
 
     Rows with shard -1 are left out. Without `partition_of_row` all go to one partition.
@@ -124,11 +124,11 @@ def cut(
         target_of_row = np.where(
             shard_of_row < 0, shard_of_row, shard_of_row * partitions + partition_of_row
         )
-    parts: list[PartRows] = []
+    parts: list[Part] = []
     for target, places in _by_target(target_of_row, shards * partitions):
         shard, partition = divmod(target, partitions)
         for piece in _pieces(places, len(shard_of_row), sizes, bytes_max):
-            parts.append(PartRows(len(parts), shard, piece, partition))
+            parts.append(Part(len(parts), shard, piece, partition))
     return parts
 
 

@@ -1,8 +1,4 @@
-"""A write, planned: the parts that it is cut into and what each appends.
-
-**Owns** the making of `AppendRequest`s from checked rows or keys. **Does not own** checks
-(`rows_check`, `expressions`), the cut (`cut`) or sending (`sending`).
-"""
+"""A write, planned: the parts that it is cut into, where they go, and what each appends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,27 +9,14 @@ import pyarrow as pa
 from headrace.binlog.body import encode_keys, encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.meta.records import CollectionRecord
-from headrace.model.ids import ALL_PARTITIONS, DEFAULT_PARTITION, PartitionId
+from headrace.model.ids import ALL_PARTITIONS, PartitionId
 from headrace.model.request import part_id
+from headrace.proxy.cluster.catalog import partition_of
 from headrace.proxy.errors import Refusal
-from headrace.proxy.write.automatic_keys import AutomaticKeys
-from headrace.proxy.write.cut import (
-    PartRows,
-    Places,
-    cut,
-    kept_of,
-    row_sizes,
-    sizes_of,
-    take,
-)
-from headrace.proxy.write.identity import Identity
-from headrace.proxy.write.key_hash import (
-    Shards,
-    hash_keys,
-    hash_rows,
-    partitions_of,
-    shards_of,
-)
+from headrace.proxy.write.automatic_keys import AllAutomaticKeys
+from headrace.proxy.write.cut import Part, Places, cut, kept_of, row_sizes, take
+from headrace.proxy.write.identity import RequestIdentity
+from headrace.proxy.write.key_hash import Shards, hash_keys, hash_rows, partitions_of, shards_of
 from headrace.proxy.write.rows_check import CheckedRows
 from headrace.rpc.messages import AppendRequest
 
@@ -42,37 +25,36 @@ FILLED = 0.875
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """A write into one version of a collection.
+class WritePlan:
+    """How the rows of a write go into one version of a collection.
 
-    `partition_ids` are those of the parts' partitions, in their order. `keys` are the keys of all
-    rows, made ones included (of a delete: the keys to delete). `replaced` are the keys whose older
-    rows go, in `replaced_in`, a partition or all; None in an insert. `columns` are those of the
-    rows, none in a delete. `kept`, where an upsert repeats a key: the places of the rows that are
-    stored, rising.
+    `keys` are the keys of all rows, made ones included (of a delete: the keys to delete).
+    `partition_ids` are those among which `Part.partition` is a place. `replaced_in` is where older
+    rows go: a partition, or all. `kept`, where an upsert repeats a key: the places of the rows that
+    are stored, rising.
     """
 
     record: CollectionRecord
-    partition_ids: Sequence[PartitionId]
-    parts: Sequence[PartRows]
+    rows: CheckedRows
     keys: pa.Array
-    replaced: pa.Array | None
+    parts: Sequence[Part]
+    partition_ids: Sequence[PartitionId]
     replaced_in: PartitionId
-    columns: Sequence[pa.Array]
-    kept: Places | None = None
+    kept: Places | None
 
     def append_request(
-        self, part: PartRows, identity: Identity, entry_bytes_max: int
+        self, part: Part, identity: RequestIdentity, entry_bytes_max: int
     ) -> AppendRequest:
         """The part, encoded; `Invalid` when defaults make it larger than an entry may be."""
         rows = deletes = 0
         body = delete_body = memoryview(b"")
-        if self.columns:
-            arrays = [take(column, part.places) for column in self.columns]
+        if self.rows.columns:
+            columns = [self.keys if column is None else column for column in self.rows.columns]
+            arrays = [take(column, part.places) for column in columns]
             batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self.record.schema))
             rows, body = batch.num_rows, memoryview(encode_rows(batch))
-        if self.replaced is not None:
-            keys = take(self.replaced, part.places)
+        if self.rows.replaces:
+            keys = take(self.rows.keys, part.places)
             deletes, delete_body = len(keys), memoryview(encode_keys(keys))
         if len(body) + len(delete_body) > entry_bytes_max:
             size = len(body) + len(delete_body)
@@ -95,100 +77,76 @@ class Plan:
         )
 
 
-def partition_of(record: CollectionRecord, name: str) -> PartitionId:
-    """The id of a partition; `NotFound` when the collection has none of that name."""
-    wanted = name or DEFAULT_PARTITION
-    for partition in record.partitions:
-        if partition.name == wanted and not partition.dropped:
-            return partition.id
-    raise Refusal.PARTITION_NOT_FOUND(at="partition_name", collection=record.name, name=wanted)
-
-
-def check_partition(record: CollectionRecord, name: str) -> None:
-    """Whether rows may go to a partition; `Invalid` where a partition key decides that."""
-    if record.schema.partition_key is None:
-        partition_of(record, name)
-    elif name:
-        raise Refusal.PARTITION_KEY_OWNS(at="partition_name", name=record.name)
-
-
-def _scope(record: CollectionRecord, partition_id: PartitionId) -> PartitionId:
-    """Where a delete in a partition is to look: in all, if there is no other. An entry stands only
-    under the version that it was made for, so none can have come in between."""
-    live = sum(not p.dropped for p in record.partitions)
-    return partition_id if live > 1 else ALL_PARTITIONS
-
-
-async def plan_rows(
+async def plan_write(
     record: CollectionRecord,
     partition: str,
     rows: CheckedRows,
     *,
-    upsert: bool,
-    identity: Identity,
-    automatic: AutomaticKeys | None,
+    identity: RequestIdentity,
+    automatic: AllAutomaticKeys | None,
     made: pa.Array | None,
     entry_bytes_max: int,
-) -> Plan:
-    """The plan of an insert or upsert.
+) -> WritePlan:
+    """The plan of a write; `Invalid` when its rows may not go to the partition that it names.
 
-    `automatic` gives keys where the collection makes them; `made` are those that an earlier plan of
-    the same request was given.
+    `automatic` gives keys where the collection makes them, else it may be None; `made` are those
+    that an earlier plan of the same request was given.
     """
+    partition_ids, replaced_in = _partitions(record, partition, deletes=not rows.columns)
     shards = len(record.vchannels)
-    if rows.keys is not None:
-        shard_of_row = shards_of(hash_keys(rows.keys), shards)
+    keys, kept = rows.keys, None
+    if keys is not None:
+        shard_of_row = shards_of(hash_keys(keys), shards)
     else:
         shard_of_row = shards_of(hash_rows(identity.request_id, rows.count), shards)
-    keys = rows.keys
-    if automatic is not None:
-        keys = made if made is not None else await automatic.take(shard_of_row)
+    if rows.columns and record.schema.key.auto_id:
+        keys = made
+        if keys is None and automatic is not None:
+            keys = await automatic.take(record, shard_of_row)
     assert keys is not None
-    kept = kept_of(rows.keys) if upsert and rows.keys is not None else None
+    if rows.columns and rows.replaces:
+        kept = kept_of(rows.keys)
     if kept is not None:
         left_out = np.ones(rows.count, np.bool_)
         left_out[kept] = False
         shard_of_row[left_out] = -1
-    check_partition(record, partition)
-    by_key = _partition_of_row(record, rows)
-    if by_key is None:
-        partition_id = partition_of(record, partition)
-        partition_ids: tuple[PartitionId, ...] = (partition_id,)
-        replaced_in = _scope(record, partition_id)
-    else:
-        partition_ids = tuple(p.id for p in record.partitions)
-        replaced_in = ALL_PARTITIONS  # the older row may have had another partition key
     parts = cut(
         shard_of_row,
-        row_sizes(rows, upsert),
+        row_sizes(rows),
         shards,
         int(FILLED * entry_bytes_max),
-        by_key,
+        _partition_of_row(record, rows),
         len(partition_ids),
     )
-    columns = [keys if column is None else column for column in rows.columns]
-    replaced = rows.keys if upsert else None
-    return Plan(record, partition_ids, parts, keys, replaced, replaced_in, columns, kept)
+    return WritePlan(record, rows, keys, parts, partition_ids, replaced_in, kept)
+
+
+def _partitions(
+    record: CollectionRecord, name: str, *, deletes: bool
+) -> tuple[Sequence[PartitionId], PartitionId]:
+    """The partitions to which rows go, and the one in which older rows are looked for.
+
+    A delete that names none looks in all. An upsert by partition key does as well, since the older
+    row may have had another partition key.
+    """
+    if deletes and not name:
+        return (ALL_PARTITIONS,), ALL_PARTITIONS
+    if record.schema.partition_key is not None:
+        if name:
+            raise Refusal.PARTITION_KEY_OWNS(at="partition_name", name=record.name)
+        return tuple(p.id for p in record.partitions), ALL_PARTITIONS
+    partition_id = partition_of(record, name)
+    # In the only partition means in all. An entry stands only under the version that it was made
+    # for, so no other partition can have come in between.
+    alone = sum(not p.dropped for p in record.partitions) == 1
+    scope = ALL_PARTITIONS if alone else partition_id
+    return (scope if deletes else partition_id,), scope
 
 
 def _partition_of_row(record: CollectionRecord, rows: CheckedRows) -> Shards | None:
     field = record.schema.partition_key
-    if field is None:
+    if field is None or not rows.columns:
         return None
     values = rows.columns[record.schema.fields.index(field)]
     assert values is not None
     return partitions_of(hash_keys(values), len(record.partitions))
-
-
-def plan_delete(
-    record: CollectionRecord, partition: str, keys: pa.Array, entry_bytes_max: int
-) -> Plan:
-    """The plan of a delete of these keys, each named once; without a partition, in all of them."""
-    partition_id = ALL_PARTITIONS
-    if partition:
-        check_partition(record, partition)
-        partition_id = _scope(record, partition_of(record, partition))
-    shards = len(record.vchannels)
-    shard_of_key = shards_of(hash_keys(keys), shards)
-    parts = cut(shard_of_key, sizes_of([keys]), shards, int(FILLED * entry_bytes_max))
-    return Plan(record, (partition_id,), parts, keys, keys, partition_id, ())

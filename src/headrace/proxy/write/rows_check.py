@@ -1,8 +1,7 @@
 """The rows of an insert or upsert: from the columns of the request to checked Arrow columns.
 
-**Owns** which columns must, may and must not be there, nulls, defaults and the dynamic column.
-**Does not own** the values of a column (`columns`) or automatic keys, which are given out after the
-rows were spread over the shards (`automatic_keys`).
+Here stands which columns must, may and must not be there, and how nulls, defaults and the dynamic
+column are filled in; `columns` checks the values themselves.
 
 Clients send nulls in one of two ways, both served: `valid_data` says which rows have a value, and
 the values either hold those alone or one for every row.
@@ -23,13 +22,15 @@ from headrace.proxy.milvus import Message
 from headrace.proxy.write.columns import read_dynamic, read_values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CheckedRows:
-    """Columns in the order of the schema's fields, None for an automatic key that is to be made.
+    """What a write brings, as Arrow columns.
 
-    `keys` are the keys as the client gave them (of an upsert into automatic keys: the replaced
-    ones), None where it gave none. `sent` says which columns were in the request: only they decide
-    how it is cut, so that a repetition under a later schema is cut in the same way.
+    `columns` are in the order of the schema's fields, None for an automatic key that is to be made;
+    a delete has none. `sent` says which columns were in the request: only they decide how it is
+    cut, so that a repetition under a later schema is cut in the same way. `keys` are the keys as
+    the client gave them, None where it gave none. `replaces`: older rows with these keys go, as in
+    an upsert (into automatic keys, too) and a delete.
     """
 
     schema: Schema
@@ -37,6 +38,7 @@ class CheckedRows:
     columns: tuple[pa.Array | None, ...]
     sent: tuple[bool, ...]
     keys: pa.Array | None
+    replaces: bool
 
 
 def check_rows(schema: Schema, request: Message, *, upsert: bool) -> CheckedRows:
@@ -60,7 +62,7 @@ def check_rows(schema: Schema, request: Message, *, upsert: bool) -> CheckedRows
             keys = column
         columns.append(None if field.primary and field.auto_id else column)
     sent = tuple(field.name in given for field in schema.fields)
-    return CheckedRows(schema, rows, tuple(columns), sent, keys)
+    return CheckedRows(schema, rows, tuple(columns), sent, keys, replaces=upsert)
 
 
 def _by_name(schema: Schema, items: Sequence[Message]) -> dict[str, Message]:

@@ -7,9 +7,9 @@ from support.clock import settle
 from support.proxy_world import ProxyWorld, simple_schema
 
 from headrace.meta.api import Delete, Put
-from headrace.meta.records import CollectionRecord, CollectionState
+from headrace.meta.records import CollectionState
 from headrace.model.codec import encode
-from headrace.model.errors import Invalid, NotFound
+from headrace.model.errors import NotFound
 from headrace.proxy.cluster.catalog import check_database
 
 
@@ -17,40 +17,19 @@ async def test_a_collection_is_found_in_the_copy() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema())
         await settle()
-        world.assembly.catalog._meta = None  # type: ignore[assignment]
+        world.store.away = True
         assert await world.assembly.catalog.find("c") == record
 
 
 async def test_what_the_copy_lacks_is_read() -> None:
     async with ProxyWorld() as world:
+        await world.lag()
         record = await world.create("c", simple_schema())
-        await settle()
-        world.assembly.catalog._by_name = {}
         assert await world.assembly.catalog.find("c") == record
         with pytest.raises(NotFound):
             await world.assembly.catalog.find("d")
         with pytest.raises(NotFound):
             await world.assembly.catalog.find("")
-
-
-async def test_a_refusal_stands_only_if_the_store_knows_no_more() -> None:
-    async with ProxyWorld() as world:
-        record = await world.create("c", simple_schema())
-        seen = []
-
-        async def refuse_the_first_version(given: CollectionRecord) -> str:
-            seen.append(given.version)
-            if given.version == 1:
-                raise Invalid("too old")
-            return "done"
-
-        with pytest.raises(Invalid, match="too old"):
-            await world.assembly.catalog.checked("c", refuse_the_first_version)
-        assert seen == [1]
-        await world.put(replace(record, version=2, noted=2))
-        await world.lag(record)
-        found, result = await world.assembly.catalog.checked("c", refuse_the_first_version)
-        assert (found.version, result) == (2, "done")
 
 
 async def test_a_name_that_points_to_another_collection_is_not_followed() -> None:

@@ -31,7 +31,7 @@ async def suspicions(world: ProxyWorld) -> list[m.SuspectRequest]:
 
 async def test_the_own_sequencer_is_called_directly() -> None:
     async with ProxyWorld() as world:
-        await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
+        await world.clock.run(world.assembly.sequencing.seal(ASKED, timeout_s=1))
         assert world.sequencer.seals == [ASKED]
 
 
@@ -42,10 +42,10 @@ async def test_another_proxy_s_sequencer_is_called_at_its_address() -> None:
 
         async def seal(request: m.SealRequest) -> m.SealResponse:
             heard.append(request)
-            return await world.sequencer._seal(request)
+            return await world.sequencer.seal(request)
 
         await world.network.server(OTHER.address).start({m.SealRequest: seal})
-        await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
+        await world.clock.run(world.assembly.sequencing.seal(ASKED, timeout_s=1))
         assert heard == [ASKED]
 
 
@@ -53,7 +53,7 @@ async def test_without_a_record_nothing_is_sent() -> None:
     async with ProxyWorld() as world:
         await give(world, None)
         with pytest.raises(NotSent, match="no sequencer"):
-            await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
+            await world.clock.run(world.assembly.sequencing.seal(ASKED, timeout_s=1))
 
 
 async def test_a_refused_connection_is_reported_once_a_second() -> None:
@@ -61,14 +61,12 @@ async def test_a_refused_connection_is_reported_once_a_second() -> None:
         await give(world, OTHER)
         for _ in range(3):
             with pytest.raises(NotSent):
-                await world.clock.run(
-                    world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1)
-                )
+                await world.clock.run(world.assembly.sequencing.seal(ASKED, timeout_s=1))
         wanted = m.SuspectRequest(server_id=8, address=OTHER.address)
         assert await suspicions(world) == [wanted]
         await world.clock.advance(1.5)
         with pytest.raises(NotSent):
-            await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
+            await world.clock.run(world.assembly.sequencing.seal(ASKED, timeout_s=1))
         assert await suspicions(world) == [wanted] * 2
 
 
@@ -79,9 +77,9 @@ async def test_an_own_sequencer_that_is_silent_is_given_up_in_time() -> None:
             await world.clock.sleep(100)
             raise AssertionError
 
-        world.sequencer._seal = silent  # type: ignore[method-assign]
+        world.sequencer.seal = silent  # type: ignore[method-assign]
         with pytest.raises(Unavailable, match="no answer within"):
-            await world.clock.run(world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=1))
+            await world.clock.run(world.assembly.sequencing.seal(ASKED, timeout_s=1))
         assert world.clock.monotonic() == 1
 
 
@@ -95,9 +93,7 @@ async def test_a_call_to_a_sequencer_that_is_replaced_ends_with_its_outcome_unkn
             raise AssertionError
 
         await world.network.server(OTHER.address).start({m.SealRequest: silent})
-        call = asyncio.ensure_future(
-            world.assembly.sequencing.call(PCHANNELS[0], ASKED, timeout_s=10)
-        )
+        call = asyncio.ensure_future(world.assembly.sequencing.seal(ASKED, timeout_s=10))
         await world.clock.advance(1)
         await give(world, replace(OTHER, address="proxy:2, again"))
         await world.clock.advance(1)

@@ -38,7 +38,7 @@ async def test_several_collections_are_flushed_at_one_timestamp() -> None:
 async def test_sealing_is_repeated_through_a_change_of_sequencers() -> None:
     async with ProxyWorld() as world:
         await world.create("c", simple_schema())
-        seal = world.sequencer._seal
+        seal = world.sequencer.seal
         errors = [Fenced("not me"), Unavailable("lost"), Unavailable("lost")]
 
         async def troubled(request: m.SealRequest) -> m.SealResponse:
@@ -46,7 +46,7 @@ async def test_sealing_is_repeated_through_a_change_of_sequencers() -> None:
                 raise errors.pop(0)
             return await seal(request)
 
-        world.sequencer._seal = troubled  # type: ignore[method-assign]
+        world.sequencer.seal = troubled  # type: ignore[method-assign]
         request = pb.FlushRequest(collection_names=["c"])
         answer = await world.clock.run(world.call("Flush", request))
         assert answer.status.code == 0
@@ -60,7 +60,7 @@ async def test_a_flush_that_can_not_be_begun_ends_at_the_deadline() -> None:
         async def never(request: m.SealRequest) -> m.SealResponse:
             raise Unavailable("busy")
 
-        world.sequencer._seal = never  # type: ignore[method-assign]
+        world.sequencer.seal = never  # type: ignore[method-assign]
         request = pb.FlushRequest(collection_names=["c"])
         with pytest.raises(Aborted) as caught:
             await world.clock.run(world.call("Flush", request, timeout_s=7.0))

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.message_factory import GetMessageClass
 from support.proxy_world import ProxyWorld, insert_request, simple_schema
 
-from headrace.model.errors import NotFound, Unavailable
+from headrace.model.errors import NotFound
 from headrace.proxy.call import Call
 from headrace.proxy.door.unserved import INSTEAD, WITHOUT_STATUS
 from headrace.proxy.errors import Aborted, Refusal, Transport, status_of
@@ -124,11 +124,7 @@ async def test_only_the_default_database_is_there() -> None:
 
 async def test_a_store_that_is_away_is_unavailable() -> None:
     async with ProxyWorld() as world:
-
-        async def away(key: str, *, revision: int = 0) -> None:
-            raise Unavailable("no store")
-
-        world.assembly.catalog._meta.get = away  # type: ignore[assignment,method-assign]
+        world.store.away = True
         with pytest.raises(Aborted) as caught:
             await world.call(
                 "DescribeCollection", pb.DescribeCollectionRequest(collection_name="x")

@@ -17,7 +17,7 @@ class Leases:
         self.next = 1
         self.counts: list[int] = []
 
-    async def __call__(self, count: int) -> tuple[int, int]:
+    async def lease(self, count: int) -> tuple[int, int]:
         await asyncio.sleep(0)
         first, self.next = self.next, self.next + count
         self.counts.append(count)

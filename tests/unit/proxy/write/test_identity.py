@@ -6,9 +6,10 @@ from support.proxy_world import MASTER, ProxyWorld, insert_request, simple_schem
 from headrace.model.errors import Invalid
 from headrace.model.request import fingerprint
 from headrace.proxy.call import Call
+from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.settings import ProxySettings
-from headrace.proxy.write.identity import Identity, KnownTime, identify
+from headrace.proxy.write.identity import RequestIdentity, identify
 
 
 def known_of(world: ProxyWorld) -> KnownTime:
@@ -29,7 +30,7 @@ def call_of(world: ProxyWorld, request: bytes = b"request", **headers: str) -> C
     )
 
 
-async def identity_of(world: ProxyWorld, known: KnownTime, **headers: str) -> Identity:
+async def identity_of(world: ProxyWorld, known: KnownTime, **headers: str) -> RequestIdentity:
     assert world.host is not None
     return await world.clock.run(identify(call_of(world, **headers), known, world.host))
 

@@ -3,13 +3,19 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import ProxyWorld, insert_request, pb, schema_pb, simple_schema
+from support.proxy_world import (
+    CountingOffload,
+    ProxyWorld,
+    insert_request,
+    pb,
+    schema_pb,
+    simple_schema,
+)
 
 from headrace.binlog.body import decode_rows
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.write.key_hash import hash_keys, partitions_of, shards_of
 from headrace.rpc import messages as m
-from headrace.runtime.host import Host
 
 
 async def in_partition(world: ProxyWorld, name: str, keys: list[int], **more: Any) -> Any:
@@ -159,22 +165,13 @@ async def test_a_repeat_is_cut_into_the_same_parts() -> None:
 
 
 async def test_rows_for_many_partitions_are_encoded_in_a_thread() -> None:
-    asides = []
-
-    class Aside:
-        async def run(self, work: Any) -> Any:
-            asides.append(work)
-            return work()
-
-    async with ProxyWorld() as world:
+    offload = CountingOffload()
+    async with ProxyWorld(offload=offload) as world:
         record = await world.create("c", parted_schema(), partitions=1024)
-        world.assembly.served["Insert"].__self__._host = Host(  # type: ignore[attr-defined]
-            world.clock, Aside(), world.host.random
-        )
         for count, calls in ((50, 0), (1000, 1)):
             request = parted_request(list(range(count)), list(range(count)))
             assert (await world.call("Insert", request)).status.code == 0
-            assert len(asides) == calls
+            assert offload.calls == calls
         assert len(world.sequencer.rows(record.id)) == 1050
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import ProxyWorld, insert_request, pb, simple_schema
+from support.proxy_world import CountingOffload, ProxyWorld, insert_request, pb, simple_schema
 
 from headrace.binlog.body import decode_rows
 from headrace.meta.api import Delete, Put
@@ -16,7 +16,6 @@ from headrace.proxy.settings import ProxySettings
 from headrace.proxy.write.key_hash import hash_keys, shards_of
 from headrace.rpc import messages as m
 from headrace.rpc.api import NotSent
-from headrace.runtime.host import Host
 
 
 async def insert(world: ProxyWorld, keys: list[Any], **headers: Any) -> Message:
@@ -91,22 +90,14 @@ async def test_a_large_request_becomes_several_entries_a_shard() -> None:
 
 
 async def test_a_large_request_is_checked_in_a_thread_with_the_same_end() -> None:
-    asides = []
-
-    class Aside:
-        async def run(self, work: Any) -> Any:
-            asides.append(work)
-            return work()
-
-    async with ProxyWorld(settings=ProxySettings(aside_bytes=1000)) as world:
+    offload = CountingOffload()
+    settings = ProxySettings(offload_bytes=1000)
+    async with ProxyWorld(settings=settings, offload=offload) as world:
         record = await world.create("c", simple_schema(), shards=2)
-        world.assembly.served["Insert"].__self__._host = Host(  # type: ignore[attr-defined]
-            world.clock, Aside(), world.host.random
-        )
         assert (await insert(world, [1])).status.code == 0
-        assert asides == []
+        assert offload.calls == 0
         assert (await insert(world, list(range(2, 102)))).status.code == 0
-        assert len(asides) == 2
+        assert offload.calls == 2
         assert len(world.sequencer.rows(record.id)) == 101
 
 
@@ -197,16 +188,16 @@ async def test_an_unknown_collection_partition_or_database_is_not_found() -> Non
 async def test_a_refusal_by_the_cache_is_read_anew_first() -> None:
     """The copy of the catalog lags; whoever knows more than it is not refused."""
     async with ProxyWorld() as world:
-        record = await world.create("c", simple_schema())
+        await world.create("c", simple_schema())
         wider = simple_schema(fields=({"name": "x", "data_type": "Int8", "nullable": True},))
+        await world.lag()
         await world.call("DropCollection", pb.DropCollectionRequest(collection_name="c"))
-        fresh = await world.create("c", wider)
-        await world.lag(record)
+        newer = await world.create("c", wider)
         request = insert_request("c", [1])
         item = request.fields_data.add(field_name="x", type=2)
         item.scalars.int_data.data.append(5)
         assert (await world.call("Insert", request)).status.code == 0
-        assert world.sequencer.rows(fresh.id)[0]["x"] == 5
+        assert world.sequencer.rows(newer.id)[0]["x"] == 5
 
 
 async def test_rows_made_for_another_schema_are_told_to_describe_anew() -> None:
@@ -226,8 +217,8 @@ async def test_rows_made_for_another_schema_are_told_to_describe_anew() -> None:
 async def test_a_stale_part_is_encoded_anew_under_the_same_id() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema(), shards=2)
+        await world.lag()
         await world.change(world.collection(record.id))
-        await world.lag(record)
         answer = await insert(world, [1, 2, 3, 4])
         assert answer.status.code == 0
         assert {p.version for p in world.sequencer.asked} == {1, 2}
@@ -246,7 +237,7 @@ async def test_the_rest_of_a_request_follows_its_collection_through_a_rename() -
             done = await append(request)
             if first:
                 first = False
-                await world._rename(m.RenameCollectionRequest("c", "d"))
+                await world.rename(m.RenameCollectionRequest("c", "d"))
             return done
 
         world.sequencer.append = rename_after_the_first  # type: ignore[method-assign]
@@ -263,7 +254,7 @@ async def test_a_request_cut_off_by_a_drop_says_so() -> None:
         async def drop_after_the_first(request: m.AppendRequest) -> m.AppendResponse:
             done = await append(request)
             if done.outcome == "done" and len(world.sequencer.stored) == 1:
-                await world._drop(m.DropCollectionRequest("c"))
+                await world.drop(m.DropCollectionRequest("c"))
             return done
 
         world.sequencer.append = drop_after_the_first  # type: ignore[method-assign]
@@ -275,20 +266,20 @@ async def test_a_request_cut_off_by_a_drop_says_so() -> None:
 async def test_a_request_of_which_nothing_stands_goes_to_the_new_collection_of_the_name() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema(), shards=2)
-        await world._drop(m.DropCollectionRequest("c"))
-        fresh = await world.create("c", simple_schema(), shards=3)
-        await world.lag(record)
+        await world.lag()
+        await world.drop(m.DropCollectionRequest("c"))
+        newer = await world.create("c", simple_schema(), shards=3)
         answer = await insert(world, list(range(10)))
         assert answer.status.code == 0
         assert world.sequencer.rows(record.id) == []
-        assert len(world.sequencer.rows(fresh.id)) == 10
+        assert len(world.sequencer.rows(newer.id)) == 10
 
 
 async def test_automatic_keys_stay_when_a_part_is_encoded_anew() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema(auto=True), shards=2)
+        await world.lag()
         await world.change(world.collection(record.id))
-        await world.lag(record)
         answer = await world.call("Insert", insert_request("c", None, rows=10))
         assert sorted(r["id"] for r in world.sequencer.rows(record.id)) == sorted(
             answer.IDs.int_id.data
