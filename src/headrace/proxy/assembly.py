@@ -60,11 +60,16 @@ class Assembly:
         self.known = KnownTime(
             leaders=self.leaders, peers=peers, host=host, refresh_s=settings.known_timestamp_s
         )
-        self._settings = settings
-        self._host = host
-        self._telemetry = telemetry
-        self._state = ClientState(self.leaders, meta, keys)
-        self.served = self._served()
+        context = WriteContext(
+            catalog=self.catalog,
+            sequencing=self.sequencing,
+            known=self.known,
+            automatic=AllAutomaticKeys(self.leaders, host, settings),
+            host=host,
+            settings=settings,
+        )
+        state = ClientState(self.leaders, meta, keys)
+        self.served = self._served(state, Writes(context, telemetry), host, settings)
         self.methods = Methods(self.served, settings, telemetry)
 
     async def found(self) -> None:
@@ -78,32 +83,18 @@ class Assembly:
         group.spawn("leaders", self.leaders.run(), must_not_end=True)
         group.spawn("sequencers", self.sequencing.run(), must_not_end=True)
 
-    def _served(self) -> dict[str, Method]:
+    def _served(
+        self, state: ClientState, writes: Writes, host: Host, settings: ProxySettings
+    ) -> dict[str, Method]:
         """Milvus's methods that are served, by name."""
-        connections = Connections(self.leaders, self.known, self._host)
+        connections = Connections(self.leaders, self.known, host)
         statistics = Statistics(self.catalog, self.leaders)
-        properties = Properties(self.catalog, self._state)
+        properties = Properties(self.catalog, state)
         describe = Describe(self.catalog, properties)
-        ddl = DdlMethods(self.catalog, self.leaders, properties, self._settings)
-        indexes = Indexes(self.catalog, statistics, self._state)
-        loads = Loads(self.catalog, self._state)
-        flush = Flush(
-            catalog=self.catalog,
-            leaders=self.leaders,
-            sequencing=self.sequencing,
-            known=self.known,
-            host=self._host,
-            settings=self._settings,
-        )
-        context = WriteContext(
-            catalog=self.catalog,
-            sequencing=self.sequencing,
-            known=self.known,
-            automatic=AllAutomaticKeys(self.leaders, self._host, self._settings),
-            host=self._host,
-            settings=self._settings,
-        )
-        writes = Writes(context, self._telemetry)
+        ddl = DdlMethods(self.catalog, self.leaders, properties, settings)
+        indexes = Indexes(self.catalog, statistics, state)
+        loads = Loads(self.catalog, state)
+        flush = Flush(self.catalog, self.leaders, self.sequencing, self.known, host, settings)
         return {
             "Connect": connections.connect,
             "GetVersion": connections.get_version,

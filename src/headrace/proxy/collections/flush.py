@@ -31,7 +31,6 @@ class Flush:
 
     def __init__(
         self,
-        *,
         catalog: Catalog,
         leaders: Leaders,
         sequencing: Sequencing,
