@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from headrace.model.errors import Invalid
+from headrace.runtime.retry import Pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +69,13 @@ class DataServiceSettings:
                 f"bundle_size is {self.bundle_size}; a transaction has room for 100",
                 field="bundle_size",
             )
+
+    @property
+    def pauses(self) -> Pauses:
+        """Between the tries of what is repeated."""
+        return Pauses(self.retry_least_s, self.retry_most_s)
+
+    @property
+    def epoch_pauses(self) -> Pauses:
+        """From a flowgraph's failure after another to the next epoch."""
+        return Pauses(self.epoch_retry_s, self.epoch_retry_most_s)

@@ -42,7 +42,6 @@ from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.driver import Driver, Source
 from headrace.runtime.host import Host
 from headrace.runtime.journal import Journal
-from headrace.runtime.retry import Pauses
 from headrace.runtime.telemetry import Telemetry
 
 
@@ -90,7 +89,7 @@ class Leading:
         `Corrupt` when what stands in the meta store is not what we wrote.
         """
         around = self._around
-        pauses = Pauses(around.settings.retry_least_s, around.settings.retry_most_s)
+        pauses = around.settings.pauses
         store = LeaderStore(around.meta, self._leads, around.host, pauses)
         try:
             await ensure_pool(store, around.keys, around.log, around.settings, around.host)

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from headrace.model.errors import Invalid
+from headrace.runtime.retry import Pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +51,8 @@ class MasterServiceSettings:
                 f"pchannel_prefix {self.pchannel_prefix!r} is empty or has one of '_. */>\\'",
                 field="pchannel_prefix",
             )
+
+    @property
+    def pauses(self) -> Pauses:
+        """Between the tries of what is repeated."""
+        return Pauses(self.retry_least_s, self.retry_most_s)

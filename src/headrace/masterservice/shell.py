@@ -82,7 +82,7 @@ from headrace.rpc.messages import (
 )
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.host import Host
-from headrace.runtime.retry import Pauses, retry
+from headrace.runtime.retry import retry
 from headrace.runtime.telemetry import Telemetry
 
 DDL_RECORDED = "masterservice.ddl.recorded"  # recorded, not yet appended or noted
@@ -116,7 +116,7 @@ class MasterShell:
         self._answer = answer
         self._stand_down = stand_down
         self._crash = crash
-        self._pauses = Pauses(settings.retry_least_s, settings.retry_most_s)
+        self._pauses = settings.pauses
         self._ddls = telemetry.counter("master_ddl_total", "DDLs noted", ("kind",))
         self._moves = telemetry.counter(
             "master_sequencer_moves_total", "Sequencers named for a pchannel", ("reason",)

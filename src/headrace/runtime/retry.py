@@ -27,31 +27,35 @@ class Pauses:
     most_s: float = 5.0
     factor: float = 2.0
 
-    def before_s(self, attempt: int, host: Host) -> float:
-        """How many seconds to wait before the try that follows `attempt` failures: 0 for none."""
-        if attempt == 0:
+    def after(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row, 0.0 after none. A machine says so much;
+        its shell takes the jitter off (`jittered`)."""
+        if failures <= 0:
             return 0.0
-        pause = min(self.most_s, self.first_s * self.factor ** min(attempt - 1, 30))
-        return pause * (1.0 - JITTER * host.random.random())
+        return min(self.first_s * self.factor ** min(failures - 1, 60), self.most_s)
+
+
+def jittered(pause_s: float, host: Host) -> float:
+    """The pause, less up to half of it by chance."""
+    return pause_s * (1.0 - JITTER * host.random.random())
 
 
 class Backoff:
     """The pauses of one series of failures. `reset` when something went well."""
 
     def __init__(self, host: Host, pauses: Pauses | None = None) -> None:
-        self._chance = host.random
+        self._host = host
         self._pauses = pauses or Pauses()
-        self._next_s = self._pauses.first_s
+        self._failures = 0
 
     def next_s(self) -> float:
         """How many seconds to wait before the next try; grows with each call."""
-        pause = self._next_s
-        self._next_s = min(pause * self._pauses.factor, self._pauses.most_s)
-        return pause * (1.0 - JITTER * self._chance.random())
+        self._failures += 1
+        return jittered(self._pauses.after(self._failures), self._host)
 
     def reset(self) -> None:
         """Begin with the shortest pause again."""
-        self._next_s = self._pauses.first_s
+        self._failures = 0
 
 
 class CircuitBreaker:

@@ -284,7 +284,7 @@ class Sequencers:
         shell = Shell(
             pchannel=pchannel,
             settings=self._settings,
-            clock=self._host.clock,
+            host=self._host,
             telemetry=self._telemetry,
             log=self._log,
             peers=self._peers,

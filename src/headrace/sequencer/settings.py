@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from headrace.model.errors import Invalid
+from headrace.runtime.retry import Pauses
 
 MB = 1_000_000
 
@@ -60,3 +61,8 @@ class SequencerSettings:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise Invalid(f"{name} is {value}, not within {least} and {most}", field=name)
+
+    @property
+    def pauses(self) -> Pauses:
+        """Between the tries of what is repeated."""
+        return Pauses(self.retry_least_s, self.retry_most_s)

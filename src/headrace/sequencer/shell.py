@@ -26,7 +26,8 @@ from headrace.rpc.api import Peers
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
 from headrace.runtime.callers import Callers
 from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.host import Clock
+from headrace.runtime.host import Host
+from headrace.runtime.retry import jittered
 from headrace.runtime.telemetry import Telemetry
 from headrace.sequencer.append.grant_client import GrantDesk
 from headrace.sequencer.effects import (
@@ -72,7 +73,7 @@ class Shell:
         *,
         pchannel: PChannel,
         settings: SequencerSettings,
-        clock: Clock,
+        host: Host,
         telemetry: Telemetry,
         log: Log,
         peers: Peers,
@@ -84,7 +85,8 @@ class Shell:
     ) -> None:
         self._pchannel = pchannel
         self._settings = settings
-        self._clock = clock
+        self._clock = host.clock
+        self._host = host
         self._log = log
         self._peers = peers
         self._reading = reading
@@ -268,7 +270,7 @@ class Shell:
 
     async def _pause(self, delay_s: float) -> None:
         if delay_s > 0:
-            await self._clock.sleep(delay_s)
+            await self._clock.sleep(jittered(delay_s, self._host))
 
 
 def _keys_of(entry: Rows, key: str, where: str) -> Body:

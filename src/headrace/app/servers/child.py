@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.runtime.retry import Pauses
+
 PR_SET_PDEATHSIG = 1
-BACKOFF_FIRST_S = 0.25
-BACKOFF_MOST_S = 15.0
+PAUSES = Pauses(first_s=0.25, most_s=15.0)
 STEADY_S = 10.0  # a child that lived so long starts with the shortest backoff again
 
 
@@ -94,7 +95,7 @@ class Child:
 
     async def _keep(self) -> None:
         """Wait for its end; start it anew after a pause, unless it was stopped on purpose."""
-        pause = BACKOFF_FIRST_S
+        failures = 0
         loop = asyncio.get_running_loop()
         while True:
             assert self._process is not None
@@ -107,23 +108,24 @@ class Child:
                 self._on_change(f"{self.spec.name} ended ({said}); it is not restarted")
                 return
             if loop.time() - began > STEADY_S:
-                pause = BACKOFF_FIRST_S
+                failures = 0
+            failures += 1
+            pause = PAUSES.after(failures)
             self._on_change(f"{self.spec.name} ended ({said}); restarting it in {pause:.2f} s")
             await asyncio.sleep(pause)
-            pause = min(pause * 2, BACKOFF_MOST_S)
-            pause = await self._spawn_at_last(pause)
+            failures = await self._spawn_at_last(failures)
 
-    async def _spawn_at_last(self, pause: float) -> float:
-        """Start it, however often that fails (no memory, no process free); the next pause."""
+    async def _spawn_at_last(self, failures: int) -> int:
+        """Start it, however often that fails (no memory, no process free); the failures by then."""
         while True:
             try:
                 await self._spawn()
             except OSError as error:
                 self._on_change(f"{self.spec.name} cannot be started now: {error.strerror}")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, BACKOFF_MOST_S)
+                failures += 1
+                await asyncio.sleep(PAUSES.after(failures))
             else:
-                return pause
+                return failures
 
     def signal(self, number: int) -> None:
         """Send a signal to the running process; nothing if there is none."""

@@ -18,7 +18,7 @@ from headrace.model.errors import Conflict, Corrupt, HeadraceError
 from headrace.objects.api import ObjectStore
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.host import Host
-from headrace.runtime.retry import CircuitBreaker
+from headrace.runtime.retry import CircuitBreaker, jittered
 from headrace.runtime.telemetry import Telemetry
 
 PUT_BEGINS = "datanode.put.begins"
@@ -62,7 +62,7 @@ class Putter:
 
     async def put(self, effect: PutObjects) -> ObjectsStored | PutFailed | PackRefused:
         """Put all objects that are left of a sync."""
-        await self._host.clock.sleep(self._pauses.before_s(effect.attempt, self._host))
+        await self._host.clock.sleep(jittered(self._pauses.after(effect.attempt), self._host))
         outcomes = await asyncio.gather(*(self._put_one(o) for o in effect.objects))
         where = effect.vchannel, effect.epoch, effect.number
         failed = [e for e in outcomes if e is not None]

@@ -19,6 +19,7 @@ from headrace.rpc.messages import SaveBinlogPathsResponse, SaveCheckpointsRespon
 from headrace.runtime.crashpoints import CrashPoints
 from headrace.runtime.host import Host
 from headrace.runtime.race import pause
+from headrace.runtime.retry import jittered
 
 REPORT_BETWEEN = "datanode.report.between"
 REPORT_STANDS = "datanode.report.stands"
@@ -79,7 +80,7 @@ class Sender:
     async def _call(self, request: Any, attempt: int) -> Any:
         if attempt:
             changes = self._data_service.changes
-            wait_s = self._pauses.before_s(attempt, self._host)
+            wait_s = jittered(self._pauses.after(attempt), self._host)
             await pause(self._host.clock, wait_s, changes.after(changes.count))
         leader = self._data_service.leader
         if leader is None:

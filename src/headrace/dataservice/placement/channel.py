@@ -119,8 +119,7 @@ class Channel:
         """Its watch could not be made, or nobody knows: again, each time a little later."""
         self.sending, self.changed_at = False, now
         self.unsent += 1
-        wait = settings.retry_least_s * 2 ** min(self.unsent, 10)
-        self.send_at = now + min(wait, settings.retry_most_s)
+        self.send_at = now + settings.pauses.after(self.unsent)
 
     def lose(self, reason: str, now: float, settings: DataServiceSettings) -> None:
         """The flowgraph of the present epoch has ended; the next one may start at `retry_at`."""
@@ -129,5 +128,4 @@ class Channel:
         self.failures = self.failures + 1 if recent else 1
         self.failed_at, self.trouble = now, reason
         # The first failure is answered at once; what fails again and again must not spin.
-        wait = settings.epoch_retry_s * 2 ** (self.failures - 2) if self.failures > 1 else 0.0
-        self.retry_at = now + min(wait, settings.epoch_retry_most_s)
+        self.retry_at = now + settings.epoch_pauses.after(self.failures - 1)

@@ -72,8 +72,7 @@ class Flight:
     def again(self, rules: Rules, settings: SequencerSettings) -> Append:
         """Nothing was found there: the same bytes under the same id."""
         self.parts = rules.again(self.parts)
-        pause = settings.retry_least_s * 2.0 ** min(self.tries - 1, 10)
-        delay_s = min(pause, settings.retry_most_s)
+        delay_s = settings.pauses.after(self.tries)
         return Append(self.attempt, self.expected_last, self.parts, self.what, delay_s)
 
     def judge(self, data: Body | None) -> Outcome:

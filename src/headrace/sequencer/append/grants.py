@@ -110,7 +110,7 @@ class Grants:
             return []
         self._asked += 1
         self._outstanding, self._wanted = True, False
-        return [AskGrant(self._asked, self._delay_s())]
+        return [AskGrant(self._asked, self._settings.pauses.after(self._failures))]
 
     def granted(self, asked: int, first: Timestamp, count: int) -> None:
         """A newer grant replaces the older one."""
@@ -155,9 +155,3 @@ class Grants:
         if asked == self._asked:
             self._outstanding = False
         return self._rules.grant_counts(asked, self._before_term) and asked <= self._asked
-
-    def _delay_s(self) -> float:
-        if self._failures == 0:
-            return 0.0
-        pause = self._settings.retry_least_s * 2.0 ** min(self._failures - 1, 10)
-        return min(pause, self._settings.retry_most_s)

@@ -56,9 +56,7 @@ class Leases:
             return []
         self._outstanding = True
         count = max(self._settings.ids_lease, self._short)
-        pause = self._settings.retry_least_s * 2.0 ** min(self._failures, 10)
-        delay_s = min(pause, self._settings.retry_most_s) if self._failures else 0.0
-        return [LeaseIds(count, delay_s)]
+        return [LeaseIds(count, self._settings.pauses.after(self._failures))]
 
     def leased(self, first: int, count: int) -> None:
         """They are ours."""

@@ -228,8 +228,7 @@ class Attempt:
 
     def _read_again(self) -> list[Effect]:
         self._failures += 1
-        pause = self._settings.retry_least_s * 2.0 ** min(self._failures - 1, 10)
-        delay_s = min(pause, self._settings.retry_most_s)
+        delay_s = self._settings.pauses.after(self._failures)
         match self.step:
             case Step.CANDIDATE:
                 return [ReadEnd(self.attempt, delay_s)]
