@@ -41,7 +41,7 @@ bench: dev  ## set up, then print every figure beside what was to be reached
 fuzz: dev  ## set up, then send made and mutated requests to the front door
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz $(ARGS)
 
-proto: dev  ## write proto/rpc.proto from the messages, and the generated code
+proto:  ## write src/headrace/gen from proto/*.proto
 	tools/proto.sh
 
 lint: dev  ## static checks

@@ -1,13 +1,11 @@
 #!/bin/sh
-# `make proto`: writes proto/rpc.proto from the dataclasses, src/headrace/gen from proto/*.proto.
+# `make proto`: writes src/headrace/gen from proto/*.proto.
 #
 # The compiler has environments of its own under build/: grpcio-tools 1.67.1, whose output runs with
 # every protobuf from 5.27 on (a newer compiler's is refused by older runtimes), and mypy-protobuf,
-# which needs a newer protobuf than that. PYTHON is an interpreter that has headrace's dependencies;
-# PROTOC_ENV and STUBS_ENV name environments that exist already.
+# which needs a newer protobuf than that. PROTOC_ENV and STUBS_ENV name environments that exist.
 set -eu
 cd "$(dirname "$0")/.."
-PYTHON=${PYTHON:-.venv/bin/python}
 PROTOC_ENV=${PROTOC_ENV:-build/protoc}
 STUBS_ENV=${STUBS_ENV:-build/mypy-protobuf}
 
@@ -26,8 +24,6 @@ compile() {
         --python_out=src --mypy_out=src "headrace/gen/$1.proto"
 }
 
-PYTHONPATH=src "$PYTHON" -m headrace.rpc.protofile > proto/rpc.proto.new
-mv proto/rpc.proto.new proto/rpc.proto
 for file in proto/*.proto; do
     compile "$(basename "$file" .proto)"
 done

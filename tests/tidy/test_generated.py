@@ -1,12 +1,10 @@
-"""What is made from the code is what the code makes: `make docs`, `make proto`."""
+"""What is made from the code is what the code makes: `make docs`."""
 
 import importlib.util
 import sys
 from types import ModuleType
 
 from support.repo import ROOT
-
-from headrace.rpc import protofile
 
 
 def generator() -> ModuleType:
@@ -26,7 +24,3 @@ def test_generated_docs_are_current() -> None:
         if not (ROOT / path).is_file() or (ROOT / path).read_text() != text
     ]
     assert not stale, "run `make docs`"
-
-
-def test_the_proto_file_is_current() -> None:
-    assert (ROOT / "proto" / "rpc.proto").read_text() == protofile.render(), "run `make proto`"

@@ -80,7 +80,6 @@ class GrpcPeers:
         self._closed = False
 
     async def call(self, address: str, request: Any, *, timeout_s: float) -> Any:
-        """See `Peers`."""
         kind = type(request)
         data = codec.encode(request)
         until = self._clock.monotonic() + timeout_s
@@ -104,7 +103,6 @@ class GrpcPeers:
         return codec.decode(RESPONSE_OF[kind], answer)
 
     async def close(self) -> None:
-        """See `Peers`."""
         self._closed = True
         channels, self._channels = self._channels, {}
         for channel in channels.values():
@@ -164,12 +162,11 @@ class GrpcServer:
 
     @property
     def address(self) -> str:
-        """See `Server`; known once started."""
+        """Known once started."""
         assert self._port, "the port is known once the server is started"
         return f"{self._public_host}:{self._port}"
 
     async def start(self, handlers: Mapping[type, Handler]) -> None:
-        """See `Server`."""
         assert self._server is None, "a server starts once"
         self._server = grpc.aio.server(options=_SERVER_OPTIONS)
         answering = Answering(handlers, self._failed)
@@ -183,7 +180,6 @@ class GrpcServer:
         await self._server.start()
 
     async def stop(self) -> None:
-        """See `Server`."""
         if self._server is not None:
             await self._server.stop(STOP_S)
             for task in self._under_way:

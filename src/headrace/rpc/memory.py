@@ -53,11 +53,9 @@ class Reliable:
     """A network without faults."""
 
     def request_delays(self, call: Call) -> Sequence[float]:
-        """See `Faults`."""
         return (0.0,)
 
     def response_delay(self, call: Call) -> float | None:
-        """See `Faults`."""
         return 0.0
 
 
@@ -160,17 +158,15 @@ class MemoryServer:
 
     @property
     def address(self) -> str:
-        """See `Server`."""
         return self._address
 
     async def start(self, handlers: Mapping[type, Handler]) -> None:
-        """See `Server`; the handlers run in the context of this call."""
+        """The handlers run in the context of this call."""
         self._answering = Answering(handlers, self._network.failed)
         self._context = contextvars.copy_context()
         self._network.listen(self)
 
     async def stop(self) -> None:
-        """See `Server`."""
         self._network.close(self)
         if self._under_way:
             await pause(self._network.clock, STOP_S, asyncio.wait(list(self._under_way)))
@@ -213,7 +209,6 @@ class MemoryPeers:
         self._waiting: dict[asyncio.Future[Any], str] = {}
 
     async def call(self, address: str, request: Any, *, timeout_s: float) -> Any:
-        """See `Peers`."""
         if self._closed:
             raise Unavailable("the connections to peers are closed")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -232,7 +227,6 @@ class MemoryPeers:
         return outcome
 
     async def close(self) -> None:
-        """See `Peers`."""
         self._closed = True
         for answer, address in self._waiting.items():
             _settle(answer, Unavailable(f"the connection to {address} was closed"))

@@ -1,124 +1,14 @@
-"""What the roles say to each other: requests and responses as frozen dataclasses.
-
-**Owns** the list of all messages. `proto/rpc.proto` (package `headrace.v1`) is generated from it,
-and the protobuf code from that (`make proto`; a test compares). **Does not own** transport
-(`rpc.api`) or meaning (the roles' machines).
+"""What the roles say to each other: requests and responses as frozen dataclasses, by who is asked.
 
 `@answered_by(Response)` ties a request to its response. Timestamps are hybrid, positions are whole
 values. Where a server id stands in a request to a role, a role with another id answers `Fenced`.
+A field may be added when it has a default: peers know fields by their names (`rpc.codec`).
 """
+# ruff: noqa: F403
 
-from headrace.rpc.messages.data_node import (
-    AwaitedTimestamp,
-    AwaitTimestampsRequest,
-    ChannelState,
-    NodeStateRequest,
-    NodeStateResponse,
-    ReleaseDmChannelRequest,
-    SegmentFlushedRequest,
-    Watch,
-    WatchDmChannelsRequest,
-    WatchedSchema,
-    WatchedSegment,
-)
-from headrace.rpc.messages.data_service import (
-    CheckpointMove,
-    DeletesReport,
-    FlushStateRequest,
-    FlushStateResponse,
-    NewEpochRequest,
-    SaveBinlogPathsRequest,
-    SaveBinlogPathsResponse,
-    SaveCheckpointsRequest,
-    SaveCheckpointsResponse,
-    SegmentInfo,
-    SegmentReport,
-    SegmentsRequest,
-    SegmentsResponse,
-    StoreNamesRequest,
-)
-from headrace.rpc.messages.master_service import (
-    AllocIdsRequest,
-    AllocIdsResponse,
-    AllocTimestampRequest,
-    AllocTimestampResponse,
-    CollectionResponse,
-    CreateCollectionRequest,
-    DropCollectionRequest,
-    GrantRequest,
-    GrantResponse,
-    PartitionRequest,
-    RenameCollectionRequest,
-    SetClientStateRequest,
-    SuspectRequest,
-)
-from headrace.rpc.messages.registry import RESPONSE_OF, Done, answered_by
-from headrace.rpc.messages.sequencer import (
-    AppendDdlRequest,
-    AppendDdlResponse,
-    AppendRequest,
-    AppendResponse,
-    LastPositionRequest,
-    PositionResponse,
-    SealRequest,
-    SealResponse,
-    StopSequencingRequest,
-    VChannelPosition,
-)
-from headrace.rpc.messages.status import StatusRequest, StatusResponse
-
-__all__ = [
-    "RESPONSE_OF",
-    "AllocIdsRequest",
-    "AllocIdsResponse",
-    "AllocTimestampRequest",
-    "AllocTimestampResponse",
-    "AppendDdlRequest",
-    "AppendDdlResponse",
-    "AppendRequest",
-    "AppendResponse",
-    "AwaitTimestampsRequest",
-    "AwaitedTimestamp",
-    "ChannelState",
-    "CheckpointMove",
-    "CollectionResponse",
-    "CreateCollectionRequest",
-    "DeletesReport",
-    "Done",
-    "DropCollectionRequest",
-    "FlushStateRequest",
-    "FlushStateResponse",
-    "GrantRequest",
-    "GrantResponse",
-    "LastPositionRequest",
-    "NewEpochRequest",
-    "NodeStateRequest",
-    "NodeStateResponse",
-    "PartitionRequest",
-    "PositionResponse",
-    "ReleaseDmChannelRequest",
-    "RenameCollectionRequest",
-    "SaveBinlogPathsRequest",
-    "SaveBinlogPathsResponse",
-    "SaveCheckpointsRequest",
-    "SaveCheckpointsResponse",
-    "SealRequest",
-    "SealResponse",
-    "SegmentFlushedRequest",
-    "SegmentInfo",
-    "SegmentReport",
-    "SegmentsRequest",
-    "SegmentsResponse",
-    "SetClientStateRequest",
-    "StatusRequest",
-    "StatusResponse",
-    "StopSequencingRequest",
-    "StoreNamesRequest",
-    "SuspectRequest",
-    "VChannelPosition",
-    "Watch",
-    "WatchDmChannelsRequest",
-    "WatchedSchema",
-    "WatchedSegment",
-    "answered_by",
-]
+from headrace.rpc.messages.data_node import *
+from headrace.rpc.messages.data_service import *
+from headrace.rpc.messages.master_service import *
+from headrace.rpc.messages.registry import *
+from headrace.rpc.messages.sequencer import *
+from headrace.rpc.messages.status import *

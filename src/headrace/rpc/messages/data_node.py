@@ -1,8 +1,4 @@
-"""What a data node is asked: to watch, to give back, what it does.
-
-**Owns** these messages and their field numbers: the order of declaration, so fields are only ever
-appended. **Does not own** what a data node makes of them.
-"""
+"""What a data node is asked: to watch, to give back, what it does."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,4 @@
-"""What the data service is asked: to commit what nodes stored, how far a flush is.
-
-**Owns** these messages and their field numbers: the order of declaration, so fields are only ever
-appended. **Does not own** what the data service makes of them.
-"""
+"""What the data service is asked: to commit what nodes stored, how far a flush is."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,4 @@
-"""What the master service is asked: timestamps, ids, DDL.
-
-**Owns** these messages and their field numbers: the order of declaration, so fields are only ever
-appended. **Does not own** what the master service makes of them.
-"""
+"""What the master service is asked: timestamps, ids, DDL."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,4 @@
-"""Which response answers a request.
-
-**Owns** the table and the decorator that fills it. **Does not own** the messages: the modules
-beside this one, by the role that is asked.
-"""
+"""Which response answers a request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,14 +1,15 @@
-"""What a sequencer is asked: to append, to seal, where its pchannel stands.
-
-**Owns** these messages and their field numbers: the order of declaration, so fields are only ever
-appended. **Does not own** what a sequencer makes of them.
-"""
+"""What a sequencer is asked: to append, to seal, where its pchannel stands."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from headrace.model.entry import Body
 from headrace.model.position import Position
 from headrace.rpc.messages.registry import Done, answered_by
+
+if TYPE_CHECKING:
+    from headrace.model.entry import Body
+else:
+    Body = memoryview  # as msgspec reads it: a view of the received bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,4 @@
-"""What every role is asked.
-
-**Owns** these messages and their field numbers: the order of declaration, so fields are only ever
-appended. **Does not own** what any of them makes of them.
-"""
+"""What every role is asked."""
 
 from dataclasses import dataclass
 
