@@ -39,6 +39,7 @@ def pages() -> dict[Path, str]:
         Path("docs/guide/errors.md"): errors(),
         Path("docs/guide/methods.md"): methods(),
         Path("docs/internals/machines.md"): machines(),
+        Path("docs/internals/mutants.md"): mutants(),
         Path("docs/internals/states.md"): states(),
     }
 
@@ -66,6 +67,39 @@ def invariants() -> str:
         "was broken.",
         _table(("id", "it holds always"), rows),
     )
+
+
+# ---- mutants -----------------------------------------------------------------------------------
+
+
+def mutants() -> str:
+    """Which rule stands where, and what notices a build without it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    catalog = importlib.import_module("mutants.catalog")
+    rows = []
+    for rule, found in catalog.recorded().items():
+        mutant = catalog.BY_RULE[rule]
+        after = "in a scene" if mutant.scene else f"{found['seeds']} seeds"
+        edits = "; ".join(f"`{_cut(e.old)}` -> `{_cut(e.new)}`" for e in mutant.edits)
+        rows.append((rule, f"`{found['place']}`", edits, found["killed_by"], after))
+    scenes = [(m.rule, m.why) for m in catalog.ALL if m.scene]
+    return _page(
+        "Mutants",
+        "Where each rule of the protocol stands in the code, and what notices a build without it. "
+        "A mutant is an edit of source text (`tests/mutants`), applied while a process of its own "
+        "imports the package; then the simulator runs until an invariant fires by its name, or a "
+        "focused scene until ours refuses. `python -m mutants.measure` in `tests` measures anew.",
+        _table(("rule", "place", "the edit", "killed by", "after"), rows),
+        "## Rules that need no simulator",
+        _table(("rule", "why"), scenes),
+        "## Rules that are not built",
+        _table(("rule", "why"), catalog.NOT_BUILT.items()),
+    )
+
+
+def _cut(text: str, most: int = 90) -> str:
+    line = " ".join(text.replace("|", "or").split()).replace("`", "'")
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 # ---- methods of clients ------------------------------------------------------------------------

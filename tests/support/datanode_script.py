@@ -9,11 +9,11 @@ The log is pchannel `p`, with message ids from 1. Entry i (from 1) of message n 
 
 from collections.abc import Sequence
 
+from headrace.binlog import paths
 from headrace.datanode import effects as fx
 from headrace.datanode import events as ev
 from headrace.datanode.handoff import EncodedObject, EncodedPack, FetchedGroup, SyncPack
 from headrace.datanode.machine import DataNodeMachine
-from headrace.datanode.pack import names
 from headrace.datanode.settings import DataNodeSettings
 from headrace.model import codec
 from headrace.model.channel import parse_vchannel
@@ -134,13 +134,15 @@ def encoded(pack: SyncPack) -> EncodedPack:
     """What an encoder would make of a pack: files of as many bytes."""
     objects, files = [], {}
     for part in (p for p in pack.head.segments if p.number):
-        key = names.insert_key(pack, part)
+        where = pack.collection_id, part.partition_id, part.segment_id
+        key = paths.insert_key(*where, pack.epoch, part.number)
         size = sum(c.size_bytes for c in pack.rows[part.segment_id])
         objects.append(EncodedObject(key, (bytes(size),)))
         files[part.segment_id] = _ref(key, pack, part.rows, size)
     delta = None
     if pack.head.deletes is not None:
-        key = names.delta_key(pack, pack.head.deletes.number)
+        number = pack.head.deletes.number
+        key = paths.delta_key(pack.collection_id, pack.vchannel, pack.epoch, number)
         objects.append(EncodedObject(key, (b"deletes",)))
         delta = _ref(key, pack, pack.head.deletes.deletes, 7)
     return EncodedPack(number=pack.head.number, objects=tuple(objects), files=files, delta=delta)

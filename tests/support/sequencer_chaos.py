@@ -58,7 +58,6 @@ from headrace.sequencer.events import (
 )
 from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.requests.window import items_of
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 from support.checked_log import CheckedLog, Violation
 from support.sequencer_script import (
@@ -112,9 +111,8 @@ class Client:
 class Chaos:
     """One run. `run` makes `steps` steps of chance, then lets everything come to its end."""
 
-    def __init__(self, seed: int, rules: Rules | None = None, *, away: bool = True) -> None:
+    def __init__(self, seed: int, *, away: bool = True) -> None:
         self.random = random.Random(seed)
-        self.rules = rules or Rules()
         self.away = away
         self.calm = False
         self.now = 0.0
@@ -412,7 +410,7 @@ class Chaos:
 
     def _process(self) -> Process:
         self.servers += 1
-        machine = SequencerMachine(PCHANNEL, self.servers, "x", SETTINGS, self.rules)
+        machine = SequencerMachine(PCHANNEL, self.servers, "x", SETTINGS)
         return Process(self.servers, machine)
 
     def _assignment(self, server_id: int) -> None:

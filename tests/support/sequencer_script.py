@@ -41,7 +41,6 @@ from headrace.sequencer.events import (
     WindowRead,
 )
 from headrace.sequencer.machine import SequencerMachine
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 E = TypeVar("E")
@@ -168,9 +167,9 @@ class Script:
     granted, each grant a millisecond (or however far time was moved) above the one before.
     """
 
-    def __init__(self, rules: Rules | None = None, *, grants: bool = True, **changes: Any) -> None:
+    def __init__(self, *, grants: bool = True, **changes: Any) -> None:
         self.settings = SequencerSettings(**changes)
-        self.machine = SequencerMachine(PCHANNEL, ME, "here:1", self.settings, rules)
+        self.machine = SequencerMachine(PCHANNEL, ME, "here:1", self.settings)
         self.now = 0.0
         self.effects: list[Effect] = []
         self.grants = grants
@@ -276,9 +275,9 @@ class Script:
         return effects
 
 
-def opened(rules: Rules | None = None, **changes: Any) -> Script:
+def opened(**changes: Any) -> Script:
     """The sequencer of term 6, with timestamps at hand."""
-    script = Script(rules, **changes)
+    script = Script(**changes)
     script.open()
     return script
 

@@ -2,7 +2,6 @@
 
 What it does is decided by a synchronous machine for each pchannel (`machine`), which is made of
 `failover` (from the assignment to the open term) and `term` (the open term: `queue`, `window`,
-`versions`, `segments`, `grants`, `flight`); `rules` has the sentences of the protocol that can be
-switched off one by one; `shell` carries the decisions out; `service` is the part of the proxy
-process.
+`versions`, `segments`, `grants`, `flight`); `shell` carries the decisions out; `service` is the
+part of the proxy process.
 """

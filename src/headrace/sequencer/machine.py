@@ -54,7 +54,6 @@ from headrace.sequencer.failover.attempt import (
     Step,
 )
 from headrace.sequencer.requests.admission import refused
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.term import Opening, OpenTerm
 
@@ -78,20 +77,18 @@ class SequencerMachine:
         server_id: ServerId,
         address: str,
         settings: SequencerSettings,
-        rules: Rules | None = None,
     ) -> None:
         self._pchannel = pchannel
         self._server_id = server_id
         self._address = address
         self._settings = settings
-        self._rules = rules or Rules()
         self.phase = Phase.IDLE
         self._assigned: ServerId = 0
         self._assignment_revision: Revision = 0
         self._attempt = 0
         self._failover: Attempt | None = None
         self._term: OpenTerm | None = None
-        self._grants = Grants(settings, self._rules)
+        self._grants = Grants(settings)
         self._leases = Leases(settings)
         self._stopped_until: float | None = None  # asked to stop: no new attempt before
         self._for_good = False
@@ -273,12 +270,7 @@ class SequencerMachine:
         self._stopped_until = None
         self._attempt += 1
         self._failover = Attempt(
-            self._pchannel,
-            self._server_id,
-            self._address,
-            self._attempt,
-            self._settings,
-            self._rules,
+            self._pchannel, self._server_id, self._address, self._attempt, self._settings
         )
         self.phase = Phase.TAKING_OVER
         return [*self._failover.begin(delay_s), *self._leases.order()]
@@ -292,13 +284,7 @@ class SequencerMachine:
             case Opening():
                 self._grants.begin_term()
                 self._term = OpenTerm(
-                    self._pchannel,
-                    result,
-                    self._settings,
-                    self._rules,
-                    self._grants,
-                    self._leases,
-                    now,
+                    self._pchannel, result, self._settings, self._grants, self._leases, now
                 )
                 self.phase = Phase.OPEN
                 return [self._tell("sequencing", term=result.term)]
@@ -332,9 +318,6 @@ class SequencerMachine:
         told = self._tell("was replaced", reason=reason)
         blocked = self._for_good or self._stopped_until is not None
         if blocked or self._assigned != self._server_id:
-            return [told]
-        if not self._rules.starts_again():
-            self._assigned = 0
             return [told]
         return [told, *self._start(self._settings.restart_s)]
 

@@ -54,7 +54,6 @@ from headrace.sequencer.events import (
 )
 from headrace.sequencer.failover.reading import Reading
 from headrace.sequencer.machine import SequencerMachine
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.shell import Shell
 
@@ -79,7 +78,6 @@ class Sequencers:
         server_id: Callable[[], ServerId | None],
         address: Callable[[], str],
         master_address: Callable[[], str | None],
-        rules: Rules | None = None,
         crash: CrashPoints | None = None,
         validate: bool = False,
     ) -> None:
@@ -93,7 +91,6 @@ class Sequencers:
         self._server_id = server_id
         self._address = address
         self._master_address = master_address
-        self._rules = rules or Rules()
         self._crash = crash or NoCrashPoints()
         self._validate = validate
         self._callers = Callers()
@@ -279,7 +276,7 @@ class Sequencers:
         assert self._group is not None, "the service runs"
         journal = self._journals[pchannel] = Journal()
         machine = journal.begin(
-            SequencerMachine, pchannel, server_id, self._address(), self._settings, self._rules
+            SequencerMachine, pchannel, server_id, self._address(), self._settings
         )
         shell = Shell(
             pchannel=pchannel,

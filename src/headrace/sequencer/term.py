@@ -24,13 +24,12 @@ from headrace.sequencer.append.leases import Leases
 from headrace.sequencer.append.segments import OpenSegment, Segments
 from headrace.sequencer.effects import Answer, Effect, Refuse
 from headrace.sequencer.events import AppendArrived, Call, MetaView, Past
-from headrace.sequencer.requests.admission import Admission, refused
+from headrace.sequencer.requests.admission import Admission
 from headrace.sequencer.requests.control_entries import Works
 from headrace.sequencer.requests.digests import Digests
 from headrace.sequencer.requests.queue import Queue, State
 from headrace.sequencer.requests.versions import Versions
 from headrace.sequencer.requests.window import Window, items_of
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 GROUP = "group"
@@ -65,14 +64,12 @@ class OpenTerm:
         pchannel: PChannel,
         opening: Opening,
         settings: SequencerSettings,
-        rules: Rules,
         grants: Grants,
         leases: Leases,
         now: float,
     ) -> None:
         self._pchannel = pchannel
         self._settings = settings
-        self._rules = rules
         self._grants = grants
         self._leases = leases
         self._attempt = opening.attempt
@@ -81,20 +78,20 @@ class OpenTerm:
         self.timestamp = opening.timestamp
         self._number = 0
         self._stood_at = now
-        self._sent: list[_Sent] = []
+        self._sent: _Sent | None = None  # SQ-1: one append in flight
         self._house: int | None = None  # the ask that due Seals need
         self._tick: int | None = None  # the ask that a due tick needs
         self._draining = False
         self.replaced = ""  # why this term has ended, "" = it has not
 
         self.queue = Queue()
-        self.window = Window(settings, rules, opening.past.floor)
+        self.window = Window(settings, opening.past.floor)
         self.segments = Segments(settings)
-        self._versions = Versions(rules, opening.view.vchannels)
-        self._works = Works(pchannel, rules, self._versions, grants)
+        self._versions = Versions(opening.view.vchannels)
+        self._works = Works(pchannel, self._versions, grants)
         self._digests = Digests(settings, opening.past)
         self._admission = Admission(
-            pchannel, settings, rules, self.queue, self.window, self._versions, grants
+            pchannel, settings, self.queue, self.window, self._versions, grants
         )
         self._grouping = Grouping(
             settings, self.queue, self._versions, self.segments, grants, leases
@@ -140,14 +137,15 @@ class OpenTerm:
     def time_passed(self, now: float) -> list[Effect]:
         """Deadlines, ages, idleness."""
         effects = self._admission.expire(now)
-        stuck = [s.flight for s in self._sent if s.flight.tries > 0]
-        silent = bool(stuck) and now - stuck[0].sent_at >= self._settings.log_patience_s
+        flight = self._sent.flight if self._sent else None
+        patience_s = self._settings.log_patience_s
+        silent = flight is not None and flight.tries > 0 and now - flight.sent_at >= patience_s
         self._admission.log_trouble = "the log does not answer" if silent else ""
         if silent:
             effects += self._admission.refuse_unsent(self._admission.log_trouble)
         if self._house is None and self.segments.due(now):
             self._house = self._grants.need()
-        idle = now - self._stood_at >= self._settings.tick_idle_s and not self._sent
+        idle = now - self._stood_at >= self._settings.tick_idle_s and self._sent is None
         if idle and self._tick is None and self._versions.any_alive and not self._grants.away:
             self._tick = self._grants.need()
         return effects
@@ -164,7 +162,7 @@ class OpenTerm:
     @property
     def drained(self) -> bool:
         """Whether nothing is on its way any more."""
-        return self._draining and not self._sent
+        return self._draining and self._sent is None
 
     def close(self, error: HeadraceError) -> list[Effect]:
         """The term is over: everybody who still waits is told."""
@@ -202,13 +200,11 @@ class OpenTerm:
         if outcome is Outcome.REPLACED:
             self.replaced = f"another message stands at {message_id}"
             return []
-        if self._rules.absence_is_outcome():
-            return self._give_up(sent)
-        return [sent.flight.again(self._rules, self._settings)]
+        return [sent.flight.again(self._settings)]  # RQ-1: absence is no outcome
 
     def _stands(self, sent: _Sent, now: float) -> list[Effect]:
         flight, built = sent.flight, sent.built
-        self._sent.remove(sent)
+        self._sent = None
         if built.entries[0].timestamp <= self.timestamp:
             violated("TT-1", f"{self._pchannel} {flight.message_id}")
         self.known = max(self.known, flight.message_id)
@@ -234,45 +230,37 @@ class OpenTerm:
             if self.window.find(item.part_id) is not None:
                 violated("RQ-1", f"{item.part_id.hex()} stands twice in {self._pchannel}")
             self.queue.drop(part)
-            self.window.add(item, entry.timestamp)
+            self.window.add(item)
             for call, deadline in part.calls.items():
                 if call != part.first_call:
                     left_s = max(1.0, deadline - now)
                     effects.append(self._admission.stored(call, part.request, item, left_s))
-                elif not self._rules.acknowledges_when_sent():
+                else:  # DL-1: acknowledged when it stands
                     effects.append(Answer(call, _done(entry, flight.message_id)))
         self.window.advance(self.timestamp)
         return effects
-
-    def _give_up(self, sent: _Sent) -> list[Effect]:
-        """Only a build without "absence is no outcome" comes here."""
-        self._sent.remove(sent)
-        answer = refused("it was not found in the log")
-        return [e for part, _ in sent.built.parts for e in self._admission.end(part, answer)]
 
     # ---- the next group ------------------------------------------------------------------------
 
     def pump(self, now: float) -> list[Effect]:
         """Send what can be sent, ask for what is missing."""
         effects: list[Effect] = []
-        if not self._sent:
+        if self._sent is None:
             effects += self._works.answer_done(self.segments, self._here())
-        while not self._draining and self._rules.may_send(len(self._sent)):
-            if not self._send_next(now, effects):
-                break
+            if not self._draining:
+                self._send_next(now, effects)
         if self._draining:
             return effects
         return [*effects, *self._grants.order(), *self._leases.order()]
 
-    def _send_next(self, now: float, effects: list[Effect]) -> bool:
+    def _send_next(self, now: float, effects: list[Effect]) -> None:
         if self._digests.due:
-            return self._send_digest(now, effects)
+            self._send_digest(now, effects)
+            return
         wanted = self._wanted(now)
-        if not wanted:
-            return False
-        stamps = self._grants.stamps(self._last_stamp())
-        if stamps is None:
-            return False
+        stamps = self._grants.stamps(self.timestamp) if wanted else None
+        if not wanted or stamps is None:
+            return
         due, tick = wanted
         built, turned = self._grouping.build(
             stamps, self._works.ddls(), self._works.seals(), due, tick, now
@@ -281,20 +269,18 @@ class OpenTerm:
         if not built.entries:
             if not self._leases.short and self._wanted(now):
                 self._grants.useless()
-            return False
+            return
         if self._house is not None and not self.segments.due(now):
             self._house = None
         self._send(GROUP, built, stamps, now, effects)
-        return True
 
-    def _send_digest(self, now: float, effects: list[Effect]) -> bool:
-        stamps = self._grants.stamps(self._last_stamp())
+    def _send_digest(self, now: float, effects: list[Effect]) -> None:
+        stamps = self._grants.stamps(self.timestamp)
         if stamps is None:
             self._grants.need()
-            return False
+            return
         built = Built(entries=[self._digests.entry(stamps.take(), self.window)])
         self._send(DIGEST, built, stamps, now, effects)
-        return True
 
     def _send(
         self, what: str, built: Built, stamps: Stamps, now: float, effects: list[Effect]
@@ -302,24 +288,20 @@ class OpenTerm:
         stamps.commit()
         self._number += 1
         group = Group(self.term, self._number, tuple(built.entries))
-        in_flight = [s.flight.message_id for s in self._sent]
         flight = Flight(
             attempt=self._attempt,
-            expected_last=self._rules.expected_last(self.known, in_flight),
+            expected_last=self.known,  # SQ-1: an append names the last id
             parts=tuple(encode(group)),
             what=what,
             sent_at=now,
         )
-        self._sent.append(_Sent(flight, built))
+        self._sent = _Sent(flight, built)
         self.queue.fly(part for part, _ in built.parts)
         for work, _ in built.ddls:
             work.sent = True
         for ask in built.seals:
             ask.sent = True
         effects.append(flight.send())
-        if self._rules.acknowledges_when_sent():
-            for part, entry in built.parts:
-                effects.append(Answer(part.first_call, _done(entry, flight.message_id)))
 
     def _wanted(self, now: float) -> tuple[list[OpenSegment], bool] | None:
         """The due Seals and whether a tick is due, if anything at all has timestamps now."""
@@ -347,24 +329,21 @@ class OpenTerm:
     def validate(self) -> None:
         """What holds after every step."""
         self.queue.validate()
-        assert len(self._sent) <= 1, "one append is in flight"
-        flying = {part.request.part_id for s in self._sent for part, _ in s.built.parts}
+        sent = self._sent
+        flying = {part.request.part_id for part, _ in sent.built.parts} if sent else set()
         for part in self.queue.all():
             assert (part.request.part_id in flying) == (part.state is State.FLYING)
             if self.window.find(part.request.part_id) is not None:
                 violated("RQ-1", "a part waits that stands already")
-        for sent in self._sent:
-            assert sent.flight.expected_last == self.known, "an append names the last id"
+        if sent is not None and sent.flight.expected_last != self.known:
+            violated("SQ-1", f"{self._pchannel}: an append behind {sent.flight.expected_last}")
 
     def _find(self, expected_last: MessageId) -> _Sent | None:
-        return next((s for s in self._sent if s.flight.expected_last == expected_last), None)
+        found = self._sent
+        return found if found and found.flight.expected_last == expected_last else None
 
     def _here(self) -> Position:
         return Position(self._pchannel, self.known, self.timestamp)
-
-    def _last_stamp(self) -> Timestamp:
-        """Of the last message, in flight or standing."""
-        return self._sent[-1].built.entries[-1].timestamp if self._sent else self.timestamp
 
 
 def _done(entry: Rows, message_id: MessageId) -> AppendResponse:

@@ -3,7 +3,6 @@
 from support.sequencer_script import (
     OTHER_VCHANNEL,
     PCHANNEL,
-    Script,
     at,
     entries_of,
     group_of,
@@ -24,7 +23,6 @@ from headrace.sequencer.events import (
     Looked,
 )
 from headrace.sequencer.machine import Phase
-from headrace.sequencer.rules import Rules
 
 # ---- one append in flight ------------------------------------------------------------------------
 
@@ -183,34 +181,6 @@ def test_more_than_the_queue_takes_is_refused() -> None:
     sent(script, "a", body=bytes(1000))
     call, _ = script.append(part("b", body=bytes(1000)))
     assert "wait for" in script.answers(call)[0].reason
-
-
-# ---- rules switched off --------------------------------------------------------------------------
-
-
-def test_with_two_in_flight_the_second_names_an_id_that_the_first_only_will_get() -> None:
-    class TwoInFlight(Rules):
-        def may_send(self, in_flight: int) -> bool:
-            return in_flight < 2
-
-    script = Script(TwoInFlight())
-    script.machine.validate = lambda: None  # type: ignore[method-assign]
-    script.open()
-    _, first = sent(script, "a")
-    _, second = sent(script, "b")
-    assert (first.expected_last, second.expected_last) == (6, 7)
-
-
-def test_who_acknowledges_what_was_only_sent_answers_too_early() -> None:
-    class Early(Rules):
-        def acknowledges_when_sent(self) -> bool:
-            return True
-
-    script = opened(Early())
-    call, append = sent(script, "a")
-    assert script.answers(call)[0].outcome == "done"
-    script.stands(append)
-    assert len(script.answers(call)) == 1
 
 
 def test_the_status_names_what_a_person_wants_to_know() -> None:

@@ -33,11 +33,6 @@ def deletes_are_new(checkpoint: Position | None, timestamp: Timestamp) -> bool:
     return checkpoint is None or timestamp > checkpoint.timestamp
 
 
-def seal_is_new(ended: bool) -> bool:
-    """The Seal of a segment that is flushed or dropped already says nothing."""
-    return not ended
-
-
 class Fresh:
     """The filter of one flowgraph, made from its watch."""
 
@@ -65,7 +60,7 @@ class Fresh:
                 kept = self._rows(entry, position)
                 if kept is not None:
                     taken.append(kept)
-            elif not isinstance(entry, Seal) or seal_is_new(entry.segment_id in self._ended):
+            elif not isinstance(entry, Seal) or entry.segment_id not in self._ended:
                 taken.append(Taken(position, entry))
         return Entries(tuple(taken), message)
 

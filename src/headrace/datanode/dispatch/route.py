@@ -24,11 +24,6 @@ from headrace.model.errors import Corrupt
 from headrace.model.ids import CollectionId
 
 
-def term_start_seals() -> bool:
-    """TermStart seals what older terms left open."""
-    return True
-
-
 class Route:
     """The second stage of one flowgraph."""
 
@@ -46,7 +41,7 @@ class Route:
                 yield Sealed(taken.position, entry.segment_id)
             elif isinstance(entry, Ddl):
                 yield from self._ddl(taken, entry)
-            elif term_start_seals():
+            else:  # SG-1: TermStart seals what older terms left open
                 yield Sealed(taken.position, None)
 
     def _rows(self, taken: Taken, entry: Rows, message: HeldMessage) -> Iterator[Dispatched]:

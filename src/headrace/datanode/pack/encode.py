@@ -20,7 +20,6 @@ from headrace.datanode.handoff import (
     SegmentRows,
     SyncPack,
 )
-from headrace.datanode.pack import names
 from headrace.model.errors import Corrupt
 from headrace.model.ids import SegmentId
 from headrace.model.segment import FileRef
@@ -90,7 +89,11 @@ def encode_segment(pack: SyncPack, part: SegmentPart) -> Piece:
     encoded = insert_log.encode(schema, chunks)
     assert encoded.rows == part.rows, (encoded.rows, part)
     stats = stats_log.encode(schema, encoded.keys, encoded.rows)
-    key = names.insert_key(pack, part)
+    # OB-1: keys name the epoch, so that a replaced writer never takes the key of its successor,
+    # and a number, so that no two objects of one flowgraph share one.
+    key = paths.insert_key(
+        pack.collection_id, part.partition_id, part.segment_id, pack.epoch, part.number
+    )
     stats_key = paths.stats_key(key)
     return Piece(
         part.segment_id,
@@ -116,7 +119,7 @@ def encode_deletes(pack: SyncPack, number: int) -> Piece:
             delta_log.DeletesChunk(keys, deletes.position.timestamp, deletes.partition_id)
         )
     encoded = delta_log.encode(chunks)
-    key = names.delta_key(pack, number)
+    key = paths.delta_key(pack.collection_id, pack.vchannel, pack.epoch, number)
     return Piece(None, encoded.ref(key, pack.epoch), (EncodedObject(key, encoded.parts),))
 
 

@@ -10,7 +10,7 @@ A dropped partition's rows are not stored any more, so the checkpoint may not st
 of them and the drop: what lies there would be passed without being stored. It jumps over both.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.datanode.handoff import CheckpointProposal
@@ -37,21 +37,6 @@ class Holders:
     drops: tuple[PendingDrop, ...] = ()
 
 
-def waits_for_rows(rows: Iterable[Position]) -> Iterable[Position]:
-    """The checkpoint waits for rows."""
-    return rows
-
-
-def waits_for_deletes(deletes: Iterable[Position]) -> Iterable[Position]:
-    """The checkpoint waits for deletes."""
-    return deletes
-
-
-def waits_for_seals(seals: Iterable[Position]) -> Iterable[Position]:
-    """The checkpoint waits for a Seal's flush (a TermStart's and a DDL's, too)."""
-    return seals
-
-
 def just_below(entry: Position) -> Position:
     """The highest position that has not passed an entry."""
     return replace(entry, timestamp=entry.timestamp - 1)
@@ -59,7 +44,10 @@ def just_below(entry: Position) -> Position:
 
 def proposal(consumed: Position, holders: Holders) -> CheckpointProposal:
     """Where the checkpoint may stand, all up to `consumed` being read."""
-    checkpoint = _lowest(consumed, _holding(holders))
+    # CP-2: the checkpoint waits for rows, for deletes, and for the flush of whatever is sealed
+    checkpoint = _lowest(consumed, holders.rows)
+    checkpoint = _lowest(checkpoint, holders.deletes)
+    checkpoint = _lowest(checkpoint, holders.seals)
     drops: Sequence[PendingDrop] = holders.drops
     while True:
         stuck = [
@@ -74,12 +62,6 @@ def proposal(consumed: Position, holders: Holders) -> CheckpointProposal:
         checkpoint = _lowest(checkpoint, stuck)
     passed = tuple(d.partition_id for d in drops if checkpoint.passed(d.position.timestamp))
     return CheckpointProposal(checkpoint, passed)
-
-
-def _holding(holders: Holders) -> Iterator[Position]:
-    yield from waits_for_rows(holders.rows)
-    yield from waits_for_deletes(holders.deletes)
-    yield from waits_for_seals(holders.seals)
 
 
 def _lowest(position: Position, entries: Iterable[Position]) -> Position:

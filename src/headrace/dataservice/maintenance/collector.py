@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from headrace.binlog import paths
 from headrace.binlog.paths import bundle_vchannel, parse_revision
-from headrace.dataservice import rules
 from headrace.dataservice.maintenance.drops import leave_pchannel
 from headrace.dataservice.maintenance.garbage import (
     References,
@@ -30,7 +29,7 @@ from headrace.dataservice.state.channel_state import Image, Stored, read_image
 from headrace.dataservice.state.fenced_meta import LeaderMeta
 from headrace.meta.api import MAX_OPERATIONS, Delete, Operation
 from headrace.meta.keys import Keys
-from headrace.meta.records import SegmentRecord
+from headrace.meta.records import CheckpointRecord, SegmentRecord
 from headrace.model.channel import VChannel
 from headrace.model.errors import NotFound
 from headrace.model.ids import CollectionId, Revision
@@ -74,10 +73,8 @@ class Collector:
 
         `Unavailable`, `NotLeading`; nothing is lost by a round that ends early.
         """
-        found: dict[str, Sequence[Image]] = {}
-        for moment in rules.collector_reads("epochs", "references"):
-            found[moment] = await self._images(vchannels)
-        images = found["references"]
+        epochs = await self._images(vchannels)  # OB-1: the collector reads the epochs first,
+        images = await self._images(vchannels)  # the references second
         lists = await self._objects.list(paths.manifests_prefix(collection_id))
         stored: list[ObjectInfo] = []
         for prefix in data_prefixes(collection_id):
@@ -85,7 +82,7 @@ class Collector:
         bundles = await self._objects.list(paths.bundles_prefix(collection_id))
         now_ms = self._clock.wall_ms()
         deciding = Round(
-            epochs=epochs_of(found["epochs"]),
+            epochs=epochs_of(epochs),
             references=references_of(images),
             evidence=await read_evidence(self._objects, lists, now_ms, self._grace_ms),
             now_ms=now_ms,
@@ -102,7 +99,7 @@ class Collector:
             await self._clear(images, lists, now_ms)
         highest = parse_revision(lists[-1].key) if lists else -1
         waits = _waits(deciding.references, stored, highest) or any(
-            not rules.list_read_later(highest, since) for since in self._missing(bundles)
+            highest < since for since in self._missing(bundles)
         )
         return Collected(tuple(free), waits)
 
@@ -136,7 +133,7 @@ class Collector:
                 s
                 for s in image.segments.values()
                 if image.state(s.value) is SegmentState.DROPPED
-                and rules.meta_may_go(s.value, image.checkpoint.value)
+                and _has_passed(image.checkpoint.value, s.value)
                 and there.isdisjoint(names_of(s.value.files))
             ]
             operations: list[Operation] = [Delete(s.key) for s in gone]
@@ -167,7 +164,12 @@ class Collector:
             await self._meta.txn([image.epoch.unchanged, image.checkpoint.unchanged], operations)
 
 
+def _has_passed(checkpoint: CheckpointRecord, record: SegmentRecord) -> bool:
+    # DL-1: dropped meta stays until the checkpoint passed, or replay stores its rows anew
+    return checkpoint.dropped or checkpoint.position.timestamp >= record.checkpoint.timestamp
+
+
 def _waits(references: References, stored: Sequence[ObjectInfo], highest: Revision) -> bool:
     """Whether a file that meta names no more is still on the highest list, or may be."""
     revisions = [references.left.get(info.key) for info in stored]
-    return any(r is not None and not rules.list_read_later(highest, r) for r in revisions)
+    return any(r is not None and highest < r for r in revisions)

@@ -11,9 +11,8 @@ from dataclasses import replace
 
 from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Bundle
-from headrace.dataservice import rules
 from headrace.dataservice.manifests.manifest import listed
-from headrace.dataservice.state.channel_state import Image, Stored, read_image
+from headrace.dataservice.state.channel_state import Image, Stored, is_dropped, read_image
 from headrace.dataservice.state.fenced_meta import LeaderMeta
 from headrace.meta.api import MAX_OPERATIONS, Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
@@ -121,4 +120,4 @@ def as_dropped(record: SegmentRecord) -> SegmentRecord:
 
 def _is_to_mark(record: SegmentRecord, image: Image) -> bool:
     marked = record.state is SegmentState.DROPPED
-    return not marked and rules.is_dropped(record, image.checkpoint.value)
+    return not marked and is_dropped(record, image.checkpoint.value)

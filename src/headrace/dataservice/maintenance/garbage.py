@@ -4,7 +4,7 @@
 bundles that were replaced, lists that were outlived. **Does not own** reading and deleting
 (`collector`) or which segments are dropped (`commit`, `drops`).
 
-The rules, each in `rules`:
+The rules:
 - The epochs are read first and the references second: what is of an older epoch and not named then
   can never be named again, for reports compare the epoch.
 - Of the present epoch nothing goes that no meta names: it may be reported in a moment.
@@ -20,7 +20,6 @@ from itertools import pairwise
 
 from headrace.binlog import manifest, paths
 from headrace.binlog.paths import DataKey, parse_data_key, parse_revision
-from headrace.dataservice import rules
 from headrace.dataservice.state.channel_state import Image
 from headrace.model.channel import VChannel
 from headrace.model.errors import Invalid
@@ -134,29 +133,28 @@ class Round:
         """Whether an object may be deleted now."""
         if info.key in self.references.live:
             return False
-        if not rules.list_lacks(info.key, self.evidence.names):
-            return False
+        if info.key in self.evidence.names:
+            return False  # OB-1: a file goes when a list without it is stored
         if info.key in self.references.left:
+            # Files of dropped meta go whatever their epoch.
             left = self.references.left[info.key]
-            return (
-                rules.may_go_whatever_epoch(True)
-                and left is not None
-                and rules.list_read_later(self.evidence.revision, left)
-            )
+            # OB-1: that list was read after the file left meta
+            return left is not None and self.evidence.revision >= left
         try:
             key = parse_data_key(info.key)
         except Invalid:
             return False  # not ours
         old_enough = self.now_ms - info.modified_ms >= self.grace_ms
-        return old_enough and rules.is_of_older_epoch(key.epoch, self._present_epoch(key))
+        # OB-1: the collector spares the epoch
+        return old_enough and key.epoch < self._present_epoch(key)
 
     def bundle_may_go(self, info: ObjectInfo, missed_since: Revision) -> bool:
         """The same for a bundle, which meta was first seen not to name at `missed_since`."""
         return (
             info.key not in self.references.live
             and self.now_ms - info.modified_ms >= self.grace_ms
-            and rules.list_lacks(info.key, self.evidence.names)
-            and rules.list_read_later(self.evidence.revision, missed_since)
+            and info.key not in self.evidence.names
+            and self.evidence.revision >= missed_since
         )
 
     def _present_epoch(self, key: DataKey) -> Epoch:

@@ -13,7 +13,6 @@ timestamp of the master service, never a clock of ours.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from headrace.dataservice import rules
 from headrace.dataservice.state.fenced_meta import LeaderMeta
 from headrace.log.api import Log
 from headrace.meta.api import ModRevisionIs, Put
@@ -128,4 +127,5 @@ def below(
     """The truncate mark that a pchannel may have now, not below the one that it has."""
     window = samples.at(compose(max(0, physical_ms(now) - window_ms)))
     pinned = [c.position.message_id for c in checkpoints if not c.dropped]
-    return rules.truncate_below(window, pinned, record.truncation_mark)
+    # DL-1: truncate stays below every checkpoint, and below the window; the mark never falls
+    return max(record.truncation_mark, min((window, *pinned)))

@@ -14,9 +14,8 @@ missing there; so no list is made until the timestamp of a list is above it in a
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from headrace.binlog import manifest
+from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Manifest, ManifestSegment
-from headrace.dataservice import rules
 from headrace.dataservice.state.channel_state import Image, read_image
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
@@ -61,7 +60,7 @@ async def derive(
     """
     key = keys.collection(collection_id)
     head = await meta.get(key)
-    revision = rules.list_revision(head.revision)
+    revision = head.revision  # SN-1: a list is read at one revision over all pages
     record = codec.decode(head.first.value, CollectionRecord, key) if head.first else None
     images = [
         await read_image(meta, keys, vchannel, revision=revision)
@@ -126,7 +125,8 @@ def list_timestamp(images: Sequence[Image]) -> Timestamp:
     checkpoint counts."""
     if all(i.checkpoint.value.dropped for i in images):
         return max(i.checkpoint.value.position.timestamp for i in images)
-    return rules.list_timestamp(i.checkpoint.value.position for i in images)
+    # SN-1: a snapshot at T exists once every vchannel's checkpoint has passed T
+    return min(i.checkpoint.value.position.timestamp for i in images)
 
 
 def half_passed(
@@ -169,10 +169,10 @@ def listed(record: SegmentRecord) -> ManifestSegment:
 
 async def store(objects: ObjectStore, made: Manifest) -> None:
     """Store a list under its revision; done as well when it is there. `Unavailable`."""
+    # OB-1: lists are named by revision, the highest counts
+    key = paths.manifest_key(made.collection_id, made.revision)
     try:
-        await objects.put(
-            rules.list_key(made.collection_id, made.revision), [manifest.encode(made)]
-        )
+        await objects.put(key, [manifest.encode(made)])
     except Conflict:
         return  # an earlier attempt whose answer was lost: one revision has one list
 

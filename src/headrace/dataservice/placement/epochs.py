@@ -5,10 +5,9 @@
 wrote has written it, and a write that lands late meets a revision that has moved on.
 """
 
-from headrace.dataservice import rules
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.state.fenced_meta import LeaderMeta
-from headrace.meta.api import Put
+from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import EpochRecord
 from headrace.model import codec
@@ -25,7 +24,7 @@ async def write_epoch(
     """
     key = keys.epoch(order.vchannel)
     record = EpochRecord(epoch=order.epoch, server_id=order.server_id, node_name=order.node_name)
-    compare = rules.epoch_compared(key, order.revision)
+    compare = [ModRevisionIs(key, order.revision)]  # CH-1: written by compare-and-swap
     try:
         revision = await meta.txn(compare, [Put(key, codec.encode(record))])
     except Unavailable:

@@ -9,7 +9,6 @@ committed up to its end is in it.
 
 from collections.abc import Iterable
 
-from headrace.dataservice import rules
 from headrace.dataservice.state.channel_state import Image, read_image
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
@@ -19,6 +18,7 @@ from headrace.model.channel import VChannel, parse_vchannel
 from headrace.model.errors import Corrupt, NotFound
 from headrace.model.ids import Epoch
 from headrace.model.position import Position
+from headrace.model.segment import SegmentState
 from headrace.rpc.messages import Watch, WatchedSchema, WatchedSegment
 
 
@@ -33,7 +33,7 @@ async def read_watch(meta: MetaStore, keys: Keys, vchannel: VChannel, epoch: Epo
     record = codec.decode(head.first.value, EpochRecord, head.first.key)
     if record.epoch != epoch or record.ended:
         return None
-    revision = rules.watch_revision(head.revision, head.first.mod_revision)
+    revision = head.revision  # DL-1: the watch is read after its epoch is written
     try:
         image = await read_image(meta, keys, vchannel, revision=revision)
     except NotFound:
@@ -67,7 +67,9 @@ def segments_from(image: Image, seek: Position) -> tuple[WatchedSegment, ...]:
     watched = []
     for record in image.all_segments():
         state = image.state(record)
-        if rules.names_growing(state) or rules.names_above_seek(record.checkpoint, seek):
+        growing = state in (SegmentState.GROWING, SegmentState.SEALED)
+        # DL-1: the watch names every growing segment, and others above the seek position
+        if growing or record.checkpoint.timestamp > seek.timestamp:
             watched.append(
                 WatchedSegment(
                     segment_id=record.id,

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.dataservice import rules
 from headrace.dataservice.reports.decision import (
     APPLIED,
     Already,
@@ -23,11 +22,10 @@ from headrace.dataservice.reports.decision import (
 )
 from headrace.dataservice.state.channel_state import Image, read_image
 from headrace.dataservice.state.fenced_meta import LeaderMeta
-from headrace.meta.api import MAX_OPERATIONS, Compare, ModRevisionIs, Put
+from headrace.meta.api import MAX_OPERATIONS, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
 from headrace.model.errors import Fenced, HeadraceError, NotFound, Unavailable
-from headrace.model.ids import Revision
 from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest
 from headrace.runtime.host import Clock
 
@@ -112,18 +110,13 @@ class Committer:
 
     async def _attempt(self, commit: Commit) -> Image | None:
         """The image after it, or None: it was refused or nobody knows, so read what it compared."""
-        compare: Sequence[Compare] = commit.compare
-        revision: Revision | None = None
-        for operations in commit.transactions:
-            try:
-                revision = await self._meta.txn(compare, operations)
-            except Unavailable:
-                return None
-            if revision is None:
-                self.conflicts += 1
-                return None
-            compare = ()
-        assert revision is not None
+        try:
+            revision = await self._meta.txn(commit.compare, commit.operations)
+        except Unavailable:
+            return None
+        if revision is None:
+            self.conflicts += 1
+            return None
         return commit.settled(revision)
 
     async def _save_group(
@@ -151,9 +144,8 @@ class Committer:
                 reads += [image.epoch.unchanged, image.checkpoint.unchanged]
                 writes.append((move, *decision))
         if writes:
-            compare = rules.reads_compared(reads)
             try:
-                revision = await self._meta.txn(compare, [put for _, put, _ in writes])
+                revision = await self._meta.txn(reads, [put for _, put, _ in writes])
             except Unavailable:
                 revision = None
             if revision is None:

@@ -15,15 +15,14 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from headrace.binlog.paths import DataKind, parse_data_key
-from headrace.dataservice import rules
-from headrace.dataservice.state.channel_state import Image, Stored
+from headrace.dataservice.state.channel_state import Image, Stored, is_dropped
 from headrace.meta.api import MAX_OPERATIONS, Compare, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
-from headrace.meta.records import CheckpointRecord, DeletesRecord, SegmentRecord
+from headrace.meta.records import CheckpointRecord, DeletesRecord, EpochRecord, SegmentRecord
 from headrace.model import codec
 from headrace.model.channel import parse_vchannel
 from headrace.model.errors import Conflict, Fenced, Invalid
-from headrace.model.ids import Revision, SegmentId
+from headrace.model.ids import Epoch, Revision, SegmentId, ServerId
 from headrace.model.position import Position
 from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest, SegmentReport
@@ -34,18 +33,18 @@ APPLIED, DONE, FORGOTTEN = "applied", "done", "forgotten"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """Transactions to do (one), what they compare, and the image once they are done.
+    """The transaction to do, what it compares, and the image once it is done.
 
     `after` lacks the revision of what was written: `settled` fills it in.
     """
 
     compare: tuple[Compare, ...]
-    transactions: tuple[tuple[Operation, ...], ...]
+    operations: tuple[Operation, ...]
     after: Image
 
     def settled(self, revision: Revision) -> Image:
         """The image after the transaction that has this revision."""
-        written = {o.key for part in self.transactions for o in part if isinstance(o, Put)}
+        written = {o.key for o in self.operations if isinstance(o, Put)}
         return stamped(self.after, written, revision)
 
 
@@ -77,7 +76,7 @@ def decide(report: SaveBinlogPathsRequest, image: Image, keys: Keys) -> Decision
     epoch = image.epoch.value
     if epoch.ended and epoch.epoch == report.epoch + 1:
         return Already(DONE if _drop_stands(report, image) else FORGOTTEN)
-    if not rules.epoch_agrees(epoch, report.epoch, report.server_id):
+    if not _is_present(epoch, report.epoch, report.server_id):
         raise Fenced(
             f"{report.vchannel} is at epoch {epoch.epoch} of server {epoch.server_id}, the report "
             f"is of epoch {report.epoch} of server {report.server_id}"
@@ -89,7 +88,7 @@ def decide(report: SaveBinlogPathsRequest, image: Image, keys: Keys) -> Decision
     nothing_else = report.deletes is None and report.channel_extends == report.channel_checkpoint
     if report.segments and not kept and nothing_else:
         return Already(FORGOTTEN)
-    if rules.is_done(all(p.new for p in parts)):
+    if all(p.new for p in parts):  # present = new is done: an earlier copy was applied
         return Already(DONE)
     for part in parts:
         if not part.extends:
@@ -151,8 +150,15 @@ def _drop_stands(report: SaveBinlogPathsRequest, image: Image) -> bool:
     )
 
 
+def _is_present(record: EpochRecord, epoch: Epoch, server_id: ServerId) -> bool:
+    # CH-1: reports compare the epoch
+    return record.epoch == epoch and record.server_id == server_id and not record.ended
+
+
 def _is_forgotten(segment_id: SegmentId, image: Image) -> bool:
-    return rules.is_forgotten(image.segment(segment_id), image.checkpoint.value)
+    """A report for a dropped segment is done: nobody reads its rows."""
+    record = image.segment(segment_id)
+    return record is not None and is_dropped(record, image.checkpoint.value)
 
 
 def _channel_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
@@ -160,7 +166,8 @@ def _channel_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
     dropped = set(report.dropped_partitions) <= set(present.dropped_partitions)
     return _Part(
         f"the channel checkpoint is {present.position}, not {report.channel_extends}",
-        rules.extends(present.position, report.channel_extends) and not present.dropped,
+        # CP-1: reports compare what they extend
+        present.position == report.channel_extends and not present.dropped,
         present.position == report.channel_checkpoint
         and dropped
         and present.dropped == report.dropped,
@@ -174,7 +181,7 @@ def _segment_part(s: SegmentReport, image: Image) -> _Part:
     growing = state in (SegmentState.GROWING, SegmentState.SEALED)
     return _Part(
         f"segment {s.segment_id} is {state} at {checkpoint}, not growing at {s.extends}",
-        rules.extends(checkpoint, s.extends) and growing,
+        checkpoint == s.extends and growing,  # DL-1: reports compare what they extend
         checkpoint == s.checkpoint and s.flushed == (state is SegmentState.FLUSHED),
     )
 
@@ -184,7 +191,7 @@ def _deletes_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
     present = image.deletes.value.checkpoint if image.deletes else None
     return _Part(
         f"the delete checkpoint is {present}, not {report.deletes.extends}",
-        rules.extends(present, report.deletes.extends),
+        present == report.deletes.extends,
         present == report.deletes.checkpoint,
     )
 
@@ -213,14 +220,18 @@ def _commit(
         for file in reported:
             place = _delta_key(report, file, keys)
             deltas[place] = Stored(place, 0, file)
-    checkpoint = rules.passed_by_drop(
-        replace(image.checkpoint.value, position=report.channel_checkpoint),
-        report.dropped_partitions,
+    present = image.checkpoint.value
+    checkpoint = replace(
+        present,
+        position=report.channel_checkpoint,
+        dropped_partitions=tuple(sorted({*present.dropped_partitions, *report.dropped_partitions})),
+        dropped=report.dropped,
     )
-    checkpoint = replace(checkpoint, dropped=report.dropped)
     epoch = image.epoch
     if report.dropped:
-        epoch = Stored(epoch.key, 0, rules.ended_by_drop(epoch.value))
+        # CH-1: a drop ends the epoch, in the transaction in which the checkpoint passes it
+        ended = EpochRecord(epoch=epoch.value.epoch + 1, server_id=0, node_name="", ended=True)
+        epoch = Stored(epoch.key, 0, ended)
     after = replace(
         image,
         epoch=epoch,
@@ -236,26 +247,25 @@ def _commit(
 
 def _composed(image: Image, after: Image, reads: Sequence[ModRevisionIs]) -> Commit:
     """The transaction that turns one image into the other."""
-    files: list[Operation] = []
+    operations: list[Operation] = []  # DL-1: files and checkpoint in one transaction
     for segment_id, s in after.segments.items():
         if image.segments.get(segment_id) is not s:
-            files.append(_put(s))
+            operations.append(_put(s))
     for place, delta in after.deltas.items():
         if place not in image.deltas:
-            files.append(_put(delta))
+            operations.append(_put(delta))
     if after.deletes is not None and after.deletes is not image.deletes:
-        files.append(_put(after.deletes))
-    checkpoints: list[Operation] = []
+        operations.append(_put(after.deletes))
     if after.checkpoint.value != image.checkpoint.value:
-        checkpoints.append(_put(after.checkpoint))
+        operations.append(_put(after.checkpoint))
     else:
         after = replace(after, checkpoint=image.checkpoint)
     if after.epoch is not image.epoch:
-        checkpoints.append(_put(after.epoch))
+        operations.append(_put(after.epoch))
     distinct = {c.key: c for c in reads}
     return Commit(
-        compare=rules.reads_compared(distinct.values()),
-        transactions=rules.one_transaction(files, checkpoints),
+        compare=tuple(distinct.values()),  # DL-1: a report is one transaction with its reads
+        operations=tuple(operations),
         after=after,
     )
 
@@ -287,8 +297,7 @@ def _marked(image: Image, room: int) -> tuple[Image, list[SegmentId]]:
     told = [
         s
         for s in image.segments.values()
-        if s.value.state is not SegmentState.DROPPED
-        and rules.is_dropped(s.value, image.checkpoint.value)
+        if s.value.state is not SegmentState.DROPPED and is_dropped(s.value, image.checkpoint.value)
     ]
     told.sort(key=lambda s: (s.value.state is SegmentState.FLUSHED, s.value.id))
     told = told[: max(0, room)]
@@ -333,12 +342,12 @@ def decide_move(
     """What becomes of an idle vchannel's checkpoint: the write and the image after it, or `done`,
     or None = left out."""
     epoch, present = image.epoch.value, image.checkpoint.value
-    if not rules.epoch_agrees(epoch, move.epoch, server_id) or present.dropped:
+    if not _is_present(epoch, move.epoch, server_id) or present.dropped:
         return None
-    if rules.is_done(present.position == move.checkpoint):
+    if present.position == move.checkpoint:
         return Already(DONE)
     moves_back = move.checkpoint.timestamp < move.extends.timestamp
-    if moves_back or not rules.extends(present.position, move.extends):
+    if moves_back or present.position != move.extends:
         return None
     record: Stored[CheckpointRecord] = Stored(
         image.checkpoint.key, 0, replace(present, position=move.checkpoint)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from headrace.dataservice import rules
 from headrace.meta.api import Compacted, KeyValue, MetaStore, ModRevisionIs
 from headrace.meta.keys import Keys
 from headrace.meta.records import (
@@ -75,7 +74,7 @@ class Image:
 
     def state(self, record: SegmentRecord) -> SegmentState:
         """Of a segment, the drops that the channel checkpoint has passed included."""
-        if rules.is_dropped(record, self.checkpoint.value):
+        if is_dropped(record, self.checkpoint.value):
             return SegmentState.DROPPED
         return record.state
 
@@ -93,6 +92,12 @@ class Image:
         for record in self.all_segments():
             if self.state(record) is not SegmentState.DROPPED:
                 yield record
+
+
+def is_dropped(record: SegmentRecord, checkpoint: CheckpointRecord) -> bool:
+    """Whether a segment is dropped; the channel checkpoint may say it before its own record."""
+    # CP-2: segments are dropped when the checkpoint passes the drop, neither earlier nor later
+    return record.state is SegmentState.DROPPED or checkpoint.drops(record.partition_id)
 
 
 def _without_files(bundle: BundleRecord) -> BundleRecord:

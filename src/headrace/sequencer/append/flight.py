@@ -16,7 +16,6 @@ from enum import Enum
 from headrace.model.entry import Body
 from headrace.model.ids import MessageId
 from headrace.sequencer.effects import Append, Look
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 
@@ -69,9 +68,8 @@ class Flight:
         self.tries += 1
         return Look(self.attempt, self.message_id, 0.0)
 
-    def again(self, rules: Rules, settings: SequencerSettings) -> Append:
-        """Nothing was found there: the same bytes under the same id."""
-        self.parts = rules.again(self.parts)
+    def again(self, settings: SequencerSettings) -> Append:
+        """Nothing was found there: the same bytes under the same id (DL-1)."""
         delay_s = settings.pauses.after(self.tries)
         return Append(self.attempt, self.expected_last, self.parts, self.what, delay_s)
 

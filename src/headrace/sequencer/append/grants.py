@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from headrace.model.timestamp import Timestamp
 from headrace.sequencer.effects import AskGrant
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 
@@ -70,9 +69,8 @@ class Stamps:
 class Grants:
     """The grants of one pchannel; numbers go on from term to term."""
 
-    def __init__(self, settings: SequencerSettings, rules: Rules) -> None:
+    def __init__(self, settings: SequencerSettings) -> None:
         self._settings = settings
-        self._rules = rules
         self._asked = 0
         self._before_term = 0
         self._outstanding = False
@@ -135,15 +133,15 @@ class Grants:
 
     def covers(self, needed: int) -> bool:
         """Whether the present grant may be used for what needs that ask."""
-        return self._grant is not None and self._rules.grant_covers(
-            self._grant.asked, needed, self._away
-        )
+        # TT-2: a grant counts for what arrived before it was asked for. Only while the master
+        # service does not answer is the rest of the last grant used for what came later.
+        return self._grant is not None and (self._grant.asked >= needed or self._away)
 
     def stamps(self, last: Timestamp) -> Stamps | None:
         """What is left of the grant above the log's last timestamp; None: another is needed."""
         if self._grant is None:
             return None
-        first = self._rules.first_unused(self._grant.next, last)
+        first = max(self._grant.next, last + 1)  # TT-1: grants below the log are thrown away
         if first >= self._grant.end:
             if self._grant.end <= last:
                 self.useless()
@@ -154,4 +152,5 @@ class Grants:
     def _answered(self, asked: int) -> bool:
         if asked == self._asked:
             self._outstanding = False
-        return self._rules.grant_counts(asked, self._before_term) and asked <= self._asked
+        # TT-2: only grants asked for after TermStart stood
+        return self._before_term < asked <= self._asked

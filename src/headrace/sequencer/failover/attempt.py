@@ -41,7 +41,6 @@ from headrace.sequencer.events import (
     WindowRead,
 )
 from headrace.sequencer.requests.window import floor_of, span
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.term import Opening
 
@@ -102,13 +101,11 @@ class Attempt:
         address: str,
         attempt: int,
         settings: SequencerSettings,
-        rules: Rules,
     ) -> None:
         self._pchannel = pchannel
         self._server_id = server_id
         self._address = address
         self._settings = settings
-        self._rules = rules
         self.attempt = attempt
         self.step = Step.CANDIDATE
         self.result: Result | None = None
@@ -160,7 +157,7 @@ class Attempt:
         start = TermStart(self._timestamp, self._server_id, self._address)
         self._flight = Flight(
             attempt=self.attempt,
-            expected_last=self._rules.expected_last(event.message_id, ()),
+            expected_last=event.message_id,  # TT-1: TermStart names the last id
             parts=tuple(encode(Group(0, 0, (start,)))),
             what=TERM_START,
             sent_at=now,
@@ -180,7 +177,7 @@ class Attempt:
                 self.result = Replaced(f"another message stands at {self._sent().message_id}")
                 return []
             case Outcome.UNKNOWN:
-                return [self._sent().again(self._rules, self._settings)]
+                return [self._sent().again(self._settings)]
 
     def _stands(self) -> list[Effect]:
         assert self.step is Step.STARTING, self.step
@@ -191,7 +188,7 @@ class Attempt:
             )
             return []
         self.step, self._failures = Step.STANDING, 0
-        return [ReadMeta(self.attempt, 0.0)]
+        return [ReadMeta(self.attempt, 0.0)]  # RQ-1: etcd is read after TermStart
 
     # ---- what it reads ---------------------------------------------------------------------------
 
@@ -201,23 +198,21 @@ class Attempt:
             self.result = HandedOver(view.wanted, view.assignment_revision)
             return []
         noted = [v.noted.positions.get(v.vchannel) for v in view.vchannels if v.noted]
-        above = [p.message_id for p in noted if p is not None]
-        if self._rules.noted_above(above, self.term_start):
+        # RQ-1: who reads of a DDL noted above its own TermStart was replaced
+        if any(p is not None and p.message_id > self.term_start for p in noted):
             self.result = Replaced("a DDL is noted above its TermStart")
             return []
         if view.mark > self.term_start:
             self.result = Replaced("a checkpoint stands above its TermStart")
             return []
         self._view, self.step, self._failures = view, Step.READING, 0
-        if not self._rules.reads_window():
-            return self._window_read(Past((), (), 0, 0, self.term_start - 1, 0, 0))
-        return [self._read_window(0.0)]
+        return [self._read_window(0.0)]  # RQ-1: a new sequencer reads the window
 
     def _window_read(self, past: Past) -> list[Effect]:
         assert self.step is Step.READING and self._view is not None, self.step
         self.result = Opening(
             attempt=self.attempt,
-            term=self._rules.term(self.term_start),
+            term=self.term_start,  # SQ-1: a term is the id of its TermStart
             message_id=self.term_start,
             timestamp=self._timestamp,
             size_bytes=self._sent().size_bytes,

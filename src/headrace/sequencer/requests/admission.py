@@ -16,15 +16,9 @@ from headrace.rpc.messages import AppendRequest, AppendResponse
 from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.effects import Answer, AnswerStored, Effect, Refuse
 from headrace.sequencer.events import Call
-from headrace.sequencer.requests.queue import (
-    Part,
-    Queue,
-    State,
-    size_of,
-)
+from headrace.sequencer.requests.queue import Part, Queue, size_of
 from headrace.sequencer.requests.versions import Verdict, Versions
 from headrace.sequencer.requests.window import Window
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 WINDOW = "window"  # what keyed parts are parked for when a million ids are kept
@@ -42,7 +36,6 @@ class Admission:
         self,
         pchannel: PChannel,
         settings: SequencerSettings,
-        rules: Rules,
         queue: Queue,
         window: Window,
         versions: Versions,
@@ -50,7 +43,6 @@ class Admission:
     ) -> None:
         self._pchannel = pchannel
         self._settings = settings
-        self._rules = rules
         self._queue = queue
         self._window = window
         self._versions = versions
@@ -64,17 +56,12 @@ class Admission:
         if wrong is not None:
             return [Refuse(call, wrong)]
         deadline = now + request.deadline_ms / 1000
-        if self._rules.looks_up_first():
-            known = self._known(call, request, deadline, now)
-            if known is not None:
-                return known
+        known = self._known(call, request, deadline, now)
+        if known is not None:
+            return known  # RQ-1: ids are looked up before versions
         verdict = self._versions.judge(request)
         if verdict is Verdict.STALE:
             return [Answer(call, self._stale(request))]
-        if not self._rules.looks_up_first():
-            known = self._known(call, request, deadline, now)
-            if known is not None:
-                return known
         if self.disk_trouble:
             return [Answer(call, AppendResponse(outcome="full", reason=self.disk_trouble))]
         trouble = self._trouble(request)
@@ -159,16 +146,15 @@ class Admission:
         if part is not None:
             if part.request.fingerprint != request.fingerprint:
                 return [Refuse(call, other)]
-            if part.state is State.FLYING and not self._rules.repeat_waits():
-                return [Answer(call, AppendResponse(outcome="done", repeated=True))]
-            self._queue.join(part, call, deadline)
+            self._queue.join(part, call, deadline)  # DL-1: a repeat waits for the first
             return []
         item = self._window.find(request.part_id)
         if item is not None:
             if item.fingerprint != request.fingerprint:
                 return [Refuse(call, other)]
             return [self.stored(call, request, item, deadline - now)]
-        if self._rules.is_unknown(request.first_sent, self._window.floor(request.keyed)):
+        if request.first_sent <= self._window.floor(request.keyed):
+            # RQ-1: below the window's floor nobody can tell, and nothing is appended
             return [Answer(call, AppendResponse(outcome="unknown"))]
         return None
 

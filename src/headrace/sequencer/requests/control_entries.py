@@ -24,7 +24,6 @@ from headrace.sequencer.append.segments import Segments
 from headrace.sequencer.effects import Answer, Effect, Refuse
 from headrace.sequencer.events import Call, MetaView
 from headrace.sequencer.requests.versions import Versions
-from headrace.sequencer.rules import Rules
 
 
 @dataclass(slots=True, eq=False)
@@ -55,11 +54,8 @@ class SealWork:
 class Works:
     """Of one open term."""
 
-    def __init__(
-        self, pchannel: PChannel, rules: Rules, versions: Versions, grants: Grants
-    ) -> None:
+    def __init__(self, pchannel: PChannel, versions: Versions, grants: Grants) -> None:
         self._pchannel = pchannel
-        self._rules = rules
         self._versions = versions
         self._grants = grants
         self._ddls: list[DdlWork] = []
@@ -76,7 +72,7 @@ class Works:
                 vchannels = self._ours(v.record)
                 work = DdlWork(v.record, v.recorded, vchannels, self._grants.need())
                 found[v.record.id] = work
-        for work in self._rules.appended_first(list(found.values())):
+        for work in found.values():  # RQ-1: what is recorded is appended first
             self._begin(work)
 
     def ddl(self, call: Call, record: CollectionRecord, ddl: DdlRecord) -> list[Effect]:

@@ -15,7 +15,6 @@ from headrace.model.ids import CollectionId, Version
 from headrace.model.position import Position
 from headrace.rpc.messages import AppendRequest
 from headrace.sequencer.events import VChannelView
-from headrace.sequencer.rules import Rules
 
 
 class Verdict(Enum):
@@ -41,8 +40,7 @@ class Present:
 class Versions:
     """The vchannels of one pchannel."""
 
-    def __init__(self, rules: Rules, views: Iterable[VChannelView] = ()) -> None:
-        self._rules = rules
+    def __init__(self, views: Iterable[VChannelView] = ()) -> None:
         self._present: dict[VChannel, Present] = {}
         for view in views:
             record = view.record
@@ -72,9 +70,9 @@ class Versions:
         present = self._present.get(request.vchannel)
         if present is None:
             return Verdict.WAITS
-        if self._rules.refusal_waits(present.raising):
+        if present.raising > 0:  # RQ-1: a refusal waits until the DDL stands
             return Verdict.WAITS
-        if self._rules.is_stale(request.version, present.version):
+        if request.version < present.version:  # DL-1: rows of another version are refused
             return Verdict.STALE
         if request.version > present.version or present.dropped:
             return Verdict.WAITS

@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from headrace.model.entry import DigestItem, Entry, PartId, Rows
 from headrace.model.ids import MessageId
 from headrace.model.timestamp import Timestamp, compose, physical_ms
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 _PACKED = struct.Struct("<QQIB")  # first_sent, message id, index, keyed; the fingerprint follows
@@ -45,8 +44,7 @@ def items_of(message_id: MessageId, entries: Iterable[Entry]) -> list[DigestItem
 class Window:
     """The ids of one pchannel, as its sequencer knows them."""
 
-    def __init__(self, settings: SequencerSettings, rules: Rules, floor: Timestamp = 0) -> None:
-        self._rules = rules
+    def __init__(self, settings: SequencerSettings, floor: Timestamp = 0) -> None:
         self._ids_max = settings.window_ids_max
         self._seconds = {True: settings.window_keyed_s, False: settings.window_other_s}
         self._floors = {True: floor, False: floor}
@@ -76,16 +74,16 @@ class Window:
             part_id, packed[_PACKED.size :], first_sent, message_id, index, bool(keyed)
         )
 
-    def add(self, item: DigestItem, timestamp: Timestamp = 0) -> None:
-        """An id stands, in an entry with this timestamp."""
-        kept_by = self._rules.kept_by(item.first_sent, timestamp)
-        if kept_by <= self._floors[item.keyed]:
+    def add(self, item: DigestItem) -> None:
+        """An id stands."""
+        # RQ-1: an id is forgotten by when it was first sent, not by when it was appended
+        if item.first_sent <= self._floors[item.keyed]:
             return
         self._packed[item.part_id] = (
             _PACKED.pack(item.first_sent, item.message_id, item.index, item.keyed)
             + item.fingerprint
         )
-        number = physical_ms(kept_by) // _BUCKET_MS
+        number = physical_ms(item.first_sent) // _BUCKET_MS
         bucket = self._buckets.get((item.keyed, number))
         if bucket is None:
             bucket = self._buckets[item.keyed, number] = []

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import pytest
 from support.dataworld import World
 
-from headrace.dataservice import rules
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.state.fenced_meta import LeaderMeta, NotLeading
@@ -109,12 +108,3 @@ def test_who_was_replaced_writes_nothing() -> None:
     with pytest.raises(NotLeading):
         scene.write(scene.order())
     assert scene.world.epoch(scene.vchannel).epoch == 0
-
-
-def test_without_the_comparison_two_could_hold_one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = Scene()
-    monkeypatch.setattr(rules, "epoch_compared", lambda key, revision: ())
-    late = scene.order(5)
-    assert scene.write(scene.order(6)) is not None
-    assert scene.write(late) is not None
-    assert scene.world.epoch(scene.vchannel).server_id == 5

@@ -3,11 +3,9 @@
 import asyncio
 from dataclasses import replace
 
-import pytest
 from support.datafacts import PARTITION, SCHEMA, insert_file, position, stamp, vchannels_of
 from support.dataworld import World
 
-from headrace.dataservice import rules
 from headrace.dataservice.placement.watches import read_watch, schemas_from, segments_from
 from headrace.dataservice.state.channel_state import Image, Stored
 from headrace.meta.api import Put
@@ -79,7 +77,7 @@ def test_it_names_growing_segments_and_what_has_rows_above_the_seek_position() -
 
 def test_segments_of_a_dropped_partition_are_dropped() -> None:
     there = image(segment(1, 5, SegmentState.GROWING), segment(2, 15, SegmentState.GROWING))
-    passed = rules.passed_by_drop(there.checkpoint.value, [PARTITION])
+    passed = replace(there.checkpoint.value, dropped_partitions=(PARTITION,))
     there = replace(there, checkpoint=replace(there.checkpoint, value=passed))
     watched = segments_from(there, position(V, 10))
     assert [(s.segment_id, s.state) for s in watched] == [(2, "dropped")]
@@ -130,9 +128,3 @@ def test_it_is_read_at_a_revision_not_before_that_of_its_epoch() -> None:
         assert await read_watch(world.meta, world.keys, v, 1) is None
 
     asyncio.run(scene())
-
-
-def test_a_revision_before_the_epoch_is_no_revision_for_a_watch() -> None:
-    assert rules.watch_revision(9, 5) == 9
-    with pytest.raises(AssertionError):
-        rules.watch_revision(4, 5)

@@ -13,7 +13,6 @@ from support.clock import ManualClock
 from support.datafacts import deletes_report, position, report, segment_report
 from support.dataworld import World
 
-from headrace.dataservice import rules
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.reports.committer import Committer, Outcome
@@ -23,7 +22,7 @@ from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.memory import MetaCall
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model import codec
-from headrace.model.errors import Conflict, Fenced, HeadraceError, Unavailable
+from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest
 
@@ -381,39 +380,6 @@ def test_whatever_is_lost_late_or_doubled_each_report_counts_once(
     steps: list[tuple[str, int]],
 ) -> None:
     play(steps)
-
-
-@pytest.mark.parametrize(
-    ("rule", "off", "steps"),
-    [
-        ("epoch_agrees", lambda record, epoch, server_id: True,
-         [("make", 0), ("assign", 0), ("make", 1), ("deliver", 0), ("deliver", 1)]),
-        ("extends", lambda stands, extended: True,
-         [("make", 1), ("deliver", 0), ("make", 1), ("deliver", 1), ("deliver", 0)]),
-        ("is_done", lambda already_new: False,
-         [("make", 0), ("lose", 1), ("deliver", 0)]),
-        ("reads_compared", lambda reads: (),
-         [("make", 1), ("deliver", 0), ("make", 1), ("assign", 0), ("deliver", 1)]),
-        ("one_transaction", lambda files, checkpoints: (tuple(checkpoints), tuple(files)),
-         [("make", 0), ("lose", 1), ("deliver", 0)]),
-    ],
-)  # fmt: skip
-def test_without_any_of_the_rules_a_history_shows_it(
-    rule: str, off: Any, steps: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    play(steps)
-    monkeypatch.setattr(rules, rule, off)
-    found = False
-    for extra in (
-        [],
-        [("assign", 0), ("make", 3), ("deliver", 0)],
-        [("deliver", 0), ("deliver", 1)],
-    ):
-        try:
-            play([*steps, *extra])
-        except (AssertionError, HeadraceError):
-            found = True
-    assert found, rule
 
 
 def test_a_flushed_segment_is_in_the_image_after_the_commit() -> None:

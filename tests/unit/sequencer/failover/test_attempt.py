@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from support.sequencer_script import (
     ME,
     OTHER_VCHANNEL,
@@ -30,7 +29,6 @@ from headrace.sequencer.effects import AnswerStored, Append, ReadEnd, ReadMeta, 
 from headrace.sequencer.events import Looked, MetaRead, ReadFailed, WindowRead
 from headrace.sequencer.machine import Phase
 from headrace.sequencer.requests.window import span
-from headrace.sequencer.rules import Rules
 
 
 def test_term_start_names_the_last_message_and_follows_its_timestamp() -> None:
@@ -212,20 +210,13 @@ def test_rows_of_a_dropped_collection_are_stale() -> None:
     assert (script.answers(call)[0].outcome, script.answers(call)[0].version) == ("stale", 2)
 
 
-@pytest.mark.parametrize("forgets", [True, False])
-def test_without_the_window_a_repeat_is_appended_again(forgets: bool) -> None:
-    class Forgetful(Rules):
-        def reads_window(self) -> bool:
-            return not forgets
-
-    script = Script(Forgetful())
+def test_a_repeat_of_what_stands_in_the_window_is_not_appended_again() -> None:
+    script = Script()
     read = script.standing()
-    effects = script.tell(MetaRead(read.attempt, view()))
-    if not forgets:
-        [window] = of(ReadWindow, effects)
-        script.tell(WindowRead(window.attempt, past(item(part("a"), 4))))
+    [window] = of(ReadWindow, script.tell(MetaRead(read.attempt, view())))
+    script.tell(WindowRead(window.attempt, past(item(part("a"), 4))))
     _, effects = script.append(part("a"))
-    assert bool(of(Append, effects)) == forgets
+    assert not of(Append, effects)
 
 
 def test_what_is_found_in_its_place_while_it_reads_is_no_business_of_it() -> None:

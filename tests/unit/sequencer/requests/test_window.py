@@ -6,18 +6,17 @@ from dataclasses import replace
 from support.sequencer_script import at, item, part
 
 from headrace.sequencer.requests.window import Window
-from headrace.sequencer.rules import Rules
 from headrace.sequencer.settings import SequencerSettings
 
 
-def window(rules: Rules | None = None, **changes: int) -> Window:
-    return Window(SequencerSettings(**changes), rules or Rules())  # type: ignore[arg-type]
+def window(**changes: int) -> Window:
+    return Window(SequencerSettings(**changes))  # type: ignore[arg-type]
 
 
 def test_what_was_added_is_found_as_it_was() -> None:
     kept = window()
     added = replace(item(part("a"), 7, 3), keyed=True, first_sent=at(1))
-    kept.add(added, at(2))
+    kept.add(added)
     assert kept.find(part("a").part_id) == added
     assert kept.find(part("b").part_id) is None
 
@@ -48,19 +47,10 @@ def test_every_id_first_sent_above_the_floor_is_kept() -> None:
 def test_an_id_is_forgotten_by_when_it_was_first_sent() -> None:
     """While the master service is away an entry may have a timestamp below its first sending."""
     late = replace(item(part("a"), 7), first_sent=at(50))
-    right = window()
-    right.add(late, at(1))
-    right.advance(at(150))
-    assert right.find(part("a").part_id)
-
-    class ByTimestamp(Rules):
-        def kept_by(self, first_sent: int, timestamp: int) -> int:
-            return timestamp
-
-    wrong = window(ByTimestamp())
-    wrong.add(late, at(1))
-    wrong.advance(at(150))
-    assert wrong.find(part("a").part_id) is None
+    kept = window()
+    kept.add(late)
+    kept.advance(at(150))
+    assert kept.find(part("a").part_id)
 
 
 def test_the_floor_never_goes_back() -> None:
@@ -72,7 +62,7 @@ def test_the_floor_never_goes_back() -> None:
 
 
 def test_what_is_at_or_below_the_floor_is_not_taken_in() -> None:
-    kept = Window(SequencerSettings(), Rules(), floor=at(5))
+    kept = Window(SequencerSettings(), floor=at(5))
     kept.add(replace(item(part("a"), 7), first_sent=at(5)))
     assert len(kept) == 0
 
