@@ -6,7 +6,7 @@ from support.repo import SOURCE, source_modules
 
 from headrace.model.invariants import BY_ID, INVARIANTS
 
-ID = re.compile(r"\b([A-Z]{2}-\d+)\b")
+ID = re.compile(r"\b([A-Z]{2}-\d+|LIVE)\b")
 KINDS = {invariant.id[:2] for invariant in INVARIANTS}
 REGISTRY = SOURCE / "model" / "invariants.py"
 

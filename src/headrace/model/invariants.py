@@ -20,6 +20,11 @@ class Invariant:
 INVARIANTS = (
     Invariant("SQ-1", "after a TermStart no message of an earlier term stands in the pchannel"),
     Invariant("TT-1", "timestamps rise strictly with message ids and entries"),
+    Invariant(
+        "TT-2",
+        "while the master service answers, a row's timestamp is above all that were granted before "
+        "it was first sent",
+    ),
     Invariant("ID-1", "ids never repeat, timestamps never in a pchannel"),
     Invariant(
         "RQ-1",
@@ -50,6 +55,9 @@ INVARIANTS = (
         "SN-1",
         "a snapshot at T holds exactly what was appended at or below T, all that was acknowledged "
         "included",
+    ),
+    Invariant(
+        "LIVE", "from every state each request is answered, and each flush done, once faults end"
     ),
 )
 BY_ID = {i.id: i for i in INVARIANTS}
