@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import failover, file_ingest, insert, stores, types, vectors
+from bench.cluster import failover, file_ingest, insert, stores
+from bench.columns import types, vectors
 from bench.figures import Figure, Say
 
 RUNS, QUICK_RUNS = 3, 1
 REQUESTS, QUICK_REQUESTS = 160, 60  # of 3.1 MB, sent twice in each run
-FailoverS, QUICK_FailoverS = 10, 2
+FAILOVERS, QUICK_FAILOVERS = 10, 2
 FILE_ROWS, QUICK_FILE_ROWS = 200_000, 30_000  # of 3.1 KB
 ROUNDS, QUICK_ROUNDS = 9, 3  # of each kind of vector, of each type
 
@@ -65,7 +66,7 @@ async def _proxy(bench: Bench) -> list[Figure]:
 
 
 async def _failover(bench: Bench, name: str, one: failover.Measure) -> list[Figure]:
-    times = QUICK_FailoverS if bench.quick else FailoverS
+    times = QUICK_FAILOVERS if bench.quick else FAILOVERS
     return [await failover.worst_of(one, bench.directory, name, times, bench.say)]
 
 

@@ -1,7 +1,8 @@
 """Writes the pages of `docs/` that are made from the code: `make docs`.
 
 **Owns** how registries, settings, machines and small state tables become pages. **Does not own**
-what they say: that stands in the code. `tests/tidy/test_generated.py` tells when one is stale.
+what they say: that stands in the code. `tests/tidy/files/test_generated.py` tells when one is
+stale.
 """
 
 import ast
@@ -108,7 +109,7 @@ def _cut(text: str, most: int = 90) -> str:
 def methods() -> str:
     """Every public method of pymilvus: an example, or what to use instead."""
     sys.path.insert(0, str(ROOT / "tests"))
-    shown = importlib.import_module("support.client_methods")
+    shown = importlib.import_module("support.clients.methods")
     parts = [
         "Every public method of pymilvus 3 (2.6 has no other), with a script that uses it, or with "
         "what to use instead. The scripts run against a cluster by both versions in every test "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from support.nats import open_log
+from support.servers.nats import open_log
 
 from headrace.app.servers.nats import NatsServer
 from headrace.log import monitor

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.servers import Etcd, etcd, etcd_server
+from support.servers.etcd import Etcd, etcd, etcd_server
 
 from headrace.app.servers.etcd import EtcdServer
 from headrace.meta.api import (

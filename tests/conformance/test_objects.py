@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from support.clock import ManualClock
-from support.s3 import s3_bucket, s3_server
+from support.servers.s3 import s3_bucket, s3_server
+from support.world.clock import ManualClock
 
 from headrace.model.errors import Conflict, Invalid, NotFound
 from headrace.objects.api import ObjectStore

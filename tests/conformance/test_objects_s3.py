@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import obstore
 import pytest
-from support.bucket import Bucket
-from support.rows import SMALL, small_batch
-from support.s3 import s3_bucket, s3_server, s3_trouble
-from support.s3_trouble import Trouble
+from support.servers.s3 import s3_bucket, s3_server, s3_trouble
+from support.servers.s3_trouble import Trouble
+from support.values.rows import SMALL, small_batch
+from support.world.bucket import Bucket
 
 import headrace.reader
 from headrace.app.servers.nats import free_port

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.servers import Etcd, etcd, etcd_server
+from support.servers.etcd import Etcd, etcd, etcd_server
 
 from headrace.app.servers.etcd import EtcdServer
 from headrace.meta.api import MetaStore

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pymilvus import DataType, MilvusClient
-from support.cluster import Cluster
-from support.waiting import wait_until
+from support.processes.cluster import Cluster
+from support.processes.waiting import wait_until
 
 import headrace.reader
 from headrace.app import clusterfile

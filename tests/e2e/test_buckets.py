@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 import pytest
-from support.cluster import QUICK
-from support.command import Standalone, run
-from support.s3 import S3Bucket, s3_bucket, s3_server, s3_trouble
-from support.s3_trouble import Trouble, TroubledS3
-from support.waiting import wait_until
-from support.writer import Writer, create
+from support.clients.writer import Writer, create
+from support.processes.cluster import QUICK
+from support.processes.command import Standalone, run
+from support.processes.waiting import wait_until
+from support.servers.s3 import S3Bucket, s3_bucket, s3_server, s3_trouble
+from support.servers.s3_trouble import Trouble, TroubledS3
 
 import headrace.reader
 from headrace.app.servers.nats import free_port

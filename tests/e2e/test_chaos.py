@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support.cluster import Cluster
-from support.editor import Editor
-from support.waiting import wait_until
-from support.writer import Writer, create
+from support.clients.editor import Editor
+from support.clients.writer import Writer, create
+from support.processes.cluster import Cluster
+from support.processes.waiting import wait_until
 
 TROUBLE_S = 15.0
 NODES = ("master-service-1", "data-service-1", "data-node-1", "data-node-2", "proxy-1", "proxy-2")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from pymilvus import MilvusClient, MilvusException
-from support.cluster import Cluster
-from support.waiting import wait_until
-from support.writer import Writer, create, rows_of
+from support.clients.writer import Writer, create, rows_of
+from support.processes.cluster import Cluster
+from support.processes.waiting import wait_until
 
 SOME = 400
 TAKE_OVER_S = 5.0  # from SIGKILL of a proxy to the first row through the other

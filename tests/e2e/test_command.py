@@ -4,7 +4,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from support.command import run
+from support.processes.command import run
 
 HELP_S = 0.5
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pymilvus import MilvusClient
-from support.cluster import Cluster
-from support.writer import Writer, create, rows_of
+from support.clients.writer import Writer, create, rows_of
+from support.processes.cluster import Cluster
 
 SOME = 600  # rows before, and after, a kill
 

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from pymilvus import DataType
-from support.cluster import Cluster
-from support.s3 import S3Bucket, s3_server
-from support.type_cases import NEWER, TABLE, Case, Client, all_cases, write_all
-from support.type_table import differences, key_of
+from support.processes.cluster import Cluster
+from support.servers.s3 import S3Bucket, s3_server
+from support.values.type_cases import NEWER, TABLE, Case, Client, all_cases, write_all
+from support.values.type_table import differences, key_of
 
 from headrace.app.servers.s3 import S3Server
 from headrace.reader.snapshot import Snapshot

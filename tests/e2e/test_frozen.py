@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from pymilvus import MilvusClient
-from support.cluster import Cluster
-from support.waiting import wait_until
-from support.writer import Writer, create
+from support.clients.writer import Writer, create
+from support.processes.cluster import Cluster
+from support.processes.waiting import wait_until
 
 SOME = 600
 SMALL_SEGMENTS = (

@@ -11,9 +11,9 @@ import orjson
 import pyarrow as pa
 import pytest
 from pymilvus import DataType
-from support.cluster import Cluster
-from support.command import HEADRACE
-from support.ingesting import (
+from support.processes.cluster import Cluster
+from support.processes.command import HEADRACE
+from support.processes.ingesting import (
     DIM,
     counted,
     ingest,
@@ -24,7 +24,7 @@ from support.ingesting import (
     rows_of,
     write,
 )
-from support.waiting import wait_until
+from support.processes.waiting import wait_until
 
 WINDOW_S = 3
 WINDOW = (WINDOW_S + 2) * 1000 << 18  # as a span of timestamps, and some more

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.command import Standalone, run
-from support.waiting import wait_until
-from support.writer import Writer, create, rows_of
+from support.clients.writer import Writer, create, rows_of
+from support.processes.command import Standalone, run
+from support.processes.waiting import wait_until
 
 import headrace.reader
 from headrace.app.servers.nats import free_port

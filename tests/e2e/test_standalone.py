@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 from pymilvus import MilvusClient
-from support.command import Standalone, run
-from support.waiting import wait_until
-from support.writer import Writer, create, rows_of
+from support.clients.writer import Writer, create, rows_of
+from support.processes.command import Standalone, run
+from support.processes.waiting import wait_until
 
 FIRST_ROW_S = 10.0  # from the start of the command to the first row acknowledged
 ROLES = ("master-service-1", "data-service-1", "data-node-1", "data-node-2", "proxy-1")

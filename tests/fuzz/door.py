@@ -1,7 +1,8 @@
 """The front door on a real socket, for the cases that go through one.
 
 **Owns** the calls over gRPC and the verdict on their answers. **Does not own** the door
-(`support.open_door`): behind it stand plain services in memory, which keep what they are given.
+(`support.world.open_door`): behind it stand plain services in memory, which keep what they are
+given.
 """
 
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
-from support.open_door import OpenDoor
+from support.world.open_door import OpenDoor
 
 from fuzz.answers import Wrong, refusal_of
 from fuzz.batch import CASE_S, Case, base_schemas

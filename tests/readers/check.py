@@ -2,8 +2,8 @@
 
 **Owns** the course: a cluster writes every type, is stopped, and each tool reads its files in an
 environment of its own. **Does not own** these tools' calls (`read_files`) or the table of types
-(`support.type_table`). It is apart from `make test` because Spark and its Java are 0.9 GB that
-nobody else needs.
+(`support.values.type_table`). It is apart from `make test` because Spark and its Java are 0.9 GB
+that nobody else needs.
 
     check.py PYTHON    the interpreter of the tools' environment
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from support.cluster import Cluster
-from support.type_cases import TABLE, Case, Client, all_cases, write_all
-from support.type_table import differences
+from support.processes.cluster import Cluster
+from support.values.type_cases import TABLE, Case, Client, all_cases, write_all
+from support.values.type_table import differences
 
 import headrace.reader
 from headrace.reader.snapshot import Snapshot

@@ -1,14 +1,14 @@
 """Plays `datanode/*.txt`: what a data node's machine is told and what it orders.
 
-The commands are the methods of `support.datanode_script.Player`; orders that nobody has carried out
-stay pending, and the machine's invariants are asserted after every step.
+The commands are the methods of `support.players.datanode.Player`; orders that nobody has carried
+out stay pending, and the machine's invariants are asserted after every step.
 """
 
 from pathlib import Path
 
 import pytest
-from support.datanode_script import Player
-from support.scripts import run
+from support.players.datanode import Player
+from support.players.scripts import run
 
 SCRIPTS = sorted((Path(__file__).parent / "datanode").glob("*.txt"))
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.datafacts import position, report, stamp
-from support.scripts import run, show
+from support.players.scripts import run, show
+from support.world.facts import position, report, stamp
 
 from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev

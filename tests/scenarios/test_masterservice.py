@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.scripts import run, show
+from support.players.scripts import run, show
 
 from headrace.masterservice import effects as fx
 from headrace.masterservice import events as ev

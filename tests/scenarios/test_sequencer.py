@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.scripts import run
-from support.sequencer_script import (
+from support.players.scripts import run
+from support.players.sequencer import (
     ME,
     START_MS,
     Script,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pymilvus import AsyncMilvusClient, DataType, MilvusClient, MilvusException
-from support.open_door import OpenDoor, open_door
+from support.world.open_door import OpenDoor, open_door
 
 from headrace.proxy.settings import ProxySettings
 

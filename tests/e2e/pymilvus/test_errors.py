@@ -10,10 +10,10 @@ import pytest
 from fuzz.answers import pattern
 from pymilvus import MilvusClient, MilvusException
 from pymilvus.grpc_gen.milvus_pb2_grpc import MilvusServiceStub
-from support.cluster import Cluster, quiet_client
-from support.open_door import OpenDoor, open_door
-from support.proxy_world import insert_request, simple_schema
-from support.refused import CASES, SETTINGS, Ground, V
+from support.clients.refused import CASES, SETTINGS, Ground, V
+from support.processes.cluster import Cluster, quiet_client
+from support.world.open_door import OpenDoor, open_door
+from support.world.proxy import insert_request, simple_schema
 
 from headrace.model.errors import Corrupt, Unavailable
 from headrace.model.refusals import Refusal

@@ -2,8 +2,8 @@
 
 import subprocess
 
-from support.client_methods import FORGOTTEN, methods
-from support.clients import CLIENTS
+from support.clients.methods import FORGOTTEN, methods
+from support.clients.versions import CLIENTS
 
 from headrace.proxy.door.unserved import INSTEAD
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-from support.clients import CLIENTS
-from support.command import Standalone
-from support.waiting import wait_until
+from support.clients.versions import CLIENTS
+from support.processes.command import Standalone
+from support.processes.waiting import wait_until
 
 HERE = Path(__file__).parent
 PROGRAMS = (("3", "lives_on"), ("2.6", "lives_on"), ("3", "lives_on_async"))

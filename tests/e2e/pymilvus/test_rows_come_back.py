@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pymilvus import AsyncMilvusClient, DataType, MilvusClient
-from support.cluster import Cluster
+from support.processes.cluster import Cluster
 
 
 @pytest.fixture(scope="module")

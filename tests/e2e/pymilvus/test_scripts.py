@@ -14,9 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from support.clients import CLIENTS
-from support.cluster import Cluster
-from support.rows_written import as_written
+from support.clients.rows_written import as_written
+from support.clients.versions import CLIENTS
+from support.processes.cluster import Cluster
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE / "scripts").glob("*.py"))

@@ -18,7 +18,7 @@ from pymilvus import (
     MilvusException,
     connections,
 )
-from support.cluster import Cluster
+from support.processes.cluster import Cluster
 
 from headrace.reader.snippets import duckdb_sql
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.waiting import wait_until
+from support.processes.waiting import wait_until
 
 from headrace.app import clusterfile
 from headrace.app.clusterfile import ClusterFile

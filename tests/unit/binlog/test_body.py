@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.rows import SMALL, small_batch, vectors_array
+from support.values.rows import SMALL, small_batch, vectors_array
 
 from headrace.binlog import body
 from headrace.binlog.columns import arrow_schema

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.rows import SMALL, key_field, schema_of, vectors_array
+from support.values.rows import SMALL, key_field, schema_of, vectors_array
 
 from headrace.binlog.columns import (
     arrow_schema,

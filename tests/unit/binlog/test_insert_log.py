@@ -6,7 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.rows import SMALL, key_field, schema_of, small_batch, vector_field, vectors_array
+from support.values.rows import (
+    SMALL,
+    key_field,
+    schema_of,
+    small_batch,
+    vector_field,
+    vectors_array,
+)
 
 from headrace.binlog import insert_log
 from headrace.binlog.columns import arrow_schema, file_schema

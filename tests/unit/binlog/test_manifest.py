@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.rows import SMALL
+from support.values.rows import SMALL
 
 from headrace.binlog import manifest
 from headrace.binlog.manifest import (

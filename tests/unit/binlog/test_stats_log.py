@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from support.rows import key_field, schema_of
+from support.values.rows import key_field, schema_of
 
 from headrace.binlog import stats_log
 from headrace.model.errors import Corrupt

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.ingesting import rows_of, write
-from support.open_door import OpenDoor, open_door
+from support.processes.ingesting import rows_of, write
+from support.world.open_door import OpenDoor, open_door
 
 from headrace.app import clusterfile
 from headrace.cli.ingest import form_of, front_door, store_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.bucket import disk_bucket
-from support.rows import SMALL, small_batch
+from support.values.rows import SMALL, small_batch
+from support.world.bucket import disk_bucket
 
 from headrace.app import clusterfile
 from headrace.cli.scan import Format, parse_time, scan

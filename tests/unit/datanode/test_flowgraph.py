@@ -1,6 +1,6 @@
 """Runs of chance on the node side: with all rules in force nothing is lost and nothing doubled."""
 
-from support.datanode_chaos import run
+from support.chaos.datanode import run
 
 SEEDS = 60
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support.datanode_world import (
+from support.world.datanode import (
     COLLECTION,
     PARTITION,
     PCHANNEL,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.datafacts import position
+from support.world.facts import position
 
 from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.datafacts import COLLECTION, position, report, segment_report, stamp
-from support.dataworld import World, play, watched
+from support.world.dataservice import World, play, watched
+from support.world.facts import COLLECTION, position, report, segment_report, stamp
 
 from headrace.binlog import manifest, paths
 from headrace.dataservice.settings import DataServiceSettings

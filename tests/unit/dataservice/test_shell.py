@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from support.datafacts import COLLECTION, position, report, segment_report, stamp
-from support.dataworld import World, play, watched
+from support.world.dataservice import World, play, watched
+from support.world.facts import COLLECTION, position, report, segment_report, stamp
 
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.shell import COMMITTED, LIST_DERIVED

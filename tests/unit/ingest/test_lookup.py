@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bucket import COLLECTION, disk_bucket
-from support.rows import SMALL, small_batch
+from support.values.rows import SMALL, small_batch
+from support.world.bucket import COLLECTION, disk_bucket
 
 from headrace.ingest.lookup import Store, absent, places_of, runs_of
 from headrace.model.errors import Invalid

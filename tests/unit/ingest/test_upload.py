@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from support.bucket import COLLECTION, disk_bucket
-from support.ingesting import journal_of, lines_of, rows_of, write
-from support.open_door import OpenDoor, open_door
-from support.proxy_world import simple_schema
-from support.rows import SMALL as OTHER_SCHEMA
+from support.processes.ingesting import journal_of, lines_of, rows_of, write
+from support.values.rows import SMALL as OTHER_SCHEMA
+from support.world.bucket import COLLECTION, disk_bucket
+from support.world.open_door import OpenDoor, open_door
+from support.world.proxy import simple_schema
 
 from headrace.binlog.columns import arrow_schema
 from headrace.ingest.batches import Limits

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.nats import edit, open_log
-from support.nats import nats as nats
+from support.servers.nats import edit, open_log
+from support.servers.nats import nats as nats
 
 from headrace.app.servers.nats import NatsServer
 from headrace.log.link import dial

@@ -1,7 +1,7 @@
 """What a server says at its monitoring port, and what is no answer."""
 
 import pytest
-from support.nats import nats as nats
+from support.servers.nats import nats as nats
 
 from headrace.app.servers.nats import NatsServer
 from headrace.log import monitor

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from support.nats import edit, frozen, open_log, settle
-from support.nats import nats as nats
+from support.servers.nats import edit, frozen, open_log, settle
+from support.servers.nats import nats as nats
 
 from headrace.app.servers.nats import NatsServer
 from headrace.log.link import dial

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from support.nats import nats as nats
-from support.nats import open_log, settle
+from support.servers.nats import nats as nats
+from support.servers.nats import open_log, settle
 
 from headrace.app.servers.nats import NatsServer
 from headrace.log import jetstream

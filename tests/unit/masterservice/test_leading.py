@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.masterworld import OTHER, SCHEMA, World
+from support.world.masterservice import OTHER, SCHEMA, World
 
 from headrace.masterservice.events import (
     CreateAsked,

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.clock import manual_host
-from support.masterworld import World, create_request
+from support.world.clock import manual_host
+from support.world.masterservice import World, create_request
 
 from headrace.masterservice.service import MasterService
 from headrace.masterservice.settings import MasterServiceSettings

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from support.clock import ManualClock, manual_host
-from support.meta import Line
+from support.world.clock import ManualClock, manual_host
+from support.world.meta_line import Line
 
 from headrace.meta.api import Delete, Put
 from headrace.meta.election import Election, Leadership

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.servers import Etcd, etcd, etcd_server
+from support.servers.etcd import Etcd, etcd, etcd_server
 
 from headrace.app.servers.etcd import EtcdServer, find_binary
 from headrace.app.servers.nats import free_port

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from support.clock import ManualClock, settle
-from support.meta import Line
+from support.world.clock import ManualClock, settle
+from support.world.meta_line import Line
 
 from headrace.meta.api import Compacted, Delete, DeleteEvent, Put, PutEvent
 from headrace.meta.memory import LEAST_TTL_S, MemoryMetaServer

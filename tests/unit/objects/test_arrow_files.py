@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
-from support.clock import ManualClock
+from support.world.clock import ManualClock
 
 from headrace.model.errors import Invalid
 from headrace.objects.arrow_files import file_system, local_root, memory_file_system

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.clock import ManualClock
+from support.world.clock import ManualClock
 
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.objects.memory import Fault, MemoryObjects, MemoryServer

@@ -1,6 +1,6 @@
 """A call knows how long it has."""
 
-from support.clock import ManualClock
+from support.world.clock import ManualClock
 
 from headrace.proxy.call import Call
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from google.protobuf.message_factory import GetMessageClass
-from support.clock import ManualClock, manual_host
-from support.proxy_world import insert_request, simple_schema
+from support.world.clock import ManualClock, manual_host
+from support.world.proxy import insert_request, simple_schema
 
 from headrace.app.edges import Edges
 from headrace.app.wiring import RoleSettings, make_role

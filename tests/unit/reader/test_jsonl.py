@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.every_type import every_type
-from support.rows import SMALL, small_batch, vectors_array
+from support.values.every_type import every_type
+from support.values.rows import SMALL, small_batch, vectors_array
 
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DataType, Field, Schema

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 import pytest
-from support.bucket import COLLECTION, disk_bucket, memory_bucket
-from support.rows import SMALL, small_batch
+from support.values.rows import SMALL, small_batch
+from support.world.bucket import COLLECTION, disk_bucket, memory_bucket
 
 import headrace.reader
 from headrace.binlog import paths

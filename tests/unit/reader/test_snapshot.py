@@ -9,9 +9,8 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bucket import COLLECTION, disk_bucket, memory_bucket
-from support.every_type import DENSE, every_type, rows_of
-from support.rows import (
+from support.values.every_type import DENSE, every_type, rows_of
+from support.values.rows import (
     SMALL,
     key_field,
     schema_of,
@@ -20,6 +19,7 @@ from support.rows import (
     vector_field,
     vectors_array,
 )
+from support.world.bucket import COLLECTION, disk_bucket, memory_bucket
 
 import headrace.reader
 from headrace.binlog.columns import arrow_schema

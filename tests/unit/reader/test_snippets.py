@@ -8,8 +8,8 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 import pytest
-from support.bucket import disk_bucket
-from support.rows import SMALL, key_field, schema_of, small_batch, text_field, vector_field
+from support.values.rows import SMALL, key_field, schema_of, small_batch, text_field, vector_field
+from support.world.bucket import disk_bucket
 
 import headrace.reader
 from headrace.binlog.columns import arrow_schema

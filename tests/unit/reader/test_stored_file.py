@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
-from support.every_type import every_type, rows_of
+from support.values.every_type import every_type, rows_of
 
 from headrace.binlog import insert_log
 from headrace.binlog.columns import in_memory

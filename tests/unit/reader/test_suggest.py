@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.bucket import disk_bucket
-from support.rows import SMALL, small_batch
+from support.values.rows import SMALL, small_batch
+from support.world.bucket import disk_bucket
 
 import headrace.reader
 from headrace.model.errors import NotFound

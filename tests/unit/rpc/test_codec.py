@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
-from support.values import message_types, values_of
+from support.values.messages import message_types, values_of
 
 from headrace.model.errors import (
     Conflict,

@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Sequence
 
 import pytest
-from support.clock import ManualClock, settle
+from support.world.clock import ManualClock, settle
 
 from headrace.model.errors import Unavailable
 from headrace.rpc.api import NotSent

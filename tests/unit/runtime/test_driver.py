@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from support.clock import ManualClock, settle
+from support.world.clock import ManualClock, settle
 
 from headrace.runtime.driver import AnswerTo, Driver, Source
 from headrace.runtime.journal import Journal

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.clock import ManualClock
+from support.world.clock import ManualClock
 
 from headrace.runtime.changes import Changes
 from headrace.runtime.race import pause, race, within

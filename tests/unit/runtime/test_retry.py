@@ -1,7 +1,7 @@
 """Trying again: pauses, the circuit breaker, and the loop over both."""
 
 import pytest
-from support.clock import ManualClock, manual_host
+from support.world.clock import ManualClock, manual_host
 
 from headrace.model.errors import Conflict, Unavailable
 from headrace.runtime.retry import Backoff, CircuitBreaker, Pauses, retry

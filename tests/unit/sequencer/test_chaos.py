@@ -1,7 +1,7 @@
 """Runs of chance: what the protocol promises holds."""
 
 import pytest
-from support.sequencer_chaos import Chaos
+from support.chaos.sequencer import Chaos
 
 
 @pytest.mark.parametrize("block", range(4))

@@ -1,6 +1,6 @@
 """The sequencer of one pchannel: phases, and who is told that they ask the wrong process."""
 
-from support.sequencer_script import ME, Script, at, of, part, past, view
+from support.players.sequencer import ME, Script, at, of, part, past, view
 
 from headrace.model.errors import Corrupt, Fenced, Unavailable
 from headrace.rpc.messages import Done, PositionResponse

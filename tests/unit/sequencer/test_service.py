@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import pytest
-from support.sequencer_script import PCHANNEL, collection, ddl
-from support.sequencer_world import World, request
+from support.players.sequencer import PCHANNEL, collection, ddl
+from support.world.sequencer import World, request
 
 from headrace.binlog.body import decode_keys
 from headrace.log.memory import MemoryLogServer

@@ -1,6 +1,6 @@
 """The open term: one append in flight, its outcomes, and trouble."""
 
-from support.sequencer_script import (
+from support.players.sequencer import (
     OTHER_VCHANNEL,
     PCHANNEL,
     at,

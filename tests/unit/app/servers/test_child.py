@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.waiting import wait_until
+from support.processes.waiting import wait_until
 
 from headrace.app.servers import child as children
 from headrace.app.servers.child import Child, ChildSpec

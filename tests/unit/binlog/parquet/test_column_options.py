@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.every_type import every_type, rows_of
+from support.values.every_type import every_type, rows_of
 
 from headrace.binlog import insert_log
 from headrace.binlog.columns import arrow_schema, in_file

@@ -5,7 +5,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.pages import reads
+from support.values.pages import reads
 
 from headrace.binlog.parquet import page_heads
 from headrace.binlog.parquet.page_cursor import ChunkPlace, PageCursor, places_of

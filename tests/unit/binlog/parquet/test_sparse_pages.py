@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from support.pages import sparse_of
+from support.values.pages import sparse_of
 
 from headrace.binlog.parquet import sparse_pages
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.pages import (
+from support.values.pages import (
     assert_right_or_corrupt,
     bits,
     by_arrow,

@@ -11,7 +11,14 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
-from support.rows import key_field, meta_field, schema_of, text_field, vector_field, vectors_array
+from support.values.rows import (
+    key_field,
+    meta_field,
+    schema_of,
+    text_field,
+    vector_field,
+    vectors_array,
+)
 
 from headrace.binlog import insert_log
 from headrace.binlog.columns import arrow_schema, file_schema

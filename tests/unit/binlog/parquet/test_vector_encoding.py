@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.every_type import DENSE
-from support.pages import file_of, sparse_of, vector_of, vectors_of
+from support.values.every_type import DENSE
+from support.values.pages import file_of, sparse_of, vector_of, vectors_of
 
 from headrace.binlog.columns import in_file
 from headrace.binlog.parquet.vector_encoding import LAYOUTS

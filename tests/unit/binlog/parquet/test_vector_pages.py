@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from support.rows import vectors_array
+from support.values.rows import vectors_array
 
 from headrace.binlog.parquet import vector_pages
 from headrace.binlog.parquet.page_heads import Chunk

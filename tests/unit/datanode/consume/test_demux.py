@@ -4,7 +4,7 @@ import random
 from itertools import count
 
 import pytest
-from support.datanode_script import Player, vchannel
+from support.players.datanode import Player, vchannel
 
 from headrace.datanode.consume.demux import Fan, Reader
 from headrace.model.entry import TermStart

@@ -1,6 +1,6 @@
 """Recovery's filter: rows by segment checkpoint, deletes by delete checkpoint, Seals by state."""
 
-from support.datanode_script import EntryMaker, at, vchannel
+from support.players.datanode import EntryMaker, at, vchannel
 
 from headrace.datanode.consume.replay_filter import Fresh
 from headrace.datanode.handoff import HeldMessage, Taken

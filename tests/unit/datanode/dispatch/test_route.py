@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.datanode_script import SCHEMA, EntryMaker, at, vchannel
+from support.players.datanode import SCHEMA, EntryMaker, at, vchannel
 
 from headrace.datanode.dispatch.route import Route
 from headrace.datanode.dispatch.versions import Versions

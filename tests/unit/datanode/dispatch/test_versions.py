@@ -1,8 +1,8 @@
 """Versions of a collection, as its vchannel tells them."""
 
 import pytest
-from support.datanode_script import SCHEMA, at, vchannel
-from support.rows import SMALL
+from support.players.datanode import SCHEMA, at, vchannel
+from support.values.rows import SMALL
 
 from headrace.datanode.dispatch.versions import Versions
 from headrace.model.entry import Ddl, DdlKind

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from support.datanode_world import COLLECTION, PARTITION, VCHANNEL, LogWriter
-from support.rows import SMALL
+from support.values.rows import SMALL
+from support.world.datanode import COLLECTION, PARTITION, VCHANNEL, LogWriter
 
 from headrace.binlog import delta_log, insert_log, stats_log
 from headrace.datanode.handoff import (

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from support.datafacts import (
+from support.world.dataservice import World, play, watched
+from support.world.facts import (
     COLLECTION,
     SCHEMA,
     deletes_report,
@@ -11,7 +12,6 @@ from support.datafacts import (
     segment_report,
     stamp,
 )
-from support.dataworld import World, play, watched
 
 from headrace.binlog import paths
 from headrace.dataservice.settings import DataServiceSettings

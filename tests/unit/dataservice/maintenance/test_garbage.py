@@ -2,8 +2,8 @@
 
 import asyncio
 
-from support.clock import ManualClock
-from support.datafacts import COLLECTION, PARTITION, insert_file, position, stamp, vchannels_of
+from support.world.clock import ManualClock
+from support.world.facts import COLLECTION, PARTITION, insert_file, position, stamp, vchannels_of
 
 from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Manifest, ManifestSegment

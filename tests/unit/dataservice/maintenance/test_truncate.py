@@ -1,7 +1,7 @@
 """How much of the log may go."""
 
-from support.datafacts import position, report, segment_report, stamp
-from support.dataworld import World, play, watched
+from support.world.dataservice import World, play, watched
+from support.world.facts import position, report, segment_report, stamp
 
 from headrace.dataservice.maintenance.truncate import Samples, below
 from headrace.dataservice.settings import DataServiceSettings

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from support.datafacts import (
+from support.world.dataservice import World, play, watched
+from support.world.facts import (
     COLLECTION,
     PARTITION,
     SCHEMA,
@@ -13,7 +14,6 @@ from support.datafacts import (
     segment_report,
     stamp,
 )
-from support.dataworld import World, play, watched
 
 from headrace.binlog import paths
 from headrace.dataservice.manifests.manifest import (

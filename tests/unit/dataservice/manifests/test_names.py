@@ -2,7 +2,7 @@
 
 import asyncio
 
-from support.dataworld import World
+from support.world.dataservice import World
 
 from headrace.binlog import manifest, paths
 from headrace.dataservice.manifests.names import store_names

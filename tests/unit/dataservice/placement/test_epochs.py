@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from support.dataworld import World
+from support.world.dataservice import World
 
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch

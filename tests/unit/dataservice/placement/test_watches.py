@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from support.datafacts import PARTITION, SCHEMA, insert_file, position, stamp, vchannels_of
-from support.dataworld import World
+from support.world.dataservice import World
+from support.world.facts import PARTITION, SCHEMA, insert_file, position, stamp, vchannels_of
 
 from headrace.dataservice.placement.watches import read_watch, schemas_from, segments_from
 from headrace.dataservice.state.channel_state import Image, Stored

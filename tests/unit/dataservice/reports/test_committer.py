@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.clock import ManualClock
-from support.datafacts import deletes_report, position, report, segment_report
-from support.dataworld import World
+from support.world.clock import ManualClock
+from support.world.dataservice import World
+from support.world.facts import deletes_report, position, report, segment_report
 
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch

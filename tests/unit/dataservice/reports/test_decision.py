@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.datafacts import (
+from support.world.facts import (
     PARTITION,
     deletes_report,
     insert_file,

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support.datafacts import PARTITION, insert_file, position
-from support.dataworld import World
+from support.world.dataservice import World
+from support.world.facts import PARTITION, insert_file, position
 
 from headrace.dataservice.state.channel_state import read_image
 from headrace.meta.api import Delete, Put

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from support.clock import manual_host, settle
-from support.datafacts import COLLECTION, position
-from support.dataworld import World
+from support.world.clock import manual_host, settle
+from support.world.dataservice import World
+from support.world.facts import COLLECTION, position
 
 from headrace.dataservice.events import (
     ChannelsListed,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.open_door import OpenDoor, open_door
-from support.proxy_world import insert_request, simple_schema
+from support.world.open_door import OpenDoor, open_door
+from support.world.proxy import insert_request, simple_schema
 
 from headrace.ingest.client.connection import Connection, OutcomeUnknown, schema_of
 from headrace.model.errors import Invalid, NotFound, Unavailable

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.every_type import every_type
-from support.ingesting import finite_rows
+from support.processes.ingesting import finite_rows
+from support.values.every_type import every_type
 
 from headrace.ingest.client.wire import insert_request, varints
 from headrace.model.schema import DataType, Field, Schema

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from support.ingesting import rows_of
+from support.processes.ingesting import rows_of
 
 from headrace.ingest.columns.made_schema import made_schema
 from headrace.ingest.sources import jsonl

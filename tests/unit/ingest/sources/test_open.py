@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.ingesting import rows_of, write
+from support.processes.ingesting import rows_of, write
 
 from headrace.ingest.options import Options
 from headrace.ingest.sources.csv import TextSource

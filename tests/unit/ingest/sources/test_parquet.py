@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.every_type import every_type
-from support.ingesting import DIM, finite_rows, rows_of
+from support.processes.ingesting import DIM, finite_rows, rows_of
+from support.values.every_type import every_type
 
 from headrace.binlog.columns import file_schema, in_file
 from headrace.ingest.columns.made_schema import made_schema

@@ -1,6 +1,6 @@
 """Indexes are remembered and finished, though nothing is built."""
 
-from support.proxy_world import ProxyWorld, insert_request, pb, simple_schema
+from support.world.proxy import ProxyWorld, insert_request, pb, simple_schema
 
 from headrace.proxy.milvus import Message, common_pb
 

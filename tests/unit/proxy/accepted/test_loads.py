@@ -1,7 +1,7 @@
 """Loads are remembered and finished at once."""
 
 import pytest
-from support.proxy_world import ProxyWorld, pb, simple_schema
+from support.world.proxy import ProxyWorld, pb, simple_schema
 
 from headrace.proxy.milvus import Message, common_pb
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from support.clock import settle
-from support.proxy_world import ProxyWorld, simple_schema
+from support.world.clock import settle
+from support.world.proxy import ProxyWorld, simple_schema
 
 from headrace.meta.api import Delete, Put
 from headrace.meta.records import CollectionState

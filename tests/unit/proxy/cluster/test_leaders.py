@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.proxy_world import MASTER, ProxyWorld
+from support.world.proxy import MASTER, ProxyWorld
 
 from headrace.meta.api import Put
 from headrace.meta.records import LeaderRecord, Role

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support.clock import settle
-from support.proxy_world import PCHANNELS, ProxyWorld
+from support.world.clock import settle
+from support.world.proxy import PCHANNELS, ProxyWorld
 
 from headrace.meta.api import Delete, Put
 from headrace.meta.records import SequencerRecord

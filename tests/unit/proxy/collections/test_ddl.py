@@ -1,7 +1,7 @@
 """Create, drop and rename are checked here and done by the master service."""
 
 import pytest
-from support.proxy_world import ProxyWorld, pb, schema_pb, simple_schema
+from support.world.proxy import ProxyWorld, pb, schema_pb, simple_schema
 
 from headrace.model.codec import decode
 from headrace.model.errors import Unavailable

@@ -1,6 +1,6 @@
 """Clients see the collections that stand, as Milvus describes them."""
 
-from support.proxy_world import PCHANNELS, ProxyWorld, pb, simple_schema
+from support.world.proxy import PCHANNELS, ProxyWorld, pb, simple_schema
 
 from headrace.meta.records import CollectionState
 from headrace.proxy.milvus import schema_pb

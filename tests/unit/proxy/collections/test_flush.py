@@ -1,7 +1,7 @@
 """A flush is a timestamp; sealing is repeated until each pchannel has done it."""
 
 import pytest
-from support.proxy_world import ProxyWorld, pb, simple_schema
+from support.world.proxy import ProxyWorld, pb, simple_schema
 
 from headrace.model.channel import pchannel_of
 from headrace.model.errors import Fenced, Unavailable

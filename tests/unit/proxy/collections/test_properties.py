@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import ProxyWorld, pb, schema_pb, simple_schema
+from support.world.proxy import ProxyWorld, pb, schema_pb, simple_schema
 
 from headrace.proxy.collections.properties import SERVED_PROPERTIES
 from headrace.proxy.milvus import Message

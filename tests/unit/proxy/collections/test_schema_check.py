@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import simple_schema
+from support.world.proxy import simple_schema
 
 from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field

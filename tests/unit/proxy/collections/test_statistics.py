@@ -1,6 +1,6 @@
 """Rows and segments are counted as meta has them."""
 
-from support.proxy_world import ProxyWorld, insert_request, pb, simple_schema
+from support.world.proxy import ProxyWorld, insert_request, pb, simple_schema
 
 from headrace.proxy.milvus import common_pb
 

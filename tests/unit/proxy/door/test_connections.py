@@ -1,7 +1,7 @@
 """What a client asks of the server itself."""
 
-from support.clock import settle
-from support.proxy_world import ProxyWorld, pb
+from support.world.clock import settle
+from support.world.proxy import ProxyWorld, pb
 
 from headrace.meta.api import Delete
 from headrace.meta.records import Role

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from support.proxy_world import ProxyWorld, insert_request, simple_schema
+from support.world.proxy import ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import Invalid
 from headrace.proxy.call import Call

@@ -5,7 +5,7 @@ import base64
 
 import pytest
 from google.protobuf.message_factory import GetMessageClass
-from support.proxy_world import ProxyWorld, insert_request, simple_schema
+from support.world.proxy import ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import NotFound
 from headrace.proxy.call import Call

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from support.proxy_world import ProxyWorld, insert_request, simple_schema
+from support.world.proxy import ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import Invalid
 from headrace.proxy.door.served_fields import SERVED, refuse_unserved

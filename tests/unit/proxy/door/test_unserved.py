@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from support.proxy_world import ProxyWorld
+from support.world.proxy import ProxyWorld
 
 from headrace.proxy.door.unserved import INSTEAD, WITHOUT_STATUS
 from headrace.proxy.errors import Refusal

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.proxy_world import insert_request, simple_schema
+from support.world.proxy import insert_request, simple_schema
 
 from headrace.binlog.columns import arrow_type
 from headrace.model.errors import Invalid

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.proxy_world import simple_schema
+from support.world.proxy import simple_schema
 
 from headrace.model.errors import Invalid
 from headrace.proxy.collections.schema_check import check_schema

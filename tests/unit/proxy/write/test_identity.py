@@ -1,7 +1,7 @@
 """A request's identity comes from its headers, its bytes and granted timestamps, never a clock."""
 
 import pytest
-from support.proxy_world import MASTER, ProxyWorld, insert_request, simple_schema
+from support.world.proxy import MASTER, ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import Invalid
 from headrace.model.request import fingerprint

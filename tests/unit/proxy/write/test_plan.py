@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import (
+from support.world.proxy import (
     CountingOffload,
     ProxyWorld,
     insert_request,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.proxy_world import insert_request, simple_schema
+from support.world.proxy import insert_request, simple_schema
 
 from headrace.binlog.columns import arrow_schema, arrow_type
 from headrace.model.errors import Invalid

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.proxy_world import insert_request, simple_schema
+from support.world.proxy import insert_request, simple_schema
 
 from headrace.binlog import insert_log
 from headrace.binlog.body import decode_rows, encode_rows

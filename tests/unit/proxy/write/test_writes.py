@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.proxy_world import CountingOffload, ProxyWorld, insert_request, pb, simple_schema
+from support.world.proxy import CountingOffload, ProxyWorld, insert_request, pb, simple_schema
 
 from headrace.binlog.body import decode_rows
 from headrace.meta.api import Delete, Put

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.clock import ManualClock
+from support.world.clock import ManualClock
 
 from headrace.model.errors import Unavailable
 from headrace.rpc.messages import GrantRequest, GrantResponse

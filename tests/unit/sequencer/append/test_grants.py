@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from support.sequencer_script import (
+from support.players.sequencer import (
     Script,
     at,
     entries_of,

@@ -1,7 +1,7 @@
 """Segments: opened by the first row, closed by Seals."""
 
 import pytest
-from support.sequencer_script import (
+from support.players.sequencer import (
     OTHER_VCHANNEL,
     collection,
     ddl,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from support.sequencer_script import (
+from support.players.sequencer import (
     COLLECTION,
     OTHER_VCHANNEL,
     PCHANNEL,
@@ -15,7 +15,7 @@ from support.sequencer_script import (
     noted,
     part,
 )
-from support.sequencer_world import World
+from support.world.sequencer import World
 
 from headrace.meta.api import Delete
 from headrace.meta.records import CollectionState, PChannelRecord, SequencerRecord

@@ -1,7 +1,7 @@
 """Parts at the door: repeats, the floors of the window, parts that cannot be."""
 
 import pytest
-from support.sequencer_script import (
+from support.players.sequencer import (
     at,
     collection,
     ddl,

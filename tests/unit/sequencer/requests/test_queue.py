@@ -1,6 +1,6 @@
 """Parts that wait for their outcome."""
 
-from support.sequencer_script import part
+from support.players.sequencer import part
 
 from headrace.sequencer.requests.queue import Queue, State
 

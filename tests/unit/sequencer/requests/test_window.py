@@ -3,7 +3,7 @@
 import tracemalloc
 from dataclasses import replace
 
-from support.sequencer_script import at, item, part
+from support.players.sequencer import at, item, part
 
 from headrace.sequencer.requests.window import Window
 from headrace.sequencer.settings import SequencerSettings

@@ -1,0 +1,1 @@
+"""What is measured on a cluster of real servers."""

@@ -1,0 +1,1 @@
+"""What a column of each type costs, in one process."""

@@ -1,0 +1,1 @@
+"""What is measured without a cluster: one part by itself, run by hand."""

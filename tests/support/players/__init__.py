@@ -1,0 +1,1 @@
+"""Players of scripts: each carries out one role's commands and prints what its machine orders."""

@@ -1,0 +1,1 @@
+"""Real servers for tests, on free loopback ports: etcd, NATS and S3."""

@@ -1,0 +1,1 @@
+"""Made-up schemas, rows, columns and messages."""
