@@ -86,7 +86,7 @@ def _sequencer(cluster: Cluster, client: MilvusClient, collection: str) -> str:
     return cluster.sequencers()[first.rpartition("_")[0]]
 
 
-@pytest.mark.parametrize("point", ["dataservice.report.committed", "dataservice.list.derived"])
+@pytest.mark.parametrize("point", ["dataservice.report.committed", "dataservice.manifest.derived"])
 def test_rows_outlive_a_data_service(cluster: Cluster, client: MilvusClient, point: str) -> None:
     """A report that is committed and not answered; a list whose files stand and that does not."""
     name = point.replace(".", "_")
@@ -108,7 +108,7 @@ def test_a_flush_is_done_only_when_its_list_is_stored(
     create(client, name)
     with Writer(cluster, name) as writer:
         writer.wait_for(SOME)
-    with cluster.dying("data-service-1", "dataservice.list.derived"):
+    with cluster.dying("data-service-1", "dataservice.manifest.derived"):
         writer.flush_and_compare()
     cluster.drop(name)
 

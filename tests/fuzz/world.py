@@ -45,7 +45,7 @@ ENTRY_BYTES_MAX = 20_000
 
 SETTINGS = RoleSettings(
     master_service=MasterServiceSettings(pchannels=2),
-    data_service=DataServiceSettings(list_interval_s=2.0),
+    data_service=DataServiceSettings(manifest_interval_s=2.0),
     data_node=DataNodeSettings(sync_bytes=30_000, sync_age_s=5.0),
     proxy=ProxySettings(
         request_bytes_max=REQUEST_BYTES_MAX,

@@ -6,7 +6,7 @@ Commands: `channels NAME[:EPOCH:SERVER:NODE] ...` (all that meta has, once at th
 `unwritten NAME` · `takes ID` · `rejects ID` (the watches sent to it) · `released NAME` · `suspect
 ID` · `failed NAME EPOCH ID` · `report NAME EPOCH` · `commits CALL OUTCOME T [dropped] [SEGMENT]` ·
 `conflict CALL` · `checkpoint NAME T` · `flush COLLECTION T` · `hinted ID` · `listed COLLECTION T`.
-Questions to nodes and chores are not shown; what nobody has carried out stays pending.
+Questions to nodes and maintenance are not shown; effects that no command answers stay pending.
 """
 
 from collections.abc import Sequence
@@ -61,8 +61,8 @@ class Player:
     def _take(self, effects: Sequence[fx.Effect]) -> list[str]:
         printed = []
         for effect in effects:
-            if isinstance(effect, fx.DoChore):
-                printed += self._step(ev.ChoreEnded(effect.chore))
+            if isinstance(effect, fx.DoMaintenance):
+                printed += self._step(ev.MaintenanceEnded(effect.task))
                 continue
             if not isinstance(effect, fx.AskNode):
                 printed.append(self._print(effect))
@@ -273,9 +273,9 @@ class Player:
         return self._step(ev.HintEnded(int(server_id)))
 
     def _listed(self, collection_id: str, number: str) -> list[str]:
-        lists = [e for e in self.pending if isinstance(e, fx.StoreList)]
+        lists = [e for e in self.pending if isinstance(e, fx.StoreManifest)]
         self.pending.remove(next(e for e in lists if e.collection_id == int(collection_id)))
-        stored = ev.ListStored(
+        stored = ev.ManifestStored(
             collection_id=int(collection_id),
             revision=self.revision,
             timestamp=stamp(int(number)),

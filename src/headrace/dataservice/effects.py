@@ -1,12 +1,12 @@
 """Effects: what the data service's machine orders.
 
-**Owns** the orders. **Does not own** how they are carried out (`shell`). Each is answered by
-exactly one event, but `Answer` and `AnnounceFlushed`, which need none.
+Each is answered by exactly one event, but `Answer` and `AnnounceFlushed`, which need none.
 """
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from headrace.dataservice.events import MaintenanceTask
 from headrace.model.channel import VChannel
 from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerId
 from headrace.model.timestamp import Timestamp
@@ -62,7 +62,7 @@ class AskNode:
 
 @dataclass(frozen=True, slots=True)
 class SendHint:
-    """-> HintEnded. Tell a node which timestamps somebody waits for."""
+    """-> HintEnded. Tell a node for which timestamps callers wait."""
 
     server_id: ServerId
     address: str
@@ -95,8 +95,8 @@ class AnnounceFlushed:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreList:
-    """-> ListStored | ListNotStored. Derive a list at a revision from now on, and store it."""
+class StoreManifest:
+    """-> ManifestStored | ManifestNotStored. Derive a manifest now, and store it."""
 
     collection_id: CollectionId
 
@@ -110,10 +110,10 @@ class LookUpCollection:
 
 
 @dataclass(frozen=True, slots=True)
-class DoChore:
-    """-> ChoreEnded. Do one round of a periodic chore; see `chores`."""
+class DoMaintenance:
+    """-> MaintenanceEnded. Do one round of a task."""
 
-    chore: str
+    task: MaintenanceTask
 
 
 Effect: TypeAlias = (
@@ -126,7 +126,7 @@ Effect: TypeAlias = (
     | CommitReport
     | CommitMoves
     | AnnounceFlushed
-    | StoreList
+    | StoreManifest
     | LookUpCollection
-    | DoChore
+    | DoMaintenance
 )

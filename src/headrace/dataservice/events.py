@@ -1,10 +1,10 @@
 """Events: what the data service's machine is told, in the past tense.
 
-**Owns** the facts. **Does not own** what follows from them (`machine`). A request from outside
-carries a call id, which its `Answer` brings back.
+A request from outside carries the number of its call, which its `Answer` brings back.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
@@ -17,6 +17,17 @@ from headrace.rpc.messages import (
     SaveBinlogPathsRequest,
     SaveCheckpointsRequest,
 )
+
+
+class MaintenanceTask(StrEnum):
+    """What is done again and again, one round at a time."""
+
+    NAMES = "names"  # store the list of collections' names
+    DROPS = "drops"  # write into records what a drop made of them
+    BUNDLES = "bundles"  # put flushed segments together under one key
+    TRUNCATE = "truncate"  # the log, below what every checkpoint has passed
+    COLLECT = "collect"  # delete objects that nothing names
+
 
 # ---- what meta says ------------------------------------------------------------------------------
 
@@ -104,7 +115,8 @@ class WatchesAccepted:
 
 @dataclass(frozen=True, slots=True)
 class WatchesNotAccepted:
-    """Nobody knows (`fenced` False), or the node refused: it ends what has these epochs."""
+    """It is not known whether the node took them; `fenced`: it refused them, each of these epochs
+    has ended there. `refused`: its address refuses connections."""
 
     server_id: ServerId
     items: tuple[tuple[VChannel, Epoch], ...]
@@ -125,7 +137,7 @@ class ReleaseEnded:
 
 @dataclass(frozen=True, slots=True)
 class HintEnded:
-    """A node was sent the timestamps that somebody waits for, or could not be."""
+    """A node was sent the timestamps for which callers wait, or could not be reached."""
 
     server_id: ServerId
 
@@ -144,7 +156,7 @@ class EpochWritten:
 
 @dataclass(frozen=True, slots=True)
 class EpochNotWritten:
-    """It has not (or nobody knows); what stands comes by `EpochSeen`."""
+    """It has not, or the outcome is not known; what stands comes by `EpochSeen`."""
 
     vchannel: VChannel
     reason: str
@@ -166,7 +178,7 @@ class ReportCommitted:
 
 @dataclass(frozen=True, slots=True)
 class ReportRefused:
-    """It does not."""
+    """A report does not stand in meta, or the outcome is not known."""
 
     call: int
     vchannel: VChannel
@@ -184,15 +196,15 @@ class MovesCommitted:
 
 @dataclass(frozen=True, slots=True)
 class MovesRefused:
-    """None was saved."""
+    """None of the checkpoints of idle vchannels was saved, as far as is known."""
 
     call: int
     error: HeadraceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListStored:
-    """A collection's list stands in the object store. `complete`: nothing in it is above its
+class ManifestStored:
+    """A collection's manifest stands in the object store. `complete`: no row in it is above its
     timestamp. `over`: every vchannel of the collection is dropped."""
 
     collection_id: CollectionId
@@ -203,7 +215,7 @@ class ListStored:
 
 
 @dataclass(frozen=True, slots=True)
-class ListNotStored:
+class ManifestNotStored:
     """It could not be read or stored, or has to wait until these checkpoints have passed."""
 
     collection_id: CollectionId
@@ -212,11 +224,11 @@ class ListNotStored:
 
 
 @dataclass(frozen=True, slots=True)
-class ChoreEnded:
-    """A periodic chore has ended its round; `lists`: collections that need a new list."""
+class MaintenanceEnded:
+    """A round has ended, well or not; `changed`: collections that need a new manifest."""
 
-    chore: str
-    lists: tuple[CollectionId, ...] = ()
+    task: MaintenanceTask
+    changed: tuple[CollectionId, ...] = ()
 
 
 # ---- requests ------------------------------------------------------------------------------------
@@ -251,7 +263,7 @@ class NewEpochAsked:
 
 @dataclass(frozen=True, slots=True)
 class NodeSuspected:
-    """Somebody's connection to a data node was refused or reset."""
+    """A connection of another process to a data node was refused or reset."""
 
     call: int
     server_id: ServerId
@@ -259,7 +271,7 @@ class NodeSuspected:
 
 @dataclass(frozen=True, slots=True)
 class FlushStateAsked:
-    """Somebody waits for a flush of these collections."""
+    """A client waits for a flush of these collections."""
 
     call: int
     collection_ids: tuple[CollectionId, ...]
@@ -279,21 +291,32 @@ class TimePassed:
     """A step of time."""
 
 
-MetaEvent: TypeAlias = (
-    EpochSeen | CheckpointSeen | ChannelsListed | CollectionChanged | EpochWritten | EpochNotWritten
-)
-NodeEvent: TypeAlias = (
-    NodesChanged
+Event: TypeAlias = (
+    EpochSeen
+    | CheckpointSeen
+    | ChannelsListed
+    | CollectionChanged
+    | EpochWritten
+    | EpochNotWritten
+    | NodesChanged
     | NodeAnswered
     | NodeNotReached
     | WatchesAccepted
     | WatchesNotAccepted
     | ReleaseEnded
     | HintEnded
+    | ReportArrived
+    | ReportCommitted
+    | ReportRefused
+    | MovesArrived
+    | MovesCommitted
+    | MovesRefused
+    | NewEpochAsked
+    | NodeSuspected
+    | FlushStateAsked
+    | CollectionLookedUp
+    | ManifestStored
+    | ManifestNotStored
+    | MaintenanceEnded
+    | TimePassed
 )
-ReportEvent: TypeAlias = (
-    ReportArrived | ReportCommitted | ReportRefused | MovesArrived | MovesCommitted | MovesRefused
-)
-QuestionEvent: TypeAlias = NewEpochAsked | NodeSuspected | FlushStateAsked | CollectionLookedUp
-TimeEvent: TypeAlias = ListStored | ListNotStored | ChoreEnded | TimePassed
-Event: TypeAlias = MetaEvent | NodeEvent | ReportEvent | QuestionEvent | TimeEvent

@@ -16,7 +16,7 @@ from headrace.dataservice import events as ev
 from headrace.dataservice.effects import Effect
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.maintenance.collector import Collector
-from headrace.dataservice.maintenance.round import Housekeeping
+from headrace.dataservice.maintenance.round import Maintenance
 from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.reports.committer import Committer
 from headrace.dataservice.settings import DataServiceSettings
@@ -145,7 +145,7 @@ class Leading:
             timeout_s=settings.commit_timeout_s,
             retry_s=settings.retry_least_s,
         )
-        housekeeping = Housekeeping(
+        maintenance = Maintenance(
             settings=settings,
             telemetry=around.telemetry,
             keys=around.keys,
@@ -159,7 +159,7 @@ class Leading:
             truncation=Truncation(self._meta, around.keys, around.log, settings.window_s),
             dropped=self._dropped,
             collections=lambda: {
-                i: self.machine.lists.vchannels(i) for i in self.machine.lists.collections()
+                i: self.machine.manifests.vchannels(i) for i in self.machine.manifests.collections()
             },
         )
         return DataServiceShell(
@@ -170,8 +170,8 @@ class Leading:
             objects=around.objects,
             peers=around.peers,
             committer=committer,
-            housekeeping=housekeeping,
-            vchannels=self.machine.lists.vchannels,
+            maintenance=maintenance,
+            vchannels=self.machine.manifests.vchannels,
             proxies=lambda: [s.address for s in around.proxies.sessions.values()],
             answer=self._callers.answer,
             stand_down=self.lost,

@@ -1,10 +1,14 @@
 """The data service's machine: what follows from what happened.
 
-**Owns** the decisions of one leadership, by way of its parts: `channels` and `nodes` (who watches
-what), `reports` (one at a time a vchannel), `lists` and `flushes` (snapshots), `chores`. **Does not
-own** any I/O (`shell`) or anything durable: it begins empty with each leadership, acts once it has
-seen all vchannels and all sessions, and whatever it forgets is derived anew from meta and from what
-nodes report.
+It begins empty with each leadership and acts once it has seen all vchannels and all sessions.
+Nothing that it forgets is lost: the rest is read from the meta store and asked of the nodes anew.
+Each decision is made by a part: `channels` and `nodes` say who watches what, `reports` lets one
+report at a time into each vchannel, `manifests` and `flushes` say when a manifest is made,
+`maintenance` what is done again and again.
+
+When time passes, a node is lost or found, or a flowgraph ends, everything that is wanted is
+compared with what is reported. Of other events there may be thousands a second: what follows from
+them at once concerns one vchannel or one node, and the rest waits for the next step of time.
 """
 
 from collections.abc import Sequence
@@ -18,9 +22,10 @@ from headrace.dataservice.effects import (
     Effect,
     LookUpCollection,
 )
-from headrace.dataservice.maintenance.schedule import DROPS, TRUNCATE, Chores
+from headrace.dataservice.events import MaintenanceTask
+from headrace.dataservice.maintenance.schedule import MaintenanceSchedule
 from headrace.dataservice.manifests.flush import Flushes
-from headrace.dataservice.manifests.schedule import Lists
+from headrace.dataservice.manifests.schedule import ManifestSchedule
 from headrace.dataservice.placement.channels import Channels
 from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.placement.nodes import Nodes
@@ -34,20 +39,20 @@ from headrace.rpc.messages import (
     SaveCheckpointsResponse,
 )
 
-_HINT_S = 1.0  # how often nodes are told again what somebody waits for
+_HINT_S = 1.0  # how often nodes are told again for which timestamps a caller waits
 
 
 class DataServiceMachine:
-    """See the module. `start` is the monotonic time at which the leadership began."""
+    """One leadership. `start` is the monotonic time at which it began."""
 
     def __init__(self, settings: DataServiceSettings, start: float) -> None:
         self.failovers = Failovers(settings)
         self.nodes = Nodes(settings, self.failovers)
         self.channels = Channels(settings, self.nodes, self.failovers, start)
         self.reports = Reports()
-        self.lists = Lists(settings)
-        self.flushes = Flushes(self.channels, self.lists)
-        self.chores = Chores(settings, start)
+        self.manifests = ManifestSchedule(settings)
+        self.flushes = Flushes(self.channels, self.manifests)
+        self.maintenance = MaintenanceSchedule(settings, start)
         self._channels_seen = False
         self._nodes_seen = False
         self._hint_at = start
@@ -58,38 +63,65 @@ class DataServiceMachine:
         return self._channels_seen and self._nodes_seen
 
     def step(self, event: ev.Event, now: float) -> Sequence[Effect]:
-        """See `runtime.driver.Machine`.
-
-        Everything is compared with what is wanted when time passes, when a node is lost or found,
-        and when a flowgraph ends. Of other events there may be thousands a second: what follows
-        from them at once concerns one vchannel or one node, the rest waits for the next step of
-        time.
-        """
         match event:
-            case ev.ReportArrived() | ev.ReportCommitted() | ev.ReportRefused():
-                return [*self._report(event, now), *self._waited_for(now)]
-            case ev.MovesArrived() | ev.MovesCommitted() | ev.MovesRefused():
-                return [*self._report(event, now), *self._waited_for(now)]
-            case ev.EpochSeen() | ev.CheckpointSeen() | ev.CollectionChanged():
-                self._meta(event, now)
-                return self._waited_for(now)
-            case ev.ChannelsListed() | ev.EpochNotWritten() | ev.EpochWritten():
-                self._meta(event, now)
-                return self._written(event, now)
-            case (
-                ev.NewEpochAsked()
-                | ev.NodeSuspected()
-                | ev.FlushStateAsked()
-                | ev.CollectionLookedUp()
-            ):
-                return self._question(event, now)
-            case ev.ListStored() | ev.ListNotStored() | ev.ChoreEnded() | ev.TimePassed():
-                return self._time(event, now)
+            case ev.EpochSeen():
+                return self._epoch_seen(event, now)
+            case ev.CheckpointSeen():
+                return self._checkpoint_seen(event, now)
+            case ev.ChannelsListed():
+                return self._channels_listed(event, now)
+            case ev.CollectionChanged():
+                return self._collection_changed(event, now)
+            case ev.EpochWritten():
+                return self._epoch_written(event, now)
+            case ev.EpochNotWritten():
+                return self._epoch_not_written(event, now)
+            case ev.NodesChanged():
+                return self._nodes_changed(event, now)
+            case ev.NodeAnswered():
+                return self._node_answered(event, now)
+            case ev.NodeNotReached():
+                return self._node_not_reached(event, now)
+            case ev.WatchesAccepted():
+                return self._watches_accepted(event, now)
+            case ev.WatchesNotAccepted():
+                return self._watches_not_accepted(event, now)
+            case ev.ReleaseEnded():
+                return self._release_ended(event, now)
+            case ev.HintEnded():
+                return self._hint_ended(event)
+            case ev.ReportArrived():
+                return self._report_arrived(event, now)
+            case ev.ReportCommitted():
+                return self._report_committed(event, now)
+            case ev.ReportRefused():
+                return self._report_refused(event, now)
+            case ev.MovesArrived():
+                return self._moves_arrived(event, now)
+            case ev.MovesCommitted():
+                return self._moves_committed(event, now)
+            case ev.MovesRefused():
+                return self._moves_refused(event, now)
+            case ev.NewEpochAsked():
+                return self._new_epoch_asked(event, now)
+            case ev.NodeSuspected():
+                return self._node_suspected(event, now)
+            case ev.FlushStateAsked():
+                return self._flush_state_asked(event, now)
+            case ev.CollectionLookedUp():
+                return self._collection_looked_up(event)
+            case ev.ManifestStored():
+                return self._manifest_stored(event, now)
+            case ev.ManifestNotStored():
+                return self._manifest_not_stored(event, now)
+            case ev.MaintenanceEnded():
+                return self._maintenance_ended(event, now)
+            case ev.TimePassed():
+                return self._time_passed(now)
             case _:
-                return self._node(event, now)
+                assert_never(event)
 
     def validate(self) -> None:
-        """See `runtime.driver.Machine`: what must hold after every step."""
         for channel in self.channels.all():
             if channel.sending:
                 assert channel.holder, f"{channel} is sent to nobody"
@@ -100,188 +132,185 @@ class DataServiceMachine:
             if channel.reported is not None and channel.epoch is not None:
                 assert channel.reported.epoch == channel.epoch.epoch, f"{channel}: another epoch"
 
-    def _wanted(self, now: float) -> list[Effect]:
-        """What is missing between wanted and reported."""
+    # ---- what is wanted --------------------------------------------------------------------------
+
+    def _all_wanted(self, now: float) -> list[Effect]:
+        """All that is missing between what is wanted and what is reported."""
         if not self.ready:
             return []
         return [
             *self.nodes.asks(now),
             *self.channels.reconcile(now),
             *self.channels.hints(),
-            *self.lists.due(self._passed(), now),
-            *self.chores.due(now),
+            *self._manifests_due(now),
+            *self.maintenance.due(now),
         ]
 
     def _wanted_of(self, server_id: ServerId, now: float) -> list[Effect]:
         """The same for what one process holds."""
         return self.channels.reconcile_node(server_id, now) if self.ready else []
 
-    def _written(
-        self, event: ev.ChannelsListed | ev.EpochNotWritten | ev.EpochWritten, now: float
-    ) -> list[Effect]:
-        if isinstance(event, ev.EpochWritten):
-            return self._wanted_of(event.record.server_id, now)
-        return self._wanted(now) if isinstance(event, ev.ChannelsListed) else []
+    def _awaited_manifests(self, now: float) -> list[Effect]:
+        """Manifests for which a caller waits, as soon as the checkpoints are there."""
+        return self._manifests_due(now) if self.ready and self.manifests.awaited() else []
 
-    def _waited_for(self, now: float) -> list[Effect]:
-        """Lists that somebody waits for, as soon as the checkpoints are there."""
-        return self.lists.due(self._passed(), now) if self.ready and self.lists.waiting() else []
-
-    def _passed(self) -> dict[int, int]:
-        return {i: self.flushes.passed(i) for i in self.lists.waiting()}
+    def _manifests_due(self, now: float) -> list[Effect]:
+        passed = {i: self.flushes.passed(i) for i in self.manifests.awaited()}
+        return self.manifests.due(passed, now)
 
     # ---- what meta says --------------------------------------------------------------------------
 
-    def _meta(self, event: ev.MetaEvent, now: float) -> None:
-        match event:
-            case ev.EpochSeen():
-                self._epoch_seen(event, now)
-            case ev.CheckpointSeen():
-                self._checkpoint_seen(event, now)
-            case ev.ChannelsListed():
-                self._channels_listed(event, now)
-            case ev.CollectionChanged():
-                self.lists.changed(event.collection_id)
-            case ev.EpochWritten():
-                seen = ev.EpochSeen(event.vchannel, event.record, event.revision)
-                self.channels.epoch_written(seen, now)
-            case ev.EpochNotWritten():
-                self.channels.epoch_not_written(event.vchannel, now)
-            case _:
-                assert_never(event)
+    def _epoch_seen(self, event: ev.EpochSeen, now: float) -> list[Effect]:
+        self._see_epoch(event, now)
+        return self._awaited_manifests(now)
 
-    def _channels_listed(self, event: ev.ChannelsListed, now: float) -> None:
+    def _checkpoint_seen(self, event: ev.CheckpointSeen, now: float) -> list[Effect]:
+        self._see_checkpoint(event, now)
+        return self._awaited_manifests(now)
+
+    def _collection_changed(self, event: ev.CollectionChanged, now: float) -> list[Effect]:
+        self.manifests.changed(event.collection_id)
+        return self._awaited_manifests(now)
+
+    def _channels_listed(self, event: ev.ChannelsListed, now: float) -> list[Effect]:
         present = [e.vchannel for e in event.epochs] + [c.vchannel for c in event.checkpoints]
         self.channels.keep_only(frozenset(present))
         for seen in event.epochs:
-            self._epoch_seen(seen, now)
+            self._see_epoch(seen, now)
         for checkpoint in event.checkpoints:
-            self._checkpoint_seen(checkpoint, now)
-        self.lists.keep_only(present)
+            self._see_checkpoint(checkpoint, now)
+        self.manifests.keep_only(present)
         self._channels_seen = True
+        return self._all_wanted(now)
 
-    def _epoch_seen(self, event: ev.EpochSeen, now: float) -> None:
-        self.channels.see_epoch(event, now)
-        if event.record is None:
-            self.lists.keep_only(c.vchannel for c in self.channels.all())
+    def _epoch_written(self, event: ev.EpochWritten, now: float) -> list[Effect]:
+        seen = ev.EpochSeen(event.vchannel, event.record, event.revision)
+        self.channels.epoch_written(seen, now)
+        return self._wanted_of(event.record.server_id, now)
 
-    def _checkpoint_seen(self, event: ev.CheckpointSeen, now: float) -> None:
-        before = self.channels.get(event.vchannel)
+    def _epoch_not_written(self, event: ev.EpochNotWritten, now: float) -> list[Effect]:
+        self.channels.epoch_not_written(event.vchannel, now)
+        return []
+
+    def _see_epoch(self, seen: ev.EpochSeen, now: float) -> None:
+        self.channels.see_epoch(seen, now)
+        if seen.record is None:
+            self.manifests.keep_only(c.vchannel for c in self.channels.all())
+
+    def _see_checkpoint(self, seen: ev.CheckpointSeen, now: float) -> None:
+        before = self.channels.get(seen.vchannel)
         dropped = before is not None and before.dropped
-        if not self.channels.see_checkpoint(event):
+        if not self.channels.see_checkpoint(seen):
             return
-        channel = self.channels.get(event.vchannel)
+        channel = self.channels.get(seen.vchannel)
         if channel is None or channel.checkpoint is None:
-            self.lists.keep_only(c.vchannel for c in self.channels.all())
+            self.manifests.keep_only(c.vchannel for c in self.channels.all())
             return
-        self.lists.see(channel.collection_id, channel.vchannel)
-        self.lists.advanced(channel.collection_id)
+        self.manifests.see(channel.collection_id, channel.vchannel)
+        self.manifests.advanced(channel.collection_id)
         if channel.dropped and not dropped:
-            self.lists.changed(channel.collection_id)
-            self.chores.soon(DROPS, now)
+            self.manifests.changed(channel.collection_id)
+            self.maintenance.soon(MaintenanceTask.DROPS, now)
 
     # ---- nodes -----------------------------------------------------------------------------------
 
-    def _node(self, event: ev.NodeEvent, now: float) -> list[Effect]:
-        match event:
-            case ev.NodesChanged():
-                self.nodes.see(event.nodes, now)
-                self._nodes_seen = True
-                return self._wanted(now)
-            case ev.NodeAnswered():
-                self.nodes.answered(event.server_id, event.channels, now)
-                self.channels.node_answered(event.server_id, event.channels, now)
-                return self._wanted_of(event.server_id, now)
-            case ev.NodeNotReached():
-                self.nodes.not_answered(event.server_id)
-                self.nodes.not_reached(event.server_id, event.reason, now, refused=event.refused)
-                return self._wanted(now) if event.refused else []
-            case ev.WatchesAccepted():
-                self.channels.watches_sent(event.server_id, event.left_out, now, accepted=False)
-                self.channels.watches_sent(event.server_id, event.items, now, accepted=True)
-                return self._wanted_of(event.server_id, now)
-            case ev.WatchesNotAccepted():
-                self.channels.watches_sent(
-                    event.server_id,
-                    event.items,
-                    now,
-                    accepted=False,
-                    fenced=event.fenced,
-                    reason=event.reason,
-                )
-                if event.refused:
-                    self.nodes.not_reached(event.server_id, event.reason, now, refused=True)
-                return self._wanted(now) if event.refused or event.fenced else []
-            case ev.ReleaseEnded():
-                self.channels.release_ended(
-                    event.server_id, event.vchannel, event.epoch, now, sent=event.sent
-                )
-                return []
-            case ev.HintEnded():
-                self.nodes.hint_ended(event.server_id)
-                return []
-            case _:
-                assert_never(event)
+    def _nodes_changed(self, event: ev.NodesChanged, now: float) -> list[Effect]:
+        self.nodes.see(event.nodes, now)
+        self._nodes_seen = True
+        return self._all_wanted(now)
+
+    def _node_answered(self, event: ev.NodeAnswered, now: float) -> list[Effect]:
+        self.nodes.answered(event.server_id, event.channels, now)
+        self.channels.node_answered(event.server_id, event.channels, now)
+        return self._wanted_of(event.server_id, now)
+
+    def _node_not_reached(self, event: ev.NodeNotReached, now: float) -> list[Effect]:
+        self.nodes.not_answered(event.server_id)
+        self.nodes.not_reached(event.server_id, event.reason, now, refused=event.refused)
+        return self._all_wanted(now) if event.refused else []
+
+    def _watches_accepted(self, event: ev.WatchesAccepted, now: float) -> list[Effect]:
+        self.channels.watches_sent(event.server_id, event.left_out, now, accepted=False)
+        self.channels.watches_sent(event.server_id, event.items, now, accepted=True)
+        return self._wanted_of(event.server_id, now)
+
+    def _watches_not_accepted(self, event: ev.WatchesNotAccepted, now: float) -> list[Effect]:
+        self.channels.watches_sent(
+            event.server_id,
+            event.items,
+            now,
+            accepted=False,
+            fenced=event.fenced,
+            reason=event.reason,
+        )
+        if event.refused:
+            self.nodes.not_reached(event.server_id, event.reason, now, refused=True)
+        return self._all_wanted(now) if event.refused or event.fenced else []
+
+    def _release_ended(self, event: ev.ReleaseEnded, now: float) -> list[Effect]:
+        self.channels.release_ended(
+            event.server_id, event.vchannel, event.epoch, now, sent=event.sent
+        )
+        return []
+
+    def _hint_ended(self, event: ev.HintEnded) -> list[Effect]:
+        self.nodes.hint_ended(event.server_id)
+        return []
 
     # ---- reports ---------------------------------------------------------------------------------
 
-    def _report(self, event: ev.ReportEvent, now: float) -> list[Effect]:
-        match event:
-            case ev.ReportArrived():
-                return self.reports.arrived(event)
-            case ev.ReportCommitted():
-                return [*self._committed(event, now), *self.reports.ended(event.vchannel)]
-            case ev.ReportRefused():
-                return [Answer(event.call, event.error), *self.reports.ended(event.vchannel)]
-            case ev.MovesArrived():
-                return [CommitMoves(event.call, event.request)]
-            case ev.MovesCommitted():
-                for checkpoint in event.checkpoints:
-                    self._checkpoint_seen(checkpoint, now)
-                return [Answer(event.call, SaveCheckpointsResponse(event.left_out))]
-            case ev.MovesRefused():
-                return [Answer(event.call, event.error)]
-            case _:
-                assert_never(event)
+    def _report_arrived(self, event: ev.ReportArrived, now: float) -> list[Effect]:
+        return [*self.reports.arrived(event), *self._awaited_manifests(now)]
 
-    def _committed(self, event: ev.ReportCommitted, now: float) -> list[Effect]:
+    def _report_committed(self, event: ev.ReportCommitted, now: float) -> list[Effect]:
         effects: list[Effect] = [Answer(event.call, SaveBinlogPathsResponse(event.outcome))]
-        self._epoch_seen(event.epoch, now)
-        self._checkpoint_seen(event.checkpoint, now)
+        self._see_epoch(event.epoch, now)
+        self._see_checkpoint(event.checkpoint, now)
         channel = self.channels.get(event.vchannel)
         if channel is not None:
             if event.changes:
-                self.lists.changed(channel.collection_id)
+                self.manifests.changed(channel.collection_id)
             if event.flushed:
                 node = self.nodes.get(channel.holder)
                 address = node.seen.address if node else ""
                 effects.append(AnnounceFlushed(event.vchannel, event.flushed, address))
-        return effects
+        return [*effects, *self.reports.ended(event.vchannel), *self._awaited_manifests(now)]
+
+    def _report_refused(self, event: ev.ReportRefused, now: float) -> list[Effect]:
+        answer = Answer(event.call, event.error)
+        return [answer, *self.reports.ended(event.vchannel), *self._awaited_manifests(now)]
+
+    def _moves_arrived(self, event: ev.MovesArrived, now: float) -> list[Effect]:
+        return [CommitMoves(event.call, event.request), *self._awaited_manifests(now)]
+
+    def _moves_committed(self, event: ev.MovesCommitted, now: float) -> list[Effect]:
+        for checkpoint in event.checkpoints:
+            self._see_checkpoint(checkpoint, now)
+        answer = Answer(event.call, SaveCheckpointsResponse(event.left_out))
+        return [answer, *self._awaited_manifests(now)]
+
+    def _moves_refused(self, event: ev.MovesRefused, now: float) -> list[Effect]:
+        return [Answer(event.call, event.error), *self._awaited_manifests(now)]
 
     # ---- questions -------------------------------------------------------------------------------
 
-    def _question(self, event: ev.QuestionEvent, now: float) -> list[Effect]:
-        match event:
-            case ev.NewEpochAsked():
-                self.channels.lose(event.vchannel, event.epoch, event.server_id, event.reason, now)
-                return [Answer(event.call, Done()), *self._wanted(now)]
-            case ev.NodeSuspected():
-                self.nodes.suspect(event.server_id, now)
-                return [Answer(event.call, Done()), *self.nodes.asks(now)]
-            case ev.FlushStateAsked():
-                return [self._flush_state(event), *self._waited_for(now), *self.channels.hints()]
-            case ev.CollectionLookedUp():
-                if event.present:
-                    return [Answer(event.call, _not_yet("its vchannels have not been seen yet"))]
-                return [Answer(event.call, FlushStateResponse(flushed=True))]  # it has gone
-            case _:
-                assert_never(event)
+    def _new_epoch_asked(self, event: ev.NewEpochAsked, now: float) -> list[Effect]:
+        self.channels.lose(event.vchannel, event.epoch, event.server_id, event.reason, now)
+        return [Answer(event.call, Done()), *self._all_wanted(now)]
+
+    def _node_suspected(self, event: ev.NodeSuspected, now: float) -> list[Effect]:
+        self.nodes.suspect(event.server_id, now)
+        return [Answer(event.call, Done()), *self.nodes.asks(now)]
+
+    def _flush_state_asked(self, event: ev.FlushStateAsked, now: float) -> list[Effect]:
+        answer = self._flush_state(event)
+        return [answer, *self._awaited_manifests(now), *self.channels.hints()]
 
     def _flush_state(self, event: ev.FlushStateAsked) -> Effect:
         if not self.ready:
             return Answer(event.call, _not_yet("the data service has just begun to lead"))
         state = self.flushes.state(event.collection_ids, event.timestamp)
-        unseen = [i for i in event.collection_ids if not self.lists.vchannels(i)]
+        unseen = [i for i in event.collection_ids if not self.manifests.vchannels(i)]
         if not unseen or not state.flushed:
             return Answer(event.call, state)
         if len(event.collection_ids) > 1:  # if it has gone, it is not asked about again
@@ -289,32 +318,36 @@ class DataServiceMachine:
             return Answer(event.call, _not_yet(waits_for))
         return LookUpCollection(event.call, unseen[0])
 
-    # ---- lists, chores, time ---------------------------------------------------------------------
+    def _collection_looked_up(self, event: ev.CollectionLookedUp) -> list[Effect]:
+        if event.present:
+            return [Answer(event.call, _not_yet("its vchannels have not been seen yet"))]
+        return [Answer(event.call, FlushStateResponse(flushed=True))]  # it has gone
 
-    def _time(self, event: ev.TimeEvent, now: float) -> list[Effect]:
-        match event:
-            case ev.ListStored():
-                self.lists.stored(event, now)
-                return self._waited_for(now)
-            case ev.ListNotStored():
-                self.lists.not_stored(event, now)
-                for vchannel, timestamp in event.awaits:
-                    self.channels.await_timestamp(vchannel, timestamp)
-                return []
-            case ev.ChoreEnded():
-                self.chores.ended(event.chore, now)
-                for collection_id in event.lists:
-                    self.lists.changed(collection_id)
-                if event.chore == DROPS:
-                    self.chores.soon(TRUNCATE, now)
-                return []
-            case ev.TimePassed():
-                if now >= self._hint_at:
-                    self._hint_at = now + _HINT_S
-                    self.channels.repeat_hints()
-                return self._wanted(now)
-            case _:
-                assert_never(event)
+    # ---- manifests, maintenance, time ------------------------------------------------------------
+
+    def _manifest_stored(self, event: ev.ManifestStored, now: float) -> list[Effect]:
+        self.manifests.stored(event, now)
+        return self._awaited_manifests(now)
+
+    def _manifest_not_stored(self, event: ev.ManifestNotStored, now: float) -> list[Effect]:
+        self.manifests.not_stored(event, now)
+        for vchannel, timestamp in event.awaits:
+            self.channels.await_timestamp(vchannel, timestamp)
+        return []
+
+    def _maintenance_ended(self, event: ev.MaintenanceEnded, now: float) -> list[Effect]:
+        self.maintenance.ended(event.task, now)
+        for collection_id in event.changed:
+            self.manifests.changed(collection_id)
+        if event.task is MaintenanceTask.DROPS:
+            self.maintenance.soon(MaintenanceTask.TRUNCATE, now)
+        return []
+
+    def _time_passed(self, now: float) -> list[Effect]:
+        if now >= self._hint_at:
+            self._hint_at = now + _HINT_S
+            self.channels.repeat_hints()
+        return self._all_wanted(now)
 
 
 def _not_yet(waits_for: str) -> FlushStateResponse:

@@ -1,7 +1,4 @@
-"""Settings of the data service, with their reasons.
-
-**Owns** the values and their checks. **Does not own** where they come from (`app.settings`).
-"""
+"""Settings of the data service, with their reasons."""
 
 from dataclasses import dataclass
 
@@ -38,10 +35,10 @@ class DataServiceSettings:
     split_difference: int = 4  # a pchannel is shared by two nodes only for more than so many
     drain_s: float = 20.0  # how long a planned move waits until all that is buffered is stored
 
-    list_interval_s: float = 10.0  # least time between two lists of a collection nobody waits for
-    idle_list_interval_s: float = 600.0  # the same when only checkpoints have moved
-    lists_at_once: int = 4  # lists in the making
-    grace_s: float = 3600.0  # how long a list, and a file on it, outlives its successor
+    manifest_interval_s: float = 10.0  # between two manifests, unless a caller waits
+    idle_manifest_interval_s: float = 600.0  # the same when only checkpoints have moved
+    manifests_at_once: int = 4  # manifests in the making
+    grace_s: float = 3600.0  # how long a manifest, and a file in it, outlives its successor
     collect_interval_s: float = 300.0  # between two rounds of the collector
     truncate_interval_s: float = 15.0  # between two truncates of the log
     window_s: float = 660.0  # request ids are kept 10 minutes; one more for what is under way
@@ -56,7 +53,7 @@ class DataServiceSettings:
             ("poll_s", 0.01),
             ("watches_at_once", 1),
             ("moves_at_once", 1),
-            ("lists_at_once", 1),
+            ("manifests_at_once", 1),
             ("split_difference", 2),
             ("bundle_size", 2),
             ("grace_s", 0),

@@ -1,11 +1,7 @@
 """Carries the data service's decisions out: one straight coroutine an effect, one event back.
 
-**Owns** how each effect is done, and which errors become which events. **Does not own** any
-decision (`machine`) or the life of the leadership (`leading`).
-
-Nothing is repeated here but what is part of one commit: whatever failed is an event, and the
-machine orders it anew if it is still wanted. When a transaction finds another leader, the
-leadership ends.
+Only a commit is repeated here; everything else that failed becomes an event, and the machine orders
+it anew if it is still wanted. When a transaction finds another leader, the leadership ends.
 """
 
 import asyncio
@@ -19,16 +15,16 @@ from headrace.dataservice.effects import (
     AskNode,
     CommitMoves,
     CommitReport,
-    DoChore,
+    DoMaintenance,
     Effect,
     LookUpCollection,
     Release,
     SendHint,
     SendWatches,
-    StoreList,
+    StoreManifest,
     WriteEpoch,
 )
-from headrace.dataservice.maintenance.round import Housekeeping
+from headrace.dataservice.maintenance.round import Maintenance
 from headrace.dataservice.manifests.manifest import Held, derive, store
 from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.placement.watches import read_watch
@@ -59,7 +55,7 @@ from headrace.runtime.telemetry import Telemetry
 
 COMMITTED = "dataservice.report.committed"  # it stands, its sender does not know
 _READ_AT_ONCE = 16  # watches that are read at the same time
-LIST_DERIVED = "dataservice.list.derived"  # what it lists stands, it is not stored yet
+MANIFEST_DERIVED = "dataservice.manifest.derived"  # what it names stands, it is not stored yet
 
 
 class DataServiceShell:
@@ -75,7 +71,7 @@ class DataServiceShell:
         objects: ObjectStore,
         peers: Peers,
         committer: Committer,
-        housekeeping: Housekeeping,
+        maintenance: Maintenance,
         vchannels: Callable[[CollectionId], list[VChannel]],
         proxies: Callable[[], list[str]],
         answer: Callable[[int, Any], None],
@@ -89,13 +85,13 @@ class DataServiceShell:
         self._objects = objects
         self._peers = peers
         self._committer = committer
-        self._housekeeping = housekeeping
+        self._maintenance = maintenance
         self._vchannels = vchannels
         self._proxies = proxies
         self._answer = answer
         self._stand_down = stand_down
         self._crash = crash
-        self._unlisted: dict[CollectionId, None] = {}  # whose list could not be stored last time
+        self._not_stored: dict[CollectionId, None] = {}  # whose manifest failed last time
         self._assigned = telemetry.counter("dataservice_assignments_total", "Epochs written")
         self._commits = telemetry.counter(
             "dataservice_commits_total", "Reports by what became of them", ("outcome",)
@@ -103,10 +99,9 @@ class DataServiceShell:
         self._conflicts = telemetry.counter(
             "dataservice_conflicts_total", "Transactions that met something newer"
         )
-        self._lists = telemetry.counter("dataservice_lists_total", "Manifests stored")
+        self._manifests = telemetry.counter("dataservice_manifests_total", "Manifests stored")
 
     async def perform(self, effect: Effect) -> ev.Event | None:
-        """See `runtime.driver`: one event, or None where the effect needs none."""
         match effect:
             case Answer():
                 self._answer(effect.call, effect.response)
@@ -128,12 +123,12 @@ class DataServiceShell:
                 return await self._commit_report(effect)
             case CommitMoves():
                 return await self._commit_moves(effect)
-            case StoreList():
-                return await self._store_list(effect)
+            case StoreManifest():
+                return await self._store_manifest(effect)
             case LookUpCollection():
                 return await self._look_up(effect)
-            case DoChore():
-                return await self._do_chore(effect)
+            case DoMaintenance():
+                return await self._do_maintenance(effect)
             case _:
                 assert_never(effect)
 
@@ -280,33 +275,33 @@ class DataServiceShell:
             except HeadraceError as error:
                 self._log.debug("not announced", address=address, reason=error.message)
 
-    # ---- lists and chores ------------------------------------------------------------------------
+    # ---- manifests and maintenance ---------------------------------------------------------------
 
-    async def _store_list(self, effect: StoreList) -> ev.Event:
+    async def _store_manifest(self, effect: StoreManifest) -> ev.Event:
         collection_id = effect.collection_id
         try:
             derived = await derive(
                 self._meta.store, self._keys, collection_id, self._vchannels(collection_id)
             )
             if isinstance(derived, Held):
-                return ev.ListNotStored(collection_id, "half dropped", derived.awaits)
-            self._crash.reach(LIST_DERIVED)
-            await store(self._objects, derived.list)
+                return ev.ManifestNotStored(collection_id, "half dropped", derived.awaits)
+            self._crash.reach(MANIFEST_DERIVED)
+            await store(self._objects, derived.manifest)
         except Compacted as error:
-            return ev.ListNotStored(collection_id, str(error))
+            return ev.ManifestNotStored(collection_id, str(error))
         except HeadraceError as error:
-            say = self._log.debug if collection_id in self._unlisted else self._log.warning
-            say("no list", collection=collection_id, reason=error.message)
-            self._unlisted[collection_id] = None
-            return ev.ListNotStored(collection_id, error.message)
-        self._lists.inc()
-        if collection_id in self._unlisted:
-            del self._unlisted[collection_id]
-            self._log.info("listed again", collection=collection_id)
-        return ev.ListStored(
+            say = self._log.debug if collection_id in self._not_stored else self._log.warning
+            say("no manifest", collection=collection_id, reason=error.message)
+            self._not_stored[collection_id] = None
+            return ev.ManifestNotStored(collection_id, error.message)
+        self._manifests.inc()
+        if collection_id in self._not_stored:
+            del self._not_stored[collection_id]
+            self._log.info("manifest stored again", collection=collection_id)
+        return ev.ManifestStored(
             collection_id=collection_id,
-            revision=derived.list.revision,
-            timestamp=derived.list.timestamp,
+            revision=derived.manifest.revision,
+            timestamp=derived.manifest.timestamp,
             complete=derived.complete,
             over=derived.over,
         )
@@ -318,17 +313,18 @@ class DataServiceShell:
             return ev.CollectionLookedUp(effect.call, present=True)  # so: not flushed yet
         return ev.CollectionLookedUp(effect.call, found.first is not None)
 
-    async def _do_chore(self, effect: DoChore) -> ev.Event:
+    async def _do_maintenance(self, effect: DoMaintenance) -> ev.Event:
+        task = effect.task
         try:
-            lists = await self._housekeeping.round(effect.chore)
+            changed = await self._maintenance.round(task)
         except Compacted as error:
-            self._log.info("chore put off", chore=effect.chore, reason=str(error))
-            return ev.ChoreEnded(effect.chore)
+            self._log.info("maintenance put off", task=task, reason=str(error))
+            return ev.MaintenanceEnded(task)
         except HeadraceError as error:
             self._check_leads(error)
-            self._log.warning("chore put off", chore=effect.chore, reason=error.message)
-            return ev.ChoreEnded(effect.chore)
-        return ev.ChoreEnded(effect.chore, lists)
+            self._log.warning("maintenance put off", task=task, reason=error.message)
+            return ev.MaintenanceEnded(task)
+        return ev.MaintenanceEnded(task, changed)
 
     # ---- inside ----------------------------------------------------------------------------------
 
@@ -336,7 +332,7 @@ class DataServiceShell:
         return await self._peers.call(address, request, timeout_s=self._settings.call_timeout_s)
 
     def _refusal(self, error: HeadraceError) -> HeadraceError:
-        """Who does not lead any more cannot say whose report is fenced: ask whoever leads."""
+        """A process that no longer leads cannot say whose report is fenced: its leader can."""
         return Unavailable(error.message) if self._check_leads(error) else error
 
     def _check_leads(self, error: HeadraceError) -> bool:

@@ -1,7 +1,7 @@
 """Status: what the data service says of itself, for `headrace status` and `inspect`.
 
-**Owns** the words and the JSON. **Does not own** anything that is told (`machine`). What a
-checkpoint waits for is named: a flowgraph's own words where it has some, else what we know.
+What a checkpoint waits for is said in the flowgraph's own words where it has some, else by what the
+data service knows.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ def describe(machine: DataServiceMachine, topic: str, now: float) -> dict[str, A
         "vchannels": len(channels),
         "watched": sum(1 for c in channels if _state(c) == "running"),
         "commits_under_way": machine.reports.under_way(),
-        "collections": len(machine.lists.collections()),
+        "collections": len(machine.manifests.collections()),
     }
 
 

@@ -86,7 +86,7 @@ def sim_settings(data_node: DataNodeSettings) -> RoleSettings:
             window_s=150.0,
             bundle_size=4,
             bundle_interval_s=5.0,
-            list_interval_s=2.0,
+            manifest_interval_s=2.0,
             cool_down_s=5.0,
         ),
         data_node=data_node,

@@ -45,7 +45,7 @@ NODES = (
 QUICK = (
     "data_node.sync_bytes=200000",
     "data_node.sync_age_s=1",
-    "data_service.list_interval_s=1",
+    "data_service.manifest_interval_s=1",
     "data_service.poll_s=0.2",
     "data_service.settle_s=0.2",
 )

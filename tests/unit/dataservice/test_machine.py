@@ -60,7 +60,7 @@ class Cluster:
         effects = self.machine.step(event, self.now)
         self.machine.validate()
         self.pending += effects
-        polls = fx.AskNode | fx.DoChore | fx.StoreList
+        polls = fx.AskNode | fx.DoMaintenance | fx.StoreManifest
         self.orders += sum(1 for e in effects if not isinstance(e, polls))
 
     def sessions(self) -> None:
@@ -134,10 +134,10 @@ class Cluster:
                 self.release(effect, arrives, answered)
             case fx.AskNode():
                 self.ask(effect, answered and arrives)
-            case fx.StoreList():
-                self.step(ev.ListNotStored(effect.collection_id, "not here"))
-            case fx.DoChore():
-                self.step(ev.ChoreEnded(effect.chore))
+            case fx.StoreManifest():
+                self.step(ev.ManifestNotStored(effect.collection_id, "not here"))
+            case fx.DoMaintenance():
+                self.step(ev.MaintenanceEnded(effect.task))
             case _:
                 raise AssertionError(effect)
 

@@ -25,5 +25,5 @@ def test_the_defaults_keep_the_promises_of_the_protocol() -> None:
     settings = DataServiceSettings()
     assert settings.window_s > 600.0  # ids with a client's key are kept 10 minutes
     assert settings.poll_s + settings.step_s < 2.0  # a failover within 5 s of a kill
-    assert settings.list_interval_s == 10.0
+    assert settings.manifest_interval_s == 10.0
     assert settings.grace_s == 3600.0

@@ -7,7 +7,7 @@ from support.world.dataservice import World, play, watched
 from support.world.facts import COLLECTION, position, report, segment_report, stamp
 
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.shell import COMMITTED, LIST_DERIVED
+from headrace.dataservice.shell import COMMITTED, MANIFEST_DERIVED
 from headrace.model.errors import Unavailable
 from headrace.rpc.messages import FlushStateRequest
 from headrace.runtime.telemetry import Silent, Telemetry
@@ -64,7 +64,7 @@ def test_a_list_that_was_not_stored_before_the_kill_is_stored_by_the_next_leader
         (a,) = world.create(1)
         await watched(world, [a])
         await world.until(lambda: world.listed() is not None)
-        crash.name = LIST_DERIVED
+        crash.name = MANIFEST_DERIVED
         await world.ask(report(a, 1, (1, 5), segment_report(a, 11, 1, 1, (None, 5))))
         ask = FlushStateRequest(collection_id=COLLECTION, timestamp=stamp(5))
         with pytest.raises(Unavailable):
@@ -127,14 +127,14 @@ def test_lists_that_cannot_be_stored_are_said_once_and_so_is_their_return() -> N
         world.bucket_away = True
         await world.ask(report(a, 1, (1, 5), segment_report(a, 11, 1, 1, (None, 5))))
         await world.clock.sleep(30.0)
-        assert heard.events.count(("warning", "no list")) == 1
+        assert heard.events.count(("warning", "no manifest")) == 1
         world.bucket_away = False
-        await world.until(lambda: ("info", "listed again") in heard.events)
+        await world.until(lambda: ("info", "manifest stored again") in heard.events)
 
     play(scene)
 
 
-def test_chores_that_cannot_be_done_are_put_off_and_the_rest_goes_on() -> None:
+def test_maintenance_that_cannot_be_done_are_put_off_and_the_rest_goes_on() -> None:
     async def scene(world: World) -> None:
         world.network.kill("master:1")  # no timestamp for the truncate
         await world.add_node(1)

@@ -42,10 +42,10 @@ _BATCH = MAX_OPERATIONS - 8
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a round did. `needs_list`: something waits for a list that does not name it."""
+    """What a round did. `needs_manifest`: something waits for a manifest that does not name it."""
 
     deleted: tuple[str, ...] = ()
-    needs_list: bool = False
+    needs_manifest: bool = False
 
 
 class Collector:

@@ -1,23 +1,17 @@
-"""Housekeeping: one round of each periodic chore.
+"""One round of each maintenance task.
 
-**Owns** what a round goes over, and that trouble with one collection is no trouble of others.
-**Does not own** when rounds begin (`chores`) or the work itself (`drops`, `bundles`, `collector`,
-`truncate`, `names`).
+A round goes over all collections or vchannels; what is wrong with one of them is logged, and the
+round goes on with the others.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import assert_never
 
+from headrace.dataservice.events import MaintenanceTask
 from headrace.dataservice.maintenance.bundles import bundle_flushed
 from headrace.dataservice.maintenance.collector import Collected, Collector
 from headrace.dataservice.maintenance.drops import follow_drop
-from headrace.dataservice.maintenance.schedule import (
-    BUNDLES,
-    COLLECT,
-    DROPS,
-    NAMES,
-    TRUNCATE,
-)
 from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.manifests.names import store_names
 from headrace.dataservice.settings import DataServiceSettings
@@ -34,8 +28,8 @@ from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
 from headrace.runtime.telemetry import Telemetry
 
 
-class Housekeeping:
-    """The chores of one leadership. `dropped`: vchannels with a drop behind them; `collections`:
+class Maintenance:
+    """Of one leadership. `dropped`: vchannels whose checkpoint has passed a drop; `collections`:
     all collections with their vchannels."""
 
     def __init__(
@@ -61,32 +55,34 @@ class Housekeeping:
         self._peers = peers
         self._master = master
         self._collector = collector
-        self._trimmer = truncation
+        self._truncation = truncation
         self._dropped = dropped
         self._collections = collections
         self._deleted = telemetry.counter(
             "dataservice_objects_deleted_total", "Objects that the collector removed"
         )
-        self._trims = telemetry.counter(
-            "dataservice_trims_total", "Truncate marks that were moved on", ("pchannel",)
+        self._truncates = telemetry.counter(
+            "dataservice_truncates_total", "Truncate marks that were moved on", ("pchannel",)
         )
 
-    async def round(self, chore: str) -> tuple[CollectionId, ...]:
-        """One round; the collections that need a new list because of it.
+    async def round(self, task: MaintenanceTask) -> tuple[CollectionId, ...]:
+        """One round; the collections that need a new manifest because of it.
 
         `Unavailable` and other errors of the edges; `NotLeading`.
         """
-        if chore == DROPS:
-            return await self._drops()
-        if chore == BUNDLES:
-            return await self._bundles()
-        if chore == COLLECT:
-            return await self._collect()
-        if chore == TRUNCATE:
-            await self._truncate()
-        else:
-            assert chore == NAMES, chore
-            await store_names(self._meta.store, self._keys, self._objects)
+        match task:
+            case MaintenanceTask.DROPS:
+                return await self._drops()
+            case MaintenanceTask.BUNDLES:
+                return await self._bundles()
+            case MaintenanceTask.COLLECT:
+                return await self._collect()
+            case MaintenanceTask.TRUNCATE:
+                await self._truncate()
+            case MaintenanceTask.NAMES:
+                await store_names(self._meta.store, self._keys, self._objects)
+            case _:
+                assert_never(task)
         return ()
 
     async def _drops(self) -> tuple[CollectionId, ...]:
@@ -121,24 +117,24 @@ class Housekeeping:
                 self._log.info(
                     "garbage collected", collection=collection_id, objects=len(collected.deleted)
                 )
-            if collected.needs_list:
+            if collected.needs_manifest:
                 needing.append(collection_id)
         await self._collector.collect_names()
         return tuple(needing)
 
     async def _truncate(self) -> None:
-        marks = await self._trimmer.round(await self._now())
+        marks = await self._truncation.round(await self._now())
         for pchannel, mark in marks.items():
-            self._trims.labels(pchannel).inc()
+            self._truncates.labels(pchannel).inc()
             self._log.info("log truncated", pchannel=pchannel, below=mark)
 
     @contextmanager
     def _apart(self, what: VChannel | CollectionId) -> Iterator[None]:
-        """What is not as we wrote it, or went while it was read, holds up nothing else."""
+        """Log what is wrong with one vchannel or collection, so that the round goes on."""
         try:
             yield
         except Corrupt as error:
-            self._log.error("left alone by housekeeping", what=what, reason=error.message)
+            self._log.error("left alone by maintenance", what=what, reason=error.message)
         except NotFound as error:
             self._log.info("left to the next round", what=what, reason=error.message)
 

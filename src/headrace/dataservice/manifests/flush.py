@@ -1,18 +1,15 @@
 """Flushes: whether a timestamp is flushed, derived anew from what stands each time it is asked.
 
-**Owns** the answer to FlushState and what asking sets in motion. **Does not own** checkpoints
-(`channels`) or lists (`lists`). Nothing is remembered of a flush: the client brings its timestamp
-back, and a new leader answers the same.
-
-Done = the checkpoints of all vchannels of the collection have passed T, and a manifest at or
-above T is stored. Asking is the hint that somebody waits: nodes are told to report their
-checkpoints, the list is made at once.
+A flush up to timestamp T is done when the checkpoints of all vchannels of the collection have
+passed T and a manifest at or above T is stored. Nothing is kept of a flush: the client brings its
+timestamp back, and a new leader answers the same. Who asks waits, so nodes are told to report their
+checkpoints, and the manifest is made at once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.dataservice.manifests.schedule import Lists
+from headrace.dataservice.manifests.schedule import ManifestSchedule
 from headrace.dataservice.placement.channels import Channels
 from headrace.model.ids import CollectionId
 from headrace.model.timestamp import Timestamp
@@ -21,28 +18,28 @@ from headrace.rpc.messages import FlushStateResponse
 
 @dataclass(frozen=True, slots=True)
 class Flushes:
-    """Asks the tables of channels and lists."""
+    """Asks the tables of channels and manifests."""
 
     channels: Channels
-    lists: Lists
+    manifests: ManifestSchedule
 
     def state(
         self, collection_ids: Sequence[CollectionId], timestamp: Timestamp
     ) -> FlushStateResponse:
         """Of those that were seen; sets in motion what is missing."""
-        seen = [i for i in collection_ids if self.lists.vchannels(i)]
+        seen = [i for i in collection_ids if self.manifests.vchannels(i)]
         waits_for = [w for i in seen if (w := self._waits_for(i, timestamp))]
         return FlushStateResponse(flushed=not waits_for, waits_for="; ".join(waits_for[:3]))
 
     def passed(self, collection_id: CollectionId) -> Timestamp:
         """The timestamp that all checkpoints of the collection have passed."""
-        channels = [self.channels.get(v) for v in self.lists.vchannels(collection_id)]
-        stamps = [c.timestamp for c in channels if c is not None]
-        return min(stamps, default=-1)
+        channels = [self.channels.get(v) for v in self.manifests.vchannels(collection_id)]
+        passed = [c.timestamp for c in channels if c is not None]
+        return min(passed, default=-1)
 
     def _waits_for(self, collection_id: CollectionId, timestamp: Timestamp) -> str:
         behind = ""
-        channels = [self.channels.get(v) for v in self.lists.vchannels(collection_id)]
+        channels = [self.channels.get(v) for v in self.manifests.vchannels(collection_id)]
         there = [c for c in channels if c is not None]
         if any(c.dropped for c in there):
             return ""  # a collection that is dropped has nothing to wait for
@@ -52,9 +49,9 @@ class Flushes:
                 state = channel.reported
                 blocker = state.blocker if state else channel.trouble or "nobody watches it"
                 behind = behind or f"the checkpoint of {channel.vchannel} ({blocker or 'moving'})"
-        self.lists.awaited(collection_id, timestamp)
+        self.manifests.await_timestamp(collection_id, timestamp)
         if behind:
             return behind
-        if self.lists.timestamp(collection_id) < timestamp:
+        if self.manifests.timestamp(collection_id) < timestamp:
             return f"a manifest of collection {collection_id}"
         return ""

@@ -38,7 +38,7 @@ class Derived:
     """A list, and what follows from it. `complete`: no row in it is above its timestamp; `over`:
     all vchannels are dropped, so that no later list differs."""
 
-    list: Manifest
+    manifest: Manifest
     complete: bool
     over: bool
 

@@ -28,7 +28,7 @@ SOON = DataServiceSettings(
     collect_interval_s=5.0,
     bundle_interval_s=5.0,
     bundle_size=3,
-    list_interval_s=2.0,
+    manifest_interval_s=2.0,
 )
 
 

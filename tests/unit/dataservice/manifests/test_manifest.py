@@ -37,13 +37,13 @@ def listed_up_to(world: World) -> int:
     return listed.timestamp if listed else 0
 
 
-async def derived_list(world: World) -> Derived:
+async def derived_manifest(world: World) -> Derived:
     derived = await derive(world.meta, world.keys, COLLECTION, [])
     assert isinstance(derived, Derived)
     return derived
 
 
-QUICK = DataServiceSettings(settle_s=0.1, list_interval_s=10.0)
+QUICK = DataServiceSettings(settle_s=0.1, manifest_interval_s=10.0)
 
 
 def test_a_collection_has_a_list_soon_after_it_was_made() -> None:
@@ -67,15 +67,15 @@ def test_a_list_is_complete_up_to_the_lowest_checkpoint() -> None:
         deletes = deletes_report(a, 1, 2, (None, 5))
         rows = segment_report(a, 11, 1, 1, (None, 5))
         await world.ask(report(a, 1, (1, 5), rows, deletes=deletes))
-        derived = await derived_list(world)
-        assert derived.list.timestamp == stamp(1)
+        derived = await derived_manifest(world)
+        assert derived.manifest.timestamp == stamp(1)
         assert not derived.complete and not derived.over
         await world.ask(report(b, 1, (1, 9)))
-        derived = await derived_list(world)
-        assert derived.list.timestamp == stamp(5) and derived.complete
-        assert [s.id for s in derived.list.segments] == [11]
-        assert [d.key for d in derived.list.deltas] == [paths.delta_key(COLLECTION, a, 1, 2)]
-        assert derived.list.revision == world.store.revision
+        derived = await derived_manifest(world)
+        assert derived.manifest.timestamp == stamp(5) and derived.complete
+        assert [s.id for s in derived.manifest.segments] == [11]
+        assert [d.key for d in derived.manifest.deltas] == [paths.delta_key(COLLECTION, a, 1, 2)]
+        assert derived.manifest.revision == world.store.revision
 
     play(scene, QUICK)
 
@@ -116,16 +116,16 @@ def test_checkpoints_alone_are_listed_only_while_rows_lie_above_the_list() -> No
         assert listed_up_to(world) == stamp(6)
         await world.until(lambda: listed_up_to(world) == stamp(20), limit_s=600.0)
 
-    play(scene, replace(QUICK, idle_list_interval_s=600.0))
+    play(scene, replace(QUICK, idle_manifest_interval_s=600.0))
 
 
 def test_a_list_that_is_stored_twice_is_one_list() -> None:
     async def scene(world: World) -> None:
         world.create(1)
-        derived = await derived_list(world)
-        await store(world.objects, derived.list)
-        await store(world.objects, derived.list)
-        assert world.bucket.get(paths.manifest_key(COLLECTION, derived.list.revision))
+        derived = await derived_manifest(world)
+        await store(world.objects, derived.manifest)
+        await store(world.objects, derived.manifest)
+        assert world.bucket.get(paths.manifest_key(COLLECTION, derived.manifest.revision))
 
     play(scene, QUICK)
 
@@ -151,9 +151,9 @@ def test_a_list_has_every_schema_that_a_segment_names() -> None:
                     positions={a: position(a, 3 + version)},
                 )
             )
-        derived = await derived_list(world)
-        assert derived.list.version == 3
-        assert derived.list.schemas == {1: SCHEMA, 3: wider}
+        derived = await derived_manifest(world)
+        assert derived.manifest.version == 3
+        assert derived.manifest.schemas == {1: SCHEMA, 3: wider}
 
     play(scene, QUICK)
 
@@ -176,8 +176,8 @@ def test_a_dropped_partition_leaves_the_list_when_all_checkpoints_have_passed_al
             kept = segment_report(vchannel, 11 + n, 1, 1, (None, 5))
             gone = segment_report(vchannel, 21 + n, 1, 2, (None, 5), partition_id=71)
             await world.ask(report(vchannel, 1, (1, 5), kept, gone))
-        derived = await derived_list(world)
-        assert [s.id for s in derived.list.segments] == [11, 12, 21, 22]
+        derived = await derived_manifest(world)
+        assert [s.id for s in derived.manifest.segments] == [11, 12, 21, 22]
 
         async def held() -> dict[str, int]:
             derived = await derive(world.meta, world.keys, COLLECTION, [])
@@ -202,10 +202,10 @@ def test_a_dropped_partition_leaves_the_list_when_all_checkpoints_have_passed_al
         await world.ask(report(b, 1, (5, 9), dropped_partitions=(71,)))
         assert await held() == {a: stamp(9)}
         await world.ask(report(a, 1, (7, 9)))
-        derived = await derived_list(world)
-        assert [s.id for s in derived.list.segments] == [11, 12]
-        assert derived.list.timestamp == stamp(9)
-        assert derived.list.partitions == {PARTITION: "_default"}
+        derived = await derived_manifest(world)
+        assert [s.id for s in derived.manifest.segments] == [11, 12]
+        assert derived.manifest.timestamp == stamp(9)
+        assert derived.manifest.partitions == {PARTITION: "_default"}
 
     play(scene, QUICK)
 
@@ -220,8 +220,8 @@ def test_a_collection_that_is_half_dropped_has_no_new_list() -> None:
         images = [await world.image(v) for v in (a, b)]
         assert half_passed(images, []) == ((b, 0),)
         await world.ask(report(b, 1, (1, 9), dropped=True))
-        derived = await derived_list(world)
-        assert derived.over and not derived.list.segments
-        assert derived.list.timestamp == stamp(9)  # nothing can follow in a
+        derived = await derived_manifest(world)
+        assert derived.over and not derived.manifest.segments
+        assert derived.manifest.timestamp == stamp(9)  # nothing can follow in a
 
     play(scene, QUICK)
