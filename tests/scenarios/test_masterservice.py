@@ -16,13 +16,9 @@ from support.players.scripts import run, show
 
 from headrace.masterservice import effects as fx
 from headrace.masterservice import events as ev
-from headrace.masterservice.allocation.ids import Ids
-from headrace.masterservice.allocation.timestamps import Timestamps
-from headrace.masterservice.collections.ddl import Ddls, Standing
-from headrace.masterservice.collections.names import Names
+from headrace.masterservice.collections.ddl import Standing
 from headrace.masterservice.collections.records import create as make_collection
-from headrace.masterservice.machine import MasterMachine, Parts
-from headrace.masterservice.sequencers.assignment import Sequencers
+from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import CollectionRecord, SessionState
 from headrace.model import codec
@@ -42,7 +38,7 @@ class Player:
     """A machine, its time and the orders that are not carried out yet."""
 
     def __init__(self) -> None:
-        self.settings = MasterServiceSettings(pchannels=len(POOL))
+        self.settings = MasterServiceSettings(pchannels=len(POOL), id_window=1000)
         self.now = 0.0
         self.calls = 0
         self.revision = 100
@@ -70,7 +66,7 @@ class Player:
                 self.alarms.append(effect.when)
                 continue
             printed.append(self._print(effect))
-            if not isinstance(effect, fx.Answer | fx.Refuse | fx.Tell | fx.StandDown):
+            if not isinstance(effect, fx.Answer | fx.Refuse | fx.TellClockJump | fx.StandDown):
                 self.pending.append(effect)
         return printed
 
@@ -126,16 +122,16 @@ class Player:
             asked = ev.CreateAsked(call=0, name=name, schema=_schema("id"), shards=2)
             change = make_collection(asked, 7, POOL[:2], 1)
             standing[7], undone[7] = Standing(change.record, 50), change.ddl
-        names = Names()
-        parts = Parts(
-            timestamps=Timestamps(0, window_ms=3000, wall_ms=WALL_MS, now=0.0),
-            ids=Ids(100, window=1000),
-            sequencers=Sequencers(POOL, {}, self.settings),
-            ddls=Ddls(POOL, standing, undone, names),
-            names=names,
+        loaded = Loaded(
+            pchannels=POOL,
+            id_mark=100,
+            standing=standing,
+            undone=undone,
             revision=100,
+            wall_ms=WALL_MS,
+            now=0.0,
         )
-        self.machine = MasterMachine(parts, self.settings)
+        self.machine = MasterMachine(loaded, self.settings)
         return self._step(ev.LeadershipBegan())
 
     def _wait(self, seconds: str) -> list[str]:

@@ -38,11 +38,12 @@ from headrace.rpc.messages import (
     SaveBinlogPathsResponse,
     SaveCheckpointsResponse,
 )
+from headrace.runtime.driver import Machine
 
 _HINT_S = 1.0  # how often nodes are told again for which timestamps a caller waits
 
 
-class DataServiceMachine:
+class DataServiceMachine(Machine[ev.Event, Effect]):
     """One leadership. `start` is the monotonic time at which it began."""
 
     def __init__(self, settings: DataServiceSettings, start: float) -> None:

@@ -102,6 +102,7 @@ class DataServiceShell:
         self._manifests = telemetry.counter("dataservice_manifests_total", "Manifests stored")
 
     async def perform(self, effect: Effect) -> ev.Event | None:
+        """Carry an effect out; the event that answers it, if it needs one."""
         match effect:
             case Answer():
                 self._answer(effect.call, effect.response)

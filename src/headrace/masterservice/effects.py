@@ -1,7 +1,6 @@
 """What the leading master service orders: effects of its machine.
 
-**Owns** the effects, and by which event each is answered. **Does not own** how they are carried out
-(`shell`).
+Each names the event that answers it.
 """
 
 from dataclasses import dataclass
@@ -31,11 +30,10 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
-    """Say this in the log of the process. No event."""
+class TellClockJump:
+    """Log that the wall clock jumped by so much. No event."""
 
-    sentence: str
-    values: dict[str, Any]
+    jump_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class WakeAt:
 
 @dataclass(frozen=True, slots=True)
 class StandDown:
-    """End this leadership; what is recorded is read anew before anybody leads again. No event."""
+    """End this leadership; the next one reads anew what is recorded. No event."""
 
     reason: str
 
@@ -116,7 +114,7 @@ class AppendDdl:
 
 @dataclass(frozen=True, slots=True)
 class NoteDdl:
-    """-> DdlNoted. A noted drop frees the name and forgets what clients said."""
+    """-> DdlNoted. A noted drop frees the name and removes the clients' state."""
 
     record: CollectionRecord  # as it stands when the DDL is noted
     ddl: DdlRecord
@@ -150,7 +148,7 @@ class SweepTombstones:
 Effect: TypeAlias = (
     Answer
     | Refuse
-    | Tell
+    | TellClockJump
     | WakeAt
     | StandDown
     | MoveMark

@@ -1,9 +1,7 @@
 """What happens to the leading master service: facts in the past tense.
 
-**Owns** the events of the machine. **Does not own** what follows from them (`machine`).
-
-An event that somebody waits for carries `call`, the number under which the service keeps the
-waiting caller; the machine answers it with exactly one `Answer` or `Refuse`.
+A request carries `call`, the number of its caller; the machine answers it with exactly one `Answer`
+or `Refuse`.
 """
 
 from dataclasses import dataclass, field
@@ -99,7 +97,7 @@ class GrantAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimestampAsked:
-    """Somebody wants one timestamp."""
+    """A timestamp is wanted."""
 
     call: int
     wall_ms: int
@@ -108,7 +106,7 @@ class TimestampAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdsAsked:
-    """Somebody wants ids."""
+    """Ids are wanted."""
 
     call: int
     count: int
@@ -156,7 +154,7 @@ class PartitionAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetClientStateAsked:
-    """What a client said of a collection is to be kept, or with an empty value forgotten."""
+    """State of a client about a collection is to be kept, or with an empty value forgotten."""
 
     call: int
     collection_id: CollectionId
@@ -180,7 +178,7 @@ class ProxiesListed:
 
 @dataclass(frozen=True, slots=True)
 class ProxySuspected:
-    """Somebody's connection to that process was refused or reset."""
+    """A connection of another process to that proxy was refused or reset."""
 
     server_id: ServerId
     address: str
@@ -216,7 +214,7 @@ class SequencerStood:
 
 @dataclass(frozen=True, slots=True)
 class DdlRecorded:
-    """The DDL is recorded: it will be done, whoever leads."""
+    """The DDL is recorded: every later leader goes on with it."""
 
     collection_id: CollectionId
     version: Version
@@ -259,7 +257,7 @@ class NamesStored:
 
 @dataclass(frozen=True, slots=True)
 class ClientStateSet:
-    """What a client said is kept; or not, for this reason."""
+    """A client's state is kept, or for this reason not."""
 
     call: int
     error: HeadraceError | None

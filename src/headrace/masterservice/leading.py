@@ -93,7 +93,7 @@ class Leading:
         store = LeaderStore(around.meta, self._leads, around.host, pauses)
         try:
             await ensure_pool(store, around.keys, around.log, around.settings, around.host)
-            parts = await load(store, around.keys, around.settings, around.host)
+            loaded = await load(store, around.keys, around.host)
         except Fenced as error:
             return error.message
         sequencers = SequencerCalls(
@@ -118,7 +118,7 @@ class Leading:
             stand_down=self._stand_down,
             crash=around.crash,
         )
-        self._machine = MasterMachine(parts, around.settings)
+        self._machine = self._journal.begin(MasterMachine, loaded, around.settings)
         self._driver = Driver(
             self._machine,
             shell.perform,

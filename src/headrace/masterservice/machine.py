@@ -1,21 +1,20 @@
 """The machine of a leading master service: every decision of it, and nothing else.
 
-**Owns** the dispatch of events to the parts (`timestamps`, `ids`, `sequencers`, `ddl`, `names`),
-requests held until a mark has moved, and when it wants to be woken. **Does not own** the decisions
-of the parts, or how effects are carried out (`shell`).
-
-It lives as long as one leadership. All that it knows was read at or after the election; its
-successor, in this process or another, reads anew. So nothing in here has to survive.
+It lives as long as one leadership. All that it knows was read at or after the election, and its
+successor reads anew, so nothing in here has to survive. The decisions are made by its parts
+(`timestamps`, `ids`, `sequencers`, `ddls`, `names`); the machine itself holds requests back until a
+mark has moved, and sets the alarm for the next moment at which something is due.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import assert_never
 
 from headrace.masterservice.allocation.ids import Ids
 from headrace.masterservice.allocation.timestamps import Timestamps
-from headrace.masterservice.collections.client_state import check_said
-from headrace.masterservice.collections.ddl import Ddls
+from headrace.masterservice.collections.client_state import check_client_state
+from headrace.masterservice.collections.ddl import Ddls, Standing
 from headrace.masterservice.collections.names import Names
 from headrace.masterservice.effects import (
     Answer,
@@ -25,7 +24,7 @@ from headrace.masterservice.effects import (
     SetClientState,
     StandDown,
     SweepTombstones,
-    Tell,
+    TellClockJump,
     WakeAt,
 )
 from headrace.masterservice.events import (
@@ -59,127 +58,145 @@ from headrace.masterservice.events import (
     TimestampAsked,
     TombstonesSwept,
 )
-from headrace.masterservice.sequencers.assignment import Sequencers
+from headrace.masterservice.sequencers.assignment import Sequencers, Stood
 from headrace.masterservice.settings import MasterServiceSettings
+from headrace.meta.records import DdlRecord
+from headrace.model.channel import PChannel
 from headrace.model.errors import Invalid, Unavailable
-from headrace.model.ids import Revision
+from headrace.model.ids import CollectionId, Revision
 from headrace.model.refusals import Refusal
+from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import AllocIdsResponse, AllocTimestampResponse, Done, GrantResponse
+from headrace.runtime.driver import Machine
 
 HELD_MOST = 10_000  # requests that wait for a mark; more are refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the machine is made of, from what was read at the beginning of the leadership."""
+class Loaded:
+    """What a new leader read before it acts, and when."""
 
-    timestamps: Timestamps
-    ids: Ids
-    sequencers: Sequencers
-    ddls: Ddls
-    names: Names
-    revision: Revision  # of the meta store when it was read
+    pchannels: tuple[PChannel, ...]
+    timestamp_mark: Timestamp = 0
+    id_mark: int = 0
+    stood: Mapping[PChannel, Stood] = field(default_factory=dict)
+    standing: Mapping[CollectionId, Standing] = field(default_factory=dict)
+    undone: Mapping[CollectionId, DdlRecord] = field(default_factory=dict)  # recorded, not noted
+    revision: Revision  # of the meta store
+    wall_ms: int
+    now: float  # monotonic seconds, at the same moment as `wall_ms`
 
 
-class MasterMachine:
-    """See the module. Implements `runtime.driver.Machine`."""
+class MasterMachine(Machine[Event, Effect]):
+    """One leadership."""
 
-    def __init__(self, parts: Parts, settings: MasterServiceSettings) -> None:
-        self._parts = parts
+    def __init__(self, loaded: Loaded, settings: MasterServiceSettings) -> None:
         self._settings = settings
-        self._held: list[Asked] = []  # until a mark has moved
+        self._revision = loaded.revision
+        self._timestamps = Timestamps(
+            loaded.timestamp_mark,
+            window_ms=settings.timestamp_window_ms,
+            wall_ms=loaded.wall_ms,
+            now=loaded.now,
+        )
+        self._ids = Ids(loaded.id_mark, window=settings.id_window)
+        self.sequencers = Sequencers(loaded.pchannels, loaded.stood, settings)
+        self._names = Names()
+        self._ddls = Ddls(loaded.pchannels, loaded.standing, loaded.undone, self._names)
+        self._held: list[tuple[Asked, int]] = []  # until a mark has moved; the ids that each needs
         self._alarms: dict[float, None] = {}  # the moments it will be woken at
         self._sweep_at: float | None = None  # None: a sweep is under way
         self._retry_marks_at: float | None = None  # after a failure
         self._lost = False
 
-    @property
-    def sequencers(self) -> Sequencers:
-        """For `headrace status`."""
-        return self._parts.sequencers
-
     def step(self, event: Event, now: float) -> Sequence[Effect]:
-        """See `Machine.step`."""
         if self._lost:
             return ()
         if isinstance(event, TimePassed):
             now = max(now, event.when)  # an alarm may ring a rounding error early
-        effects = self._react(event, now)
-        while (released := self._parts.ddls.released()) is not None:
-            effects += self._asked(released, now)
+        effects = self._handle(event, now)
+        while (released := self._ddls.released()) is not None:
+            effects += self._handle(released, now)
         if not self._lost:
             effects += self._marks(now)
             effects += self._rearm(now)
         return effects
 
-    def _react(self, event: Event, now: float) -> list[Effect]:
-        parts = self._parts
+    def _handle(self, event: Event, now: float) -> list[Effect]:
         match event:
             case LeadershipBegan():
-                self._sweep_at = now + self._settings.tombstone_sweep_s
-                return [*parts.names.changed(parts.revision), *parts.ddls.begin()]
+                return self._began(now)
             case LeadershipLost():
-                self._lost = True
-                return [StandDown(event.reason)]
+                return self._leadership_lost(event)
             case TimePassed():
                 return self._time_passed(event, now)
-            case MarkMoved() | MarkFailed():
-                return self._mark(event, now)
-            case GrantAsked() | TimestampAsked() | IdsAsked() | SetClientStateAsked():
-                return self._asked(event, now)
-            case CreateAsked() | DropAsked() | RenameAsked() | PartitionAsked():
-                return self._asked(event, now)
+            case MarkMoved():
+                return self._mark_moved(event, now)
+            case MarkFailed():
+                return self._mark_failed(event, now)
+            case GrantAsked():
+                return self._grant(event, now)
+            case TimestampAsked():
+                return self._timestamp(event, now)
+            case IdsAsked():
+                return self._lease_ids(event)
+            case SetClientStateAsked():
+                return self._set_client_state(event)
+            case CreateAsked():
+                needed = 1 + max(1, event.partitions)
+                return self._ddl(event, needed, now, partial(self._ddls.create, event))
+            case DropAsked():
+                return self._ddl(event, 0, now, partial(self._ddls.drop, event))
+            case RenameAsked():
+                return self._ddl(event, 0, now, partial(self._ddls.rename, event))
+            case PartitionAsked():
+                return self._ddl(event, 1, now, partial(self._ddls.partition, event))
             case ProxiesListed():
-                return parts.sequencers.listed(event.proxies, now)
+                return self.sequencers.listed(event.proxies, now)
             case ProxySuspected():
-                return parts.sequencers.suspected(event.server_id, event.address, now)
+                return self.sequencers.suspected(event.server_id, event.address, now)
             case ConnectionTried():
-                return parts.sequencers.tried(event.server_id, event.reached, now)
+                return self.sequencers.tried(event.server_id, event.reached, now)
             case SequencerStopped():
-                return parts.sequencers.stopped(event.pchannel, now)
+                return self.sequencers.stopped(event.pchannel, now)
             case SequencerStood():
-                return parts.sequencers.stands(event.pchannel, event.record, event.revision, now)
+                return self.sequencers.stands(event.pchannel, event.record, event.revision, now)
             case DdlRecorded():
-                return parts.ddls.recorded(event)
+                return self._ddls.recorded(event)
             case DdlNotRecorded():
-                return parts.ddls.not_recorded(event)
+                return self._ddls.not_recorded(event)
             case DdlAppended():
-                return parts.ddls.appended(event)
+                return self._ddls.appended(event)
             case DdlNoted():
-                return parts.ddls.noted(event)
+                return self._ddls.noted(event)
             case NamesStored():
-                return parts.names.stored(event.revision)
+                return self._names.stored(event.revision)
             case ClientStateSet():
-                return [_answer(event.call, event.error, Done())]
+                return self._client_state_set(event)
             case TombstonesSwept():
-                parts.ddls.removed(event.removed)
-                self._sweep_at = now + self._settings.tombstone_sweep_s
-                return []
+                return self._swept(event, now)
             case _:
                 assert_never(event)
 
-    # ---- what is asked -----------------------------------------------------------------------
+    # ---- the leadership ----------------------------------------------------------------------
 
-    def _asked(self, asked: Asked, now: float) -> list[Effect]:
-        match asked:
-            case GrantAsked():
-                return self._grant(asked, now)
-            case TimestampAsked():
-                return self._timestamp(asked, now)
-            case IdsAsked():
-                return self._lease_ids(asked)
-            case SetClientStateAsked():
-                return self._set_client_state(asked)
-            case _:
-                return self._ddl(asked, now)
+    def _began(self, now: float) -> list[Effect]:
+        self._sweep_at = now + self._settings.tombstone_sweep_s
+        return [*self._names.changed(self._revision), *self._ddls.begin()]
+
+    def _leadership_lost(self, event: LeadershipLost) -> list[Effect]:
+        self._lost = True
+        return [StandDown(event.reason)]
+
+    # ---- timestamps and ids ------------------------------------------------------------------
 
     def _grant(self, asked: GrantAsked, now: float) -> list[Effect]:
         effects = self._jump(asked.wall_ms, now)
         if now >= asked.leads_until:
             return [*effects, _unsure(asked.call)]
-        wanted = self._parts.sequencers.granted(asked.server_id, asked.pchannels)
+        wanted = self.sequencers.granted(asked.server_id, asked.pchannels)
         count = max(1, min(asked.count, self._settings.grant_max)) if wanted else 0
-        first = self._parts.timestamps.take(count, now)
+        first = self._timestamps.take(count, now)
         if first is None:
             return effects + self._hold(asked)
         response = GrantResponse(first=first, count=count, pchannels=wanted)
@@ -189,95 +206,104 @@ class MasterMachine:
         effects = self._jump(asked.wall_ms, now)
         if now >= asked.leads_until:
             return [*effects, _unsure(asked.call)]
-        first = self._parts.timestamps.take(1, now)
+        first = self._timestamps.take(1, now)
         if first is None:
             return effects + self._hold(asked)
         return [*effects, Answer(asked.call, AllocTimestampResponse(first))]
+
+    def _jump(self, wall_ms: int, now: float) -> list[Effect]:
+        jump = self._timestamps.jump_ms(wall_ms, now)
+        return [TellClockJump(jump)] if jump else []
 
     def _lease_ids(self, asked: IdsAsked) -> list[Effect]:
         most = self._settings.ids_max
         if not 1 <= asked.count <= most:
             error = Invalid(f"count is {asked.count}; 1 to {most} ids can be leased", field="count")
             return [Refuse(asked.call, error)]
-        first = self._parts.ids.take(asked.count)
+        first = self._ids.take(asked.count)
         if first is None:
-            return self._hold(asked)
+            return self._hold(asked, asked.count)
         return [Answer(asked.call, AllocIdsResponse(first, asked.count))]
 
+    def _hold(self, asked: Asked, ids_needed: int = 0) -> list[Effect]:
+        if len(self._held) >= HELD_MOST:
+            return [Refuse(asked.call, Unavailable("too many requests wait for the meta store"))]
+        self._held.append((asked, ids_needed))
+        return []
+
+    # ---- collections -------------------------------------------------------------------------
+
+    def _ddl(
+        self,
+        asked: DdlAsked,
+        ids_needed: int,
+        now: float,
+        begin: Callable[[int, Timestamp], list[Effect]],
+    ) -> list[Effect]:
+        """Begin a DDL with ids and a timestamp of its own."""
+        first_id = self._ids.take(ids_needed) if ids_needed else 0
+        timestamp = self._timestamps.take(1, now)
+        if first_id is None or timestamp is None:
+            return self._hold(asked, ids_needed)
+        try:
+            return begin(first_id, timestamp)
+        except Invalid as error:
+            return [Refuse(asked.call, error)]
+
     def _set_client_state(self, asked: SetClientStateAsked) -> list[Effect]:
-        if self._parts.ddls.find(asked.collection_id) is None:
+        if self._ddls.find(asked.collection_id) is None:
             error = Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=asked.collection_id)
             return [Refuse(asked.call, error)]
         try:
-            check_said(asked.topic, asked.value)
+            check_client_state(asked.topic, asked.value)
         except Invalid as invalid:
             return [Refuse(asked.call, invalid)]
         return [SetClientState(asked.call, asked.collection_id, asked.topic, asked.value)]
 
-    def _ddl(self, asked: DdlAsked, now: float) -> list[Effect]:
-        needed = self._parts.ddls.ids_needed(asked)
-        first_id = self._parts.ids.take(needed) if needed else 0
-        timestamp = self._parts.timestamps.take(1, now)
-        if first_id is None or timestamp is None:
-            return self._hold(asked)
-        return self._parts.ddls.asked(asked, first_id, timestamp)
+    def _client_state_set(self, event: ClientStateSet) -> list[Effect]:
+        if event.error is not None:
+            return [Refuse(event.call, event.error)]
+        return [Answer(event.call, Done())]
 
-    def _hold(self, asked: Asked) -> list[Effect]:
-        if len(self._held) >= HELD_MOST:
-            return [Refuse(asked.call, Unavailable("too many requests wait for the meta store"))]
-        self._held.append(asked)
+    def _swept(self, event: TombstonesSwept, now: float) -> list[Effect]:
+        self._ddls.removed(event.removed)
+        self._sweep_at = now + self._settings.tombstone_sweep_s
         return []
-
-    def _jump(self, wall_ms: int, now: float) -> list[Effect]:
-        jump = self._parts.timestamps.jump_ms(wall_ms, now)
-        if not jump:
-            return []
-        return [Tell("the wall clock jumped; timestamps count on without it", {"jump_ms": jump})]
 
     # ---- marks -------------------------------------------------------------------------------
 
-    def _mark(self, event: MarkMoved | MarkFailed, now: float) -> list[Effect]:
-        source = self._parts.ids if event.mark is Mark.IDS else self._parts.timestamps
+    def _mark_moved(self, event: MarkMoved, now: float) -> list[Effect]:
+        self._source(event.mark).mark_moved(event.value)
         held, self._held = self._held, []
-        if isinstance(event, MarkMoved):
-            source.mark_moved(event.value)
-            return [effect for asked in held for effect in self._asked(asked, now)]
-        source.mark_failed()
+        return [effect for asked, _ in held for effect in self._handle(asked, now)]
+
+    def _mark_failed(self, event: MarkFailed, now: float) -> list[Effect]:
+        self._source(event.mark).mark_failed()
         self._retry_marks_at = now + self._settings.retry_most_s
+        held, self._held = self._held, []
         error = Unavailable(f"the meta store does not answer: {event.reason}")
-        return [Refuse(asked.call, error) for asked in held]
+        return [Refuse(asked.call, error) for asked, _ in held]
+
+    def _source(self, mark: Mark) -> Ids | Timestamps:
+        return self._ids if mark is Mark.IDS else self._timestamps
 
     def _marks(self, now: float) -> list[Effect]:
         if self._retry_marks_at is not None:
             if now < self._retry_marks_at:
                 return []
             self._retry_marks_at = None
-        effects: list[Effect] = []
-        mark = self._parts.timestamps.move_mark(now)
-        if mark is not None:
-            effects.append(MoveMark(Mark.TIMESTAMPS, mark))
-        need = max((self._needed(asked) for asked in self._held), default=0)
-        mark = self._parts.ids.move_mark(need)
-        if mark is not None:
-            effects.append(MoveMark(Mark.IDS, mark))
-        return effects
-
-    def _needed(self, asked: Asked) -> int:
-        match asked:
-            case IdsAsked():
-                return asked.count
-            case CreateAsked() | DropAsked() | RenameAsked() | PartitionAsked():
-                return self._parts.ddls.ids_needed(asked)
-            case _:
-                return 0
+        timestamps = self._timestamps.move_mark(now)
+        ids = self._ids.move_mark(max((needed for _, needed in self._held), default=0))
+        marks = ((Mark.TIMESTAMPS, timestamps), (Mark.IDS, ids))
+        return [MoveMark(mark, value) for mark, value in marks if value is not None]
 
     # ---- time --------------------------------------------------------------------------------
 
     def _time_passed(self, event: TimePassed, now: float) -> list[Effect]:
         self._alarms.pop(event.when, None)
-        effects = self._parts.sequencers.time_passed(now)
+        effects = self.sequencers.time_passed(now)
         if self._sweep_at is not None and now >= self._sweep_at:
-            tombstones = self._parts.ddls.tombstones()
+            tombstones = self._ddls.tombstones()
             self._sweep_at = None if tombstones else now + self._settings.tombstone_sweep_s
             if tombstones:
                 effects.append(SweepTombstones(tombstones))
@@ -285,9 +311,9 @@ class MasterMachine:
 
     def _rearm(self, now: float) -> list[Effect]:
         """An alarm is set at or before the next moment at which something is due."""
-        dues = [self._sweep_at, self._retry_marks_at, self._parts.sequencers.due(now)]
+        dues = [self._sweep_at, self._retry_marks_at, self.sequencers.due(now)]
         if self._retry_marks_at is None:
-            dues.append(self._parts.timestamps.due())
+            dues.append(self._timestamps.due())
         due = min((at for at in dues if at is not None and at > now), default=None)
         if due is None or any(alarm <= due for alarm in self._alarms):
             return []
@@ -295,17 +321,12 @@ class MasterMachine:
         return [WakeAt(due)]
 
     def validate(self) -> None:
-        """See `Machine.validate`."""
-        self._parts.timestamps.validate()
-        self._parts.ids.validate()
-        self._parts.sequencers.validate()
-        self._parts.ddls.validate()
-        self._parts.names.validate()
+        self._timestamps.validate()
+        self._ids.validate()
+        self.sequencers.validate()
+        self._ddls.validate()
+        self._names.validate()
         assert len(self._held) <= HELD_MOST
-
-
-def _answer(call: int, error: Any, response: Any) -> Effect:
-    return Answer(call, response) if error is None else Refuse(call, error)
 
 
 def _unsure(call: int) -> Effect:

@@ -28,7 +28,7 @@ from headrace.masterservice.effects import (
     StopSequencer,
     StoreNames,
     SweepTombstones,
-    Tell,
+    TellClockJump,
     TryConnection,
     WakeAt,
     WriteSequencer,
@@ -124,7 +124,7 @@ class MasterShell:
         self._marks = telemetry.counter("master_marks_total", "Marks persisted", ("mark",))
 
     async def perform(self, effect: Effect) -> Event | None:
-        """See `runtime.driver`: one event, or None where the effect needs none."""
+        """Carry an effect out; the event that answers it, if it needs one."""
         try:
             return await self._perform(effect)
         except Fenced as error:
@@ -136,8 +136,9 @@ class MasterShell:
                 self._answer(effect.call, effect.response)
             case Refuse():
                 self._answer(effect.call, effect.error)
-            case Tell():
-                self._log.warning(effect.sentence, **effect.values)
+            case TellClockJump():
+                sentence = "the wall clock jumped; timestamps count on without it"
+                self._log.warning(sentence, jump_ms=effect.jump_ms)
             case StandDown():
                 self._stand_down(effect.reason)
             case WakeAt():
@@ -344,8 +345,8 @@ class MasterShell:
     # ---- the rest ----------------------------------------------------------------------------
 
     async def _set_client_state(self, effect: SetClientState) -> Event:
-        said = self._keys.client_state(effect.collection_id, effect.topic)
-        operation = Put(said, effect.value) if effect.value else Delete(said)
+        key = self._keys.client_state(effect.collection_id, effect.topic)
+        operation = Put(key, effect.value) if effect.value else Delete(key)
         gone = (CollectionState.DROPPING, CollectionState.DROPPED)
         while True:
             found = (await self._store.get(self._keys.collection(effect.collection_id))).first

@@ -6,10 +6,6 @@ from typing import Any
 
 import pytest
 
-from headrace.masterservice.allocation.ids import Ids
-from headrace.masterservice.allocation.timestamps import Timestamps
-from headrace.masterservice.collections.ddl import Ddls
-from headrace.masterservice.collections.names import Names
 from headrace.masterservice.effects import (
     Answer,
     Effect,
@@ -20,7 +16,7 @@ from headrace.masterservice.effects import (
     StandDown,
     StoreNames,
     SweepTombstones,
-    Tell,
+    TellClockJump,
     WakeAt,
     WriteSequencer,
 )
@@ -48,8 +44,7 @@ from headrace.masterservice.events import (
     TimestampAsked,
     TombstonesSwept,
 )
-from headrace.masterservice.machine import MasterMachine, Parts
-from headrace.masterservice.sequencers.assignment import Sequencers
+from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import SessionState
 from headrace.model.errors import Invalid, NotFound, Unavailable
@@ -67,17 +62,9 @@ class Script:
     """A machine with its effects so far; `validate` runs after every step."""
 
     def __init__(self, **changes: Any) -> None:
-        self.settings = MasterServiceSettings(pchannels=2, **changes)
-        names = Names()
-        parts = Parts(
-            timestamps=Timestamps(0, window_ms=3000, wall_ms=WALL_MS, now=0.0),
-            ids=Ids(0, window=1000),
-            sequencers=Sequencers(POOL, {}, self.settings),
-            ddls=Ddls(POOL, {}, {}, names),
-            names=names,
-            revision=40,
-        )
-        self.machine = MasterMachine(parts, self.settings)
+        self.settings = MasterServiceSettings(pchannels=2, **{"id_window": 1000, **changes})
+        loaded = Loaded(pchannels=POOL, revision=40, wall_ms=WALL_MS, now=0.0)
+        self.machine = MasterMachine(loaded, self.settings)
         self.now = 0.0
 
     def step(self, event: Event) -> Sequence[Effect]:
@@ -227,7 +214,7 @@ def test_a_jump_of_the_wall_clock_is_told_once() -> None:
     script = Script()
     script.begin()
     first = script.grant(wall_ms=WALL_MS + 3_600_000)
-    assert [type(e) for e in first] == [Tell, Answer]
+    assert [type(e) for e in first] == [TellClockJump, Answer]
     second = script.grant(wall_ms=WALL_MS + 3_600_000)
     assert [type(e) for e in second] == [Answer]
 

@@ -1,7 +1,7 @@
-"""What clients say of a collection and only want to hear again: indexes, loads.
+"""State that clients leave about a collection, such as indexes and loads, and only read again.
 
-**Owns** what may be kept. **Does not own** what it means (`proxy`): nothing in Headrace rests on
-it, and it goes with the collection.
+Nothing in Headrace rests on it; what it means is known to the proxy, and it goes with the
+collection. Here stands what may be kept.
 """
 
 from headrace.model.errors import Invalid
@@ -11,7 +11,7 @@ MOST_TOPIC_BYTES = 1024
 MOST_VALUE_BYTES = 65_536  # the meta store is for small values
 
 
-def check_said(topic: str, value: bytes) -> None:
+def check_client_state(topic: str, value: bytes) -> None:
     """`Invalid` when this is not something to keep."""
     if not topic or len(topic.encode()) > MOST_TOPIC_BYTES:
         raise Invalid(f"a topic has 1 to {MOST_TOPIC_BYTES} bytes", field="topic")

@@ -1,21 +1,16 @@
 """DDL: recorded, appended to every vchannel, noted, answered; one at a time a collection.
 
-**Owns** how far each DDL is, the names that are taken, and the requests that wait for a collection.
-**Does not own** what a DDL changes (`collections`), the list of names (`names`), or transactions
-(the shell).
-
-What is recorded will be done, whoever leads: a new leader goes on with every DDL that it finds
-recorded and not noted, and the sequencers append it too. So from the record on nothing is ever
-taken back, and a request that comes again finds its result. A request for a collection with a DDL
-under way waits and is then judged anew, as if it came after it; so a create whose name is being
-dropped waits for the drop.
+What is recorded will be done: a new leader goes on with every DDL that it finds recorded and not
+noted, and the sequencers append it too. So from the record on nothing is ever taken back, and a
+request that comes again finds its result. A request for a collection with a DDL under way waits
+and is then judged anew, as if it came after it; so a create whose name is being dropped waits for
+the drop. What each DDL changes in a record is said in `records`.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import assert_never
 
 from headrace.masterservice.collections import records
 from headrace.masterservice.collections.names import Names
@@ -45,7 +40,6 @@ from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
 from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.entry import DdlKind
-from headrace.model.errors import Invalid
 from headrace.model.ids import CollectionId, Revision
 from headrace.model.refusals import Refusal
 from headrace.model.timestamp import Timestamp
@@ -71,11 +65,11 @@ class Standing:
 
 
 @dataclass(slots=True)
-class _Work:
+class _UnderWay:
     change: Change
     phase: Phase
-    call: int  # 0 = nobody waits: the DDL was found recorded
-    waiting: list[DdlAsked] = field(default_factory=list)
+    call: int  # 0 = no caller waits: the DDL was found recorded
+    later: list[DdlAsked] = field(default_factory=list)  # requests that come after it
 
 
 class Ddls:
@@ -100,8 +94,8 @@ class Ddls:
         for s in standing.values():
             if s.record.state is not CollectionState.DROPPED:
                 self._carry(s.record, 1)
-        self._works = {
-            i: _Work(Change(standing[i].record, ddl), Phase.APPENDING, 0)
+        self._under_way = {
+            i: _UnderWay(Change(standing[i].record, ddl), Phase.APPENDING, 0)
             for i, ddl in sorted(undone.items())
         }
         self._released: deque[DdlAsked] = deque()
@@ -110,44 +104,7 @@ class Ddls:
 
     def begin(self) -> list[Effect]:
         """Go on with what was found recorded and not noted."""
-        return [AppendDdl(w.change.record, w.change.ddl) for w in self._works.values()]
-
-    @staticmethod
-    def ids_needed(asked: DdlAsked) -> int:
-        """How many ids a request may need."""
-        match asked:
-            case CreateAsked():
-                return 1 + max(1, asked.partitions)
-            case PartitionAsked():
-                return 1
-            case DropAsked() | RenameAsked():
-                return 0
-            case _:
-                assert_never(asked)
-
-    def asked(self, asked: DdlAsked, first_id: int, now: Timestamp) -> list[Effect]:
-        """A request, with ids and a timestamp of its own should it need them."""
-        for name in (
-            (asked.name, asked.new_name) if isinstance(asked, RenameAsked) else (asked.name,)
-        ):
-            work = self._works.get(self._taken.get(name, 0))
-            if work is not None:
-                work.waiting.append(asked)
-                return []
-        try:
-            match asked:
-                case CreateAsked():
-                    return self._create(asked, first_id, now)
-                case DropAsked():
-                    return self._drop(asked, now)
-                case RenameAsked():
-                    return self._rename(asked, now)
-                case PartitionAsked():
-                    return self._partition(asked, first_id, now)
-                case _:
-                    assert_never(asked)
-        except Invalid as error:
-            return [Refuse(asked.call, error)]
+        return [AppendDdl(w.change.record, w.change.ddl) for w in self._under_way.values()]
 
     def released(self) -> DdlAsked | None:
         """A request that waited for a DDL that is over: to be judged anew."""
@@ -174,9 +131,12 @@ class Ddls:
         for collection_id in collection_ids:
             self._standing.pop(collection_id, None)
 
-    # ---- requests ----------------------------------------------------------------------------
+    # ---- requests, with ids and a timestamp of their own; `Invalid` refuses one ---------------
 
-    def _create(self, asked: CreateAsked, first_id: int, now: Timestamp) -> list[Effect]:
+    def create(self, asked: CreateAsked, first_id: int, now: Timestamp) -> list[Effect]:
+        """A collection is wanted: it gets the first id, its partitions the next ones."""
+        if self._comes_later(asked, asked.name):
+            return []
         collection_id = self._taken.get(asked.name)
         if collection_id is not None:
             record = self._standing[collection_id].record
@@ -191,16 +151,22 @@ class Ddls:
         change = records.create(asked, first_id, chosen, now)
         self._carry(change.record, 1)
         self._taken[asked.name] = change.record.id
-        self._works[change.record.id] = _Work(change, Phase.RECORDING, asked.call)
+        self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, asked.call)
         return [RecordCollection(change.record, change.ddl)]
 
-    def _drop(self, asked: DropAsked, now: Timestamp) -> list[Effect]:
+    def drop(self, asked: DropAsked, _: int, now: Timestamp) -> list[Effect]:
+        """A collection is to go; one that is absent has gone."""
+        if self._comes_later(asked, asked.name):
+            return []
         collection_id = self._taken.get(asked.name)
         if collection_id is None:
             return self._names.answer(asked.call, Done())
         return self._record(records.drop(self._standing[collection_id].record, now), asked.call)
 
-    def _rename(self, asked: RenameAsked, now: Timestamp) -> list[Effect]:
+    def rename(self, asked: RenameAsked, _: int, now: Timestamp) -> list[Effect]:
+        """A collection is to have another name."""
+        if self._comes_later(asked, asked.name, asked.new_name):
+            return []
         record = self._present(asked.name)
         if asked.new_name in self._taken:
             raise Refusal.NAME_TAKEN(at="new_name", name=asked.new_name)
@@ -208,7 +174,10 @@ class Ddls:
         self._taken[asked.new_name] = record.id
         return self._record(change, asked.call, old_name=asked.name)
 
-    def _partition(self, asked: PartitionAsked, first_id: int, now: Timestamp) -> list[Effect]:
+    def partition(self, asked: PartitionAsked, first_id: int, now: Timestamp) -> list[Effect]:
+        """A partition is wanted and gets the id, or is to go."""
+        if self._comes_later(asked, asked.name):
+            return []
         record = self._present(asked.name)
         if asked.drop:
             change = records.drop_partition(record, asked.partition, now)
@@ -218,6 +187,15 @@ class Ddls:
             return [Answer(asked.call, Done())]
         return self._record(change, asked.call)
 
+    def _comes_later(self, asked: DdlAsked, *names: str) -> bool:
+        """Whether the request has to wait for a DDL of one of these collections, and does."""
+        for name in names:
+            before = self._under_way.get(self._taken.get(name, 0))
+            if before is not None:
+                before.later.append(asked)
+                return True
+        return False
+
     def _present(self, name: str) -> CollectionRecord:
         collection_id = self._taken.get(name)
         if collection_id is None:
@@ -226,67 +204,66 @@ class Ddls:
 
     def _record(self, change: Change, call: int, old_name: str = "") -> list[Effect]:
         standing = self._standing[change.record.id]
-        self._works[change.record.id] = _Work(change, Phase.RECORDING, call)
+        self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, call)
         return [RecordDdl(change.record, change.ddl, standing.revision, old_name)]
 
     # ---- progress ----------------------------------------------------------------------------
 
     def recorded(self, event: DdlRecorded) -> list[Effect]:
         """It will be done."""
-        work = self._work(event.collection_id, event.version, Phase.RECORDING)
+        ddl = self._find_under_way(event.collection_id, event.version, Phase.RECORDING)
         before = self._standing.get(event.collection_id)
-        after = work.change.record
+        after = ddl.change.record
         if before is not None and before.record.name != after.name:
             del self._taken[before.record.name]
         self._standing[after.id] = Standing(after, event.revision)
-        work.phase = Phase.APPENDING
-        return [AppendDdl(after, work.change.ddl)]
+        ddl.phase = Phase.APPENDING
+        return [AppendDdl(after, ddl.change.ddl)]
 
     def not_recorded(self, event: DdlNotRecorded) -> list[Effect]:
-        """Nothing happened, and nothing will: only a create ends so, when its pchannels have no
-        sequencer."""
-        work = self._work(event.collection_id, event.version, Phase.RECORDING)
+        """Nothing was recorded: only a create ends so, when its pchannels have no sequencer."""
+        ddl = self._find_under_way(event.collection_id, event.version, Phase.RECORDING)
         assert event.collection_id not in self._standing, "only a create can fail to be recorded"
-        del self._taken[work.change.record.name]
-        self._carry(work.change.record, -1)
+        del self._taken[ddl.change.record.name]
+        self._carry(ddl.change.record, -1)
         self._end(event.collection_id)
-        return [Refuse(work.call, event.error)]
+        return [Refuse(ddl.call, event.error)]
 
     def appended(self, event: DdlAppended) -> list[Effect]:
         """It stands in every vchannel."""
-        work = self._work(event.collection_id, event.version, Phase.APPENDING)
-        work.change = records.note(work.change, event.positions)
-        work.phase = Phase.NOTING
+        ddl = self._find_under_way(event.collection_id, event.version, Phase.APPENDING)
+        ddl.change = records.note(ddl.change, event.positions)
+        ddl.phase = Phase.NOTING
         revision = self._standing[event.collection_id].revision
-        return [NoteDdl(work.change.record, work.change.ddl, revision)]
+        return [NoteDdl(ddl.change.record, ddl.change.ddl, revision)]
 
     def noted(self, event: DdlNoted) -> list[Effect]:
         """Its positions are known; who asked for it may be told."""
-        work = self._work(event.collection_id, event.version, Phase.NOTING)
-        record = work.change.record
+        ddl = self._find_under_way(event.collection_id, event.version, Phase.NOTING)
+        record = ddl.change.record
         self._standing[record.id] = Standing(record, event.revision)
         if record.state is CollectionState.DROPPED:
             del self._taken[record.name]
             self._carry(record, -1)
         self._end(record.id)
         effects: list[Effect] = []
-        kind = work.change.ddl.kind
+        kind = ddl.change.ddl.kind
         response = _response(record) if kind is DdlKind.CREATE else Done()
         if kind in NAMING:
             effects += self._names.changed(event.revision)
-            if work.call:
-                effects += self._names.answer(work.call, response)
-        elif work.call:
-            effects.append(Answer(work.call, response))
+            if ddl.call:
+                effects += self._names.answer(ddl.call, response)
+        elif ddl.call:
+            effects.append(Answer(ddl.call, response))
         return effects
 
-    def _work(self, collection_id: CollectionId, version: int, phase: Phase) -> _Work:
-        work = self._works[collection_id]
-        assert work.phase is phase and work.change.record.version == version, (work, version, phase)
-        return work
+    def _find_under_way(self, collection_id: CollectionId, version: int, phase: Phase) -> _UnderWay:
+        ddl = self._under_way[collection_id]
+        assert ddl.phase is phase and ddl.change.record.version == version, (ddl, version, phase)
+        return ddl
 
     def _end(self, collection_id: CollectionId) -> None:
-        self._released.extend(self._works.pop(collection_id).waiting)
+        self._released.extend(self._under_way.pop(collection_id).later)
 
     def _carry(self, record: CollectionRecord, sign: int) -> None:
         for vchannel in record.vchannels:
@@ -299,11 +276,11 @@ class Ddls:
         for collection_id, standing in self._standing.items():
             record = standing.record
             behind = record.version - record.noted
-            busy = self._works.get(collection_id)
+            busy = self._under_way.get(collection_id)
             assert behind in (0, 1), record
             assert (behind == 1) == (busy is not None and busy.phase is not Phase.RECORDING), record
         for name, collection_id in self._taken.items():
-            assert collection_id in self._standing or collection_id in self._works, name
+            assert collection_id in self._standing or collection_id in self._under_way, name
         assert all(load >= 0 for load in self._loads.values()), self._loads
 
 

@@ -1,9 +1,8 @@
 """Which proxy should be the sequencer of which pchannel: the assignment that is written for each.
 
-**Owns** the assignments: spread evenly over the HEALTHY proxies, the fewest moves when one comes or
-goes, a planned move asks the old one to stop first. **Does not own** suspicion (`suspicion`), the
-fence (the log: whoever is replaced can do no harm, so a failover may start as soon as it is
-useful), or the records' transactions (the shell).
+Pchannels are spread evenly over the HEALTHY proxies, and the fewest move when a proxy comes or
+goes. A planned move asks the old sequencer to stop first. A failover does not wait: the log refuses
+what a replaced sequencer appends, so it can do no harm.
 
 A pchannel is *orphaned* when its process has no session any more (the lease ended, or a successor
 replaced it) or was found gone on suspicion; then it moves at once. It is *drained* when its process
@@ -93,7 +92,7 @@ class Sequencers:
         return self._plan(now)
 
     def suspected(self, server_id: ServerId, address: str, now: float) -> list[Effect]:
-        """Somebody could not reach it."""
+        """Another process could not reach it."""
         proxy = (self._proxies or {}).get(server_id)
         if proxy is None or proxy.address != address:
             return []  # its session has ended, or is not known yet: nothing rests on this
@@ -165,12 +164,12 @@ class Sequencers:
             self._usable, self._steady_since = usable, now
         if not usable:
             return []
-        effects = self._take_over(usable, now)
+        effects = self._fail_over(usable, now)
         for pchannel, target, reason in self._planned(usable, now):
             effects.append(self._stop(pchannel, target, reason))
         return effects
 
-    def _take_over(self, usable: tuple[ServerId, ...], now: float) -> list[Effect]:
+    def _fail_over(self, usable: tuple[ServerId, ...], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for pchannel in self._pchannels:
             if pchannel in self._moves:
@@ -178,9 +177,9 @@ class Sequencers:
             reason = self._orphaned(pchannel, now)
             if reason:
                 if reason == "suspicion":
-                    self._suspicions.taken_over(pchannel, now)
+                    self._suspicions.failed_over(pchannel, now)
                 target = self._lightest(usable)
-                assert target is not None, "somebody is usable"
+                assert target is not None, "a proxy is usable"
                 effects.append(self._write(pchannel, target, reason))
         return effects
 

@@ -1,8 +1,5 @@
 """Suspicion: when a proxy that still has a session is treated as gone, and how soon again.
 
-**Owns** who is suspected, who is being tried, and the waits that keep a flapping connection from
-moving pchannels to and fro. **Does not own** the moves (`sequencers`).
-
 A report of a refused or reset connection proves nothing: the leader tries its own, and only that
 or the end of the lease decides. A second failover on suspicion of the same pchannel or node within
 a minute waits 5 s, a third 10 s, and so on; the end of a lease, or a successor process under the
@@ -34,7 +31,7 @@ class Suspicions:
         self._settings = settings
         self._trying: dict[ServerId, None] = {}
         self._retry_at: dict[ServerId, float] = {}  # of those found gone
-        self._ready_at: dict[PChannel, float] = {}  # when what they held may be taken over
+        self._ready_at: dict[PChannel, float] = {}  # when what they held may move
         self._past: dict[str, _Past] = {}
 
     def begin_try(self, server_id: ServerId) -> bool:
@@ -51,7 +48,7 @@ class Suspicions:
     def found_gone(
         self, server_id: ServerId, node_name: str, held: Iterable[PChannel], now: float
     ) -> None:
-        """The own attempt was refused; what it held may be taken over, at once or after a wait."""
+        """The own attempt was refused; what it held may move, at once or after a wait."""
         self._trying.pop(server_id, None)
         first = server_id not in self._retry_at
         self._retry_at[server_id] = now + self._settings.suspect_retry_s
@@ -60,7 +57,7 @@ class Suspicions:
         node_wait = self._wait(NODE + node_name, now)
         for pchannel in held:
             self._ready_at[pchannel] = now + max(node_wait, self._wait(pchannel, now))
-        self._remember(NODE + node_name, now)
+        self._note_failover(NODE + node_name, now)
 
     def found_there(self, server_id: ServerId) -> bool:
         """The own attempt reached it, or decided nothing; whether it was treated as gone."""
@@ -74,13 +71,13 @@ class Suspicions:
             self._retry_at[server_id] = now + self._settings.suspect_retry_s
 
     def ready(self, pchannel: PChannel, now: float) -> bool:
-        """Whether a pchannel of a process found gone may be taken over now."""
+        """Whether a pchannel of a process found gone may move now."""
         return now >= self._ready_at.get(pchannel, now)
 
-    def taken_over(self, pchannel: PChannel, now: float) -> None:
-        """A pchannel is taken over on suspicion."""
+    def failed_over(self, pchannel: PChannel, now: float) -> None:
+        """A pchannel moves on suspicion."""
         self._ready_at.pop(pchannel, None)
-        self._remember(pchannel, now)
+        self._note_failover(pchannel, now)
 
     def keep_only(self, server_ids: Iterable[ServerId], now: float) -> None:
         """Forget processes without a session, and failovers that are long past."""
@@ -106,7 +103,7 @@ class Suspicions:
         wait: float = self._settings.suspicion_wait_s * 2 ** (past.count - 1)
         return wait
 
-    def _remember(self, key: str, now: float) -> None:
+    def _note_failover(self, key: str, now: float) -> None:
         past = self._past.get(key)
         if past is None or now - past.last >= self._settings.suspicion_memory_s:
             self._past[key] = _Past(now, 1)

@@ -1,19 +1,15 @@
 """What a new leader reads before it acts: everything that was recorded, after its election.
 
-**Owns** that reading, and the pool's first record. **Does not own** what follows (`machine`).
-
-Only a leader writes what is read here (the lists of pchannels aside, which are read again for each
-transaction), and every transaction of a leader compares the leader key. So whatever an earlier
-leader still has under way fails, and what is read stands.
+At its first start the cluster's pool is recorded here too. Only a leader writes what is read here
+(but for the lists of pchannels, which are read again for each transaction), and every transaction
+of a leader compares the leader key. So what an earlier leader still has under way fails, and what
+is read stands.
 """
 
 from headrace.log.api import Log
-from headrace.masterservice.allocation.ids import Ids
-from headrace.masterservice.allocation.timestamps import Timestamps
-from headrace.masterservice.collections.ddl import Ddls, Standing
-from headrace.masterservice.collections.names import Names
-from headrace.masterservice.machine import Parts
-from headrace.masterservice.sequencers.assignment import Sequencers, Stood
+from headrace.masterservice.collections.ddl import Standing
+from headrace.masterservice.machine import Loaded
+from headrace.masterservice.sequencers.assignment import Stood
 from headrace.masterservice.sequencers.pool import check_pool, wanted_pool
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.masterservice.state.transactions import LeaderStore
@@ -33,10 +29,8 @@ from headrace.runtime.host import Host
 from headrace.runtime.retry import retry
 
 
-async def load(
-    store: LeaderStore, keys: Keys, settings: MasterServiceSettings, host: Host
-) -> Parts:
-    """The parts of the machine. `Corrupt` names the key that is not what we wrote."""
+async def load(store: LeaderStore, keys: Keys, host: Host) -> Loaded:
+    """All that the machine begins with. `Corrupt` names the key that is not what we wrote."""
     pool = await read_pool(store, keys)
     timestamp_mark = await _number(store, keys.timestamp_mark)
     id_mark = await _number(store, keys.id_mark)
@@ -57,19 +51,16 @@ async def load(
             ddl = (await store.get(key)).first
             assert ddl is not None, f"{key} is recorded with its collection"
             undone[record.id] = codec.decode(ddl.value, DdlRecord, key)
-    names = Names()
-    return Parts(
-        timestamps=Timestamps(
-            timestamp_mark,
-            window_ms=settings.timestamp_window_ms,
-            wall_ms=host.clock.wall_ms(),
-            now=host.clock.monotonic(),
-        ),
-        ids=Ids(id_mark, window=settings.id_window),
-        sequencers=Sequencers(pool, stood, settings),
-        ddls=Ddls(pool, standing, undone, names),
-        names=names,
+    return Loaded(
+        pchannels=pool,
+        timestamp_mark=timestamp_mark,
+        id_mark=id_mark,
+        stood=stood,
+        standing=standing,
+        undone=undone,
         revision=found.revision,
+        wall_ms=host.clock.wall_ms(),
+        now=host.clock.monotonic(),
     )
 
 

@@ -69,7 +69,17 @@ class Script:
 
     def _ask(self, asked: DdlAsked) -> None:
         self.next_id += 10
-        self.take(self.part.asked(asked, self.next_id, self.next_id))
+        kinds = {
+            CreateAsked: self.part.create,
+            DropAsked: self.part.drop,
+            RenameAsked: self.part.rename,
+            PartitionAsked: self.part.partition,
+        }
+        try:
+            effects = kinds[type(asked)](asked, self.next_id, self.next_id)
+        except Invalid as error:
+            effects = [Refuse(asked.call, error)]
+        self.take(effects)
 
     def ask(self, asked: DdlAsked) -> int:
         self.calls += 1
