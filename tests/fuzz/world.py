@@ -25,7 +25,7 @@ from headrace.dataservice.settings import DataServiceSettings
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import Role
 from headrace.objects.arrow_files import memory_file_system
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, pb
 from headrace.proxy.service import Proxy
 from headrace.proxy.settings import ProxySettings
@@ -126,7 +126,7 @@ class World:
         clock = VirtualClock()
 
         async def answer() -> bytes:
-            call = Call(
+            call = ClientCall(
                 method=method,
                 clock=clock,
                 deadline=clock.monotonic() + CALL_S,

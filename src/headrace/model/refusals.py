@@ -380,3 +380,7 @@ class Refusal(Enum):
         """The error; `at` names the field of the request if it is about one."""
         kind = NotFound if self.value.absent else Invalid
         return kind(self.value.text.format(**values), field=at, code=self.value.code)
+
+    def of(self, name: str, **values: object) -> Invalid:
+        """The error about the field `name` of the request, which the sentence names."""
+        return self(at=name, name=name, **values)

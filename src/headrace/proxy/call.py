@@ -1,8 +1,4 @@
-"""A client's call: what the front door knows of it beside its message.
-
-**Owns** `Call`. **Does not own** what happens when its time is over: `errors` has the answers,
-`writes` the rules.
-"""
+"""A client's call: what the front door knows of it beside its message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +7,7 @@ from headrace.runtime.host import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ClientCall:
     """A client's call. `deadline` is in seconds of the monotonic clock."""
 
     method: str

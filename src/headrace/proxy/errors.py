@@ -1,11 +1,9 @@
 """How a client is told that something does not work: a Milvus Status, or a gRPC status.
 
-**Owns** how our errors become a Milvus Status, the gRPC statuses that end a call where a Status
-would not do, and their sentences. **Does not own** the sentences of a Status (`model.refusals`, one
-table), the tree of errors (`model.errors`) or who repeats what (`proxy.writes`).
+The sentences of a Status stand in `model.refusals`, those of gRPC statuses here.
 
-pymilvus repeats most gRPC failures by itself with identical bytes, and a Status never (code 8, a
-rate limit, aside). So a gRPC status is only used where that is wanted (`UNAVAILABLE`: surely
+pymilvus repeats most gRPC failures by itself with identical bytes, and a Status never, except for
+code 8, a rate limit. So a gRPC status is only used where that is wanted (`UNAVAILABLE`: surely
 nothing of the request stands in a log) or where it surely stops (`DEADLINE_EXCEEDED`).
 """
 

@@ -1,9 +1,9 @@
 """Milvus's public protocol: the generated messages that come with `pymilvus`, imported cheaply.
 
-**Owns** how they are imported. **Does not own** any meaning. Importing `pymilvus` itself runs the
-whole client (pandas included: seconds, and some 100 MB); its generated code needs none of it. So it
-is imported through a bare package module that knows only where the package lies, and that is taken
-away again: who imports the real client later in the same process gets it, with the same messages.
+Importing `pymilvus` itself runs the whole client (pandas included: seconds, and some 100 MB); its
+generated code needs none of it. So that is imported through a bare package module which knows only
+where the package lies, and which is taken away again: a later import of the real client in the same
+process works, with the same messages.
 """
 
 import importlib

@@ -1,7 +1,4 @@
-"""What can be set about the front door.
-
-**Owns** the values, their defaults and their limits. **Does not own** where they come from (`app`).
-"""
+"""What can be set about the front door, with defaults and limits."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message_factory import GetMessageClass
 
 from headrace.meta.records import Role
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 from headrace.proxy.service import Proxy
@@ -258,7 +258,7 @@ async def _answer(process: Process, method: str, request: Message, headers: dict
     assert isinstance(instance, Proxy)
     clock = VirtualClock()
     data = request.SerializeToString()
-    call = Call(
+    call = ClientCall(
         method=method,
         clock=clock,
         deadline=clock.monotonic() + CALL_S,

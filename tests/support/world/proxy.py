@@ -33,7 +33,7 @@ from headrace.model.refusals import Refusal
 from headrace.model.schema import Schema
 from headrace.model.timestamp import compose
 from headrace.proxy.assembly import Assembly
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc import messages as m
@@ -248,7 +248,7 @@ class ProxyWorld:
         """The answer of a method to a message, through bytes as on the wire."""
         data = request.SerializeToString()
         named = {key.replace("_", "-"): value for key, value in headers.items()}
-        call = Call(
+        call = ClientCall(
             method=method,
             clock=self.clock,
             deadline=self.clock.monotonic() + timeout_s,

@@ -9,7 +9,7 @@ from google.protobuf.message_factory import GetMessageClass
 from support.world.proxy import ProxyWorld, insert_request, simple_schema
 
 from headrace.binlog.body import decode_rows
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, Message, pb, schema_pb
 
 CASES = 400
@@ -114,7 +114,7 @@ async def test_requests_made_by_chance_are_stored_whole_or_refused_in_words(seed
         for _ in range(CASES):
             method = chance.random.choice(METHODS)
             data = chance.spoil(chance.request(method).SerializeToString())
-            call = Call(method=method, clock=world.clock, deadline=60.0, request=data)
+            call = ClientCall(method=method, clock=world.clock, deadline=60.0, request=data)
             answer = GetMessageClass(SERVICE.methods_by_name[method].output_type).FromString(
                 await world.assembly.methods.answer(data, call)
             )

@@ -2,12 +2,12 @@
 
 from support.world.clock import ManualClock
 
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 
 
 async def test_a_call_knows_how_long_it_has() -> None:
     clock = ManualClock()
-    call = Call(method="Insert", clock=clock, deadline=4.0)
+    call = ClientCall(method="Insert", clock=clock, deadline=4.0)
     assert call.remaining_s == 4
     await clock.advance(5)
     assert call.remaining_s == 0

@@ -23,7 +23,7 @@ from headrace.model.codec import decode, encode
 from headrace.model.entry import Rows
 from headrace.objects.memory import MemoryObjects
 from headrace.objects.memory import MemoryServer as MemoryBucket
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, Message, pb
 from headrace.proxy.service import Proxy
 from headrace.rpc import messages as m
@@ -86,7 +86,7 @@ class Cluster:
     async def call(self, proxy: Proxy, method: str, request: Message, **headers: str) -> Message:
         """One call of a client."""
         data = request.SerializeToString()
-        call = Call(
+        call = ClientCall(
             method=method,
             clock=self.clock,
             deadline=self.clock.monotonic() + 60,

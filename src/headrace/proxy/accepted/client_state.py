@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, Role
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.rpc.messages import SetClientStateRequest
 
@@ -23,12 +23,14 @@ class ClientState:
         self._meta = meta
         self._keys = keys
 
-    async def set(self, record: CollectionRecord, topic: str, value: bytes, call: Call) -> None:
+    async def set(
+        self, record: CollectionRecord, topic: str, value: bytes, call: ClientCall
+    ) -> None:
         """Store `value`, which is not empty, in place of an earlier one under the topic."""
         assert value, topic
         await self._set_client_state(record, topic, value, call)
 
-    async def delete(self, record: CollectionRecord, topic: str, call: Call) -> None:
+    async def delete(self, record: CollectionRecord, topic: str, call: ClientCall) -> None:
         """Delete the value under the topic, if there is one."""
         await self._set_client_state(record, topic, b"", call)
 
@@ -39,7 +41,7 @@ class ClientState:
         return {item.key.removeprefix(prefix): item.value for item in found.items}
 
     async def _set_client_state(
-        self, record: CollectionRecord, topic: str, value: bytes, call: Call
+        self, record: CollectionRecord, topic: str, value: bytes, call: ClientCall
     ) -> None:
         order = SetClientStateRequest(collection_id=record.id, topic=topic, value=value)
         await self._leaders.call(Role.MASTER_SERVICE, order, call)

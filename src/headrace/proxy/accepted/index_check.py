@@ -1,10 +1,8 @@
-"""Which indexes and metrics fit a field: the two parameters that a client is likely to mistype.
+"""Which index types and metrics fit a field, by Milvus's tables of 2.3 to 2.5.
 
-**Owns** the tables, which are Milvus's of 2.3 to 2.5. **Does not own** what is remembered of an
-index (`indexes`): nothing is built, so all its other parameters are kept as they are.
-
-A metric that does not fit is an error of the client, who would search by it elsewhere and get
-nothing: Milvus refuses it when the index is created, so the same is done here.
+Nothing is built, so all other parameters of an index are kept as they are. But a metric that does
+not fit is a mistake of the client, who would search by it elsewhere and get nothing: Milvus refuses
+it when the index is created, so the same is done here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,21 +15,9 @@ METRIC_TYPE = "metric_type"
 
 _AUTOMATIC = ("AUTOINDEX",)
 _GRAPHS = ("HNSW", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ")
-_FLOATS = (
-    *_AUTOMATIC,
-    *_GRAPHS,
-    "FLAT",
-    "IVF_FLAT",
-    "IVF_SQ8",
-    "IVF_PQ",
-    "IVF_RABITQ",
-    "SCANN",
-    "DISKANN",
-    "GPU_BRUTE_FORCE",
-    "GPU_IVF_FLAT",
-    "GPU_IVF_PQ",
-    "GPU_CAGRA",
-)
+_QUANTIZED = ("FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN", "DISKANN")
+_GPU = ("GPU_BRUTE_FORCE", "GPU_IVF_FLAT", "GPU_IVF_PQ", "GPU_CAGRA")
+_FLOATS = (*_AUTOMATIC, *_GRAPHS, *_QUANTIZED, *_GPU)
 _SCALARS = (*_AUTOMATIC, "INVERTED", "BITMAP", "STL_SORT")
 _DISTANCES = ("COSINE", "IP", "L2")
 
@@ -61,23 +47,11 @@ def check_index(field: Field, parameters: Iterable[tuple[str, str]]) -> None:
     Neither has to be given: Milvus chooses then. Case does not matter, as in Milvus.
     """
     given = dict(parameters)
-    index = given.get(INDEX_TYPE, "").upper()
-    known = INDEX_TYPES.get(field.type, _SCALARS)
-    if index and index not in known:
-        raise Refusal.INDEX_TYPE(
-            at=INDEX_TYPE,
-            name=field.name,
-            type=field.type.name,
-            got=given[INDEX_TYPE],
-            known=", ".join(known),
-        )
-    metric = given.get(METRIC_TYPE, "").upper()
-    metrics = METRIC_TYPES.get(field.type, ())
-    if metric and metric not in metrics:
-        raise Refusal.METRIC_TYPE(
-            at=METRIC_TYPE,
-            name=field.name,
-            type=field.type.name,
-            got=given[METRIC_TYPE],
-            known=", ".join(metrics) or "none",
-        )
+    for refusal, parameter, known in (
+        (Refusal.INDEX_TYPE, INDEX_TYPE, INDEX_TYPES.get(field.type, _SCALARS)),
+        (Refusal.METRIC_TYPE, METRIC_TYPE, METRIC_TYPES.get(field.type, ())),
+    ):
+        got = given.get(parameter, "")
+        if got and got.upper() not in known:
+            names, kind = ", ".join(known) or "none", field.type.name
+            raise refusal(at=parameter, name=field.name, type=kind, got=got, known=names)

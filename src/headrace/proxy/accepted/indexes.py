@@ -1,7 +1,6 @@
-"""Indexes: accepted, remembered and reported as finished, though nothing is built.
+"""Indexes: stored as client state and reported as finished, though nothing is built.
 
-**Owns** what is remembered of them and how it is answered, so that a client's quick set-up and its
-waits go through. **Does not own** where it is kept (`said`).
+So a client's usual set-up goes through, and it waits for nothing.
 """
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from headrace.meta.records import CollectionRecord
 from headrace.model.codec import decode, encode
 from headrace.proxy.accepted.client_state import ClientState
 from headrace.proxy.accepted.index_check import check_index
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.collections.schema_check import check_name
 from headrace.proxy.collections.statistics import Statistics
@@ -38,7 +37,7 @@ class Indexes:
         self._statistics = statistics
         self._state = state
 
-    async def create_index(self, request: Message, call: Call) -> Message:
+    async def create_index(self, request: Message, call: ClientCall) -> Message:
         """Milvus's CreateIndex: again with the same parameters is done, with others an error."""
         record = await self._collection(request, call)
         field = record.schema.field(request.field_name)
@@ -59,7 +58,7 @@ class Indexes:
         await self._state.set(record, f"{INDEX}{field.name}/{name}", encode(wanted), call)
         return success()
 
-    async def describe_index(self, request: Message, call: Call) -> Message:
+    async def describe_index(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DescribeIndex: every index is finished."""
         record = await self._collection(request, call)
         answer = pb.DescribeIndexResponse(status=success())
@@ -76,7 +75,7 @@ class Indexes:
                 item.params.add(key=key, value=value)
         return answer
 
-    async def get_index_statistics(self, request: Message, call: Call) -> Message:
+    async def get_index_statistics(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexStatistics: as DescribeIndex."""
         described = await self.describe_index(
             pb.DescribeIndexRequest(
@@ -88,14 +87,14 @@ class Indexes:
             status=success(), index_descriptions=described.index_descriptions
         )
 
-    async def get_index_state(self, request: Message, call: Call) -> Message:
+    async def get_index_state(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexState."""
         record = await self._collection(request, call)
         await self._named(record, request)
         finished = common_pb.IndexState.Value("Finished")
         return pb.GetIndexStateResponse(status=success(), state=finished)
 
-    async def get_index_build_progress(self, request: Message, call: Call) -> Message:
+    async def get_index_build_progress(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexBuildProgress: all rows are done."""
         record = await self._collection(request, call)
         await self._named(record, request)
@@ -104,7 +103,7 @@ class Indexes:
             status=success(), indexed_rows=rows, total_rows=rows
         )
 
-    async def drop_index(self, request: Message, call: Call) -> Message:
+    async def drop_index(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DropIndex: of what is absent it is done as well."""
         record = await self._collection(request, call)
         for index in await self._indexes(record):
@@ -113,7 +112,7 @@ class Indexes:
                 await self._state.delete(record, topic, call)
         return success()
 
-    async def _collection(self, request: Message, call: Call) -> CollectionRecord:
+    async def _collection(self, request: Message, call: ClientCall) -> CollectionRecord:
         return await self._catalog.read(request.collection_name)
 
     async def _indexes(self, record: CollectionRecord) -> Sequence[AcceptedIndex]:

@@ -1,11 +1,8 @@
-"""Loads: of a collection or of partitions, remembered and reported as finished at once.
+"""Loads: of a collection or of partitions, stored as client state and reported as finished at once.
 
-**Owns** what is remembered of them and how it is answered, so that a client's waits go through.
-**Does not own** where it is kept (`said`). A client waits for ever on a load below 100 percent, so
-none is ever answered with less.
-
-A load of the collection covers the partitions that it gets later, as in Milvus; a release of one
-partition leaves the others loaded.
+A client waits for ever on a load below 100 percent, so none is ever answered with less. A load of
+the collection covers the partitions that it gets later, as in Milvus; a release of one partition
+leaves the others loaded.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,7 +10,7 @@ from collections.abc import Collection, Iterable
 from headrace.meta.records import CollectionRecord
 from headrace.model.ids import PartitionId
 from headrace.proxy.accepted.client_state import ClientState
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog, partition_of
 from headrace.proxy.errors import Refusal, success
 from headrace.proxy.milvus import Message, common_pb, pb
@@ -30,26 +27,26 @@ class Loads:
         self._catalog = catalog
         self._state = state
 
-    async def load_collection(self, request: Message, call: Call) -> Message:
+    async def load_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's LoadCollection."""
         record = await self._catalog.read(request.collection_name)
         await self._state.set(record, LOAD + WHOLE, b"{}", call)
         return success()
 
-    async def release_collection(self, request: Message, call: Call) -> Message:
+    async def release_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ReleaseCollection: its partitions are released with it."""
         record = await self._catalog.read(request.collection_name)
         for loaded in await self._state.below(record, LOAD):
             await self._state.delete(record, LOAD + loaded, call)
         return success()
 
-    async def load_partitions(self, request: Message, call: Call) -> Message:
+    async def load_partitions(self, request: Message, call: ClientCall) -> Message:
         """Milvus's LoadPartitions."""
         record = await self._catalog.read(request.collection_name)
         await self._load(record, _named(record, request.partition_names), call)
         return success()
 
-    async def release_partitions(self, request: Message, call: Call) -> Message:
+    async def release_partitions(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ReleasePartitions: of a collection that is loaded as a whole, the others stay
         loaded. They are remembered first, so a repetition finishes what was begun."""
         record = await self._catalog.read(request.collection_name)
@@ -64,7 +61,7 @@ class Loads:
                 await self._state.delete(record, f"{LOAD}{partition_id}", call)
         return success()
 
-    async def get_loading_progress(self, request: Message, call: Call) -> Message:
+    async def get_loading_progress(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetLoadingProgress: 100 percent, or not loaded."""
         record = await self._catalog.read(request.collection_name)
         if not await self._is_loaded(record, request.partition_names):
@@ -73,7 +70,7 @@ class Loads:
             status=success(), progress=FINISHED_PERCENT, refresh_progress=FINISHED_PERCENT
         )
 
-    async def get_load_state(self, request: Message, call: Call) -> Message:
+    async def get_load_state(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetLoadState: of the partitions named, else of any."""
         record = await self._catalog.read(request.collection_name)
         loaded = await self._is_loaded(record, request.partition_names)
@@ -81,7 +78,7 @@ class Loads:
         return pb.GetLoadStateResponse(status=success(), state=state)
 
     async def _load(
-        self, record: CollectionRecord, partition_ids: Iterable[PartitionId], call: Call
+        self, record: CollectionRecord, partition_ids: Iterable[PartitionId], call: ClientCall
     ) -> None:
         for partition_id in partition_ids:
             await self._state.set(record, f"{LOAD}{partition_id}", b"{}", call)

@@ -1,1 +1,1 @@
-"""What a proxy knows of the others: collections, leaders, and who sequences a pchannel."""
+"""What a proxy knows of the cluster: collections, leaders, time, and who sequences a pchannel."""

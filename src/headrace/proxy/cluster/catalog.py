@@ -76,6 +76,12 @@ class Catalog:
             raise Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=collection_id)
         return record
 
+    async def read_either(self, name: str, collection_id: CollectionId) -> CollectionRecord:
+        """By name, or by id where no name is given."""
+        return await (
+            self.read_id(collection_id) if collection_id and not name else self.read(name)
+        )
+
     async def all(self) -> Sequence[CollectionRecord]:
         """All collections as the store has them now, in order of their names."""
         found = await self._meta.range(self._keys.collections_prefix)

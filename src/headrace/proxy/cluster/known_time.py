@@ -5,7 +5,7 @@ import asyncio
 from headrace.meta.records import Role
 from headrace.model.errors import Fenced, Unavailable
 from headrace.model.timestamp import Timestamp
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.rpc.api import Peers
 from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
@@ -36,7 +36,7 @@ class KnownTime:
             self.newest = timestamp
             self._learned = self._host.clock.monotonic()
 
-    async def grant(self, call: Call) -> Timestamp:
+    async def grant(self, call: ClientCall) -> Timestamp:
         """A timestamp above all that were granted before."""
         answer: AllocTimestampResponse = await self._leaders.call(
             Role.MASTER_SERVICE, AllocTimestampRequest(), call
@@ -44,7 +44,7 @@ class KnownTime:
         self.learn(answer.timestamp)
         return answer.timestamp
 
-    async def now(self, call: Call) -> Timestamp:
+    async def now(self, call: ClientCall) -> Timestamp:
         """The newest one; asks for one if that is old, and goes on with it without an answer."""
         if self._is_fresh():
             return self.newest

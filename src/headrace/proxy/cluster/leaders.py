@@ -1,8 +1,7 @@
-"""Calls to the master service and the data service: whoever leads the role now.
+"""Calls to the process that leads the master service or the data service now.
 
-**Owns** finding the leader and repeating a call until it is answered or the client's time is over.
-**Does not own** what is asked. Every request to them may be repeated: they are all made so that a
-repetition finds what the first one did.
+A call is repeated until it is answered or the client's time is over. That is safe: every request to
+these roles is made so that a repetition finds what the first one did.
 """
 
 from typing import Any
@@ -12,7 +11,7 @@ from headrace.meta.following import Following
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.errors import Conflict, Fenced, Unavailable
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.errors import Ending
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc.api import NotSent, Peers
@@ -55,7 +54,7 @@ class Leaders:
         """The leader of a role, as far as is known."""
         return self._copy.items.get(self._keys.leader(role))
 
-    async def call(self, role: Role, request: Any, call: Call) -> Any:
+    async def call(self, role: Role, request: Any, call: ClientCall) -> Any:
         """The leader's answer. Repeats what found nobody, was lost or met a former leader.
 
         What the leader refuses is raised as it is. When the client's time is over: `UNAVAILABLE` if

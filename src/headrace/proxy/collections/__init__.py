@@ -1,1 +1,1 @@
-"""What a client asks about collections as a whole: DDL, description, statistics, flush."""
+"""Methods about collections as a whole: DDL, description, properties, statistics, flush."""

@@ -1,15 +1,17 @@
 """CreateCollection, DropCollection, RenameCollection, CreatePartition and DropPartition.
 
-**Owns** the checks of their requests. **Does not own** what they do: the master service records a
-DDL and has it appended to every vchannel before it answers.
+Requests are checked here. The master service records a DDL and has it appended to every vchannel
+before it answers.
 """
+
+from typing import Any
 
 from headrace.meta.records import CollectionRecord, Role
 from headrace.model.codec import decode, encode
 from headrace.model.errors import NotFound
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.schema import Schema
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog, check_database
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.collections.properties import Properties, check_properties
@@ -35,36 +37,29 @@ class DdlMethods:
     """The methods that change which collections and partitions there are."""
 
     def __init__(
-        self,
-        catalog: Catalog,
-        leaders: Leaders,
-        properties: Properties,
-        settings: ProxySettings,
+        self, catalog: Catalog, leaders: Leaders, properties: Properties, settings: ProxySettings
     ) -> None:
         self._catalog = catalog
         self._properties = properties
         self._leaders = leaders
         self._settings = settings
 
-    async def create_collection(self, request: Message, call: Call) -> Message:
+    async def create_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's CreateCollection: again with the same schema is done, with another an error."""
         check_name("collection name", request.collection_name, at="collection_name")
         properties = check_properties(request.properties)
         message = parse(schema_pb.CollectionSchema, request.schema)
         check_database(message.dbName)
         if message.name not in ("", request.collection_name):
-            raise Refusal.SCHEMA_NAME(
-                at="schema.name", got=message.name, wanted=request.collection_name
-            )
-        shards = request.shards_num or 1
-        if not 1 <= shards <= self._settings.shards_max:
-            most = self._settings.shards_max
+            wanted = request.collection_name
+            raise Refusal.SCHEMA_NAME(at="schema.name", got=message.name, wanted=wanted)
+        shards, most = request.shards_num or 1, self._settings.shards_max
+        if not 1 <= shards <= most:
             raise Refusal.SHARDS_BAD(at="shards_num", got=shards, most=most)
         schema = check_schema(message, fields_max=self._settings.fields_max)
         encoded = encode(schema)
         if len(encoded) > SCHEMA_BYTES_MAX:
-            most = SCHEMA_BYTES_MAX
-            raise Refusal.SCHEMA_LARGE(at="schema", got=len(encoded), most=most)
+            raise Refusal.SCHEMA_LARGE(at="schema", got=len(encoded), most=SCHEMA_BYTES_MAX)
         order = CreateCollectionRequest(
             name=request.collection_name,
             schema=encoded,
@@ -83,22 +78,21 @@ class DdlMethods:
             )
         return success()
 
-    async def drop_collection(self, request: Message, call: Call) -> Message:
+    async def drop_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DropCollection: of what is absent it is done as well."""
         if not request.collection_name:
             raise Refusal.NAME_MISSING(at="collection_name", what="collection name")
         order = DropCollectionRequest(request.collection_name)
-        await self._leaders.call(Role.MASTER_SERVICE, order, call)
-        return success()
+        return await self._done(order, call)
 
-    async def rename_collection(self, request: Message, call: Call) -> Message:
+    async def rename_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's RenameCollection, inside the only database."""
         check_database(request.newDBName)
         check_name("new collection name", request.newName, at="newName")
         before = await self._catalog.read(request.oldName)
         order = RenameCollectionRequest(request.oldName, request.newName)
         try:
-            await self._leaders.call(Role.MASTER_SERVICE, order, call)
+            return await self._done(order, call)
         except NotFound:
             # A repetition finds what the lost answer's rename has done.
             after = await self._catalog.read_id(before.id)
@@ -106,17 +100,16 @@ class DdlMethods:
                 raise
         return success()
 
-    async def create_partition(self, request: Message, call: Call) -> Message:
+    async def create_partition(self, request: Message, call: ClientCall) -> Message:
         """Milvus's CreatePartition: done as well when it is there."""
         check_name("partition name", request.partition_name, at="partition_name")
         await self._catalog.read(request.collection_name)
         order = PartitionRequest(
             collection=request.collection_name, partition=request.partition_name
         )
-        await self._leaders.call(Role.MASTER_SERVICE, order, call)
-        return success()
+        return await self._done(order, call)
 
-    async def drop_partition(self, request: Message, call: Call) -> Message:
+    async def drop_partition(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DropPartition: of what is absent it is done as well. Its rows go with it."""
         check_name("partition name", request.partition_name, at="partition_name")
         if request.partition_name == DEFAULT_PARTITION:
@@ -125,6 +118,10 @@ class DdlMethods:
         order = PartitionRequest(
             collection=request.collection_name, partition=request.partition_name, drop=True
         )
+        return await self._done(order, call)
+
+    async def _done(self, order: Any, call: ClientCall) -> Message:
+        """Success, once the master service has carried the order out."""
         await self._leaders.call(Role.MASTER_SERVICE, order, call)
         return success()
 

@@ -1,15 +1,12 @@
-"""What collections, partitions and databases there are, as a client sees them.
-
-**Owns** the answers to Has, Describe, Show and List. **Does not own** the records (`catalog`).
-"""
+"""Has, Describe, Show and List: which collections, partitions and databases there are."""
 
 from collections.abc import Mapping
 
 from headrace.meta.records import CollectionRecord
 from headrace.model.channel import pchannel_of
 from headrace.model.errors import NotFound
-from headrace.model.timestamp import Timestamp, physical_ms
-from headrace.proxy.call import Call
+from headrace.model.timestamp import physical_ms
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import DEFAULT_DATABASE, Catalog
 from headrace.proxy.collections.properties import Properties
 from headrace.proxy.collections.schema_check import schema_message
@@ -26,7 +23,7 @@ class Describe:
         self._catalog = catalog
         self._properties = properties
 
-    async def has_collection(self, request: Message, call: Call) -> Message:
+    async def has_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's HasCollection."""
         try:
             await self._catalog.read(request.collection_name)
@@ -34,15 +31,12 @@ class Describe:
             return pb.BoolResponse(status=success(), value=False)
         return pb.BoolResponse(status=success(), value=True)
 
-    async def describe_collection(self, request: Message, call: Call) -> Message:
+    async def describe_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DescribeCollection, by name or else by id; read from the store itself."""
-        if request.collection_name or not request.collectionID:
-            record = await self._catalog.read(request.collection_name)
-        else:
-            record = await self._catalog.read_id(request.collectionID)
+        record = await self._catalog.read_either(request.collection_name, request.collectionID)
         return _description(record, await self._properties.of(record))
 
-    async def show_collections(self, request: Message, call: Call) -> Message:
+    async def show_collections(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ShowCollections, by name; all are reported as wholly in memory."""
         answer = pb.ShowCollectionsResponse(status=success())
         wanted = set(request.collection_names)
@@ -52,24 +46,21 @@ class Describe:
             answer.collection_names.append(record.name)
             answer.collection_ids.append(record.id)
             answer.created_timestamps.append(record.created)
-            answer.created_utc_timestamps.append(_utc_ms(record.created))
+            answer.created_utc_timestamps.append(physical_ms(record.created))
             answer.inMemory_percentages.append(100)
             answer.query_service_available.append(False)
             answer.shards_num.append(len(record.vchannels))
         return answer
 
-    async def has_partition(self, request: Message, call: Call) -> Message:
+    async def has_partition(self, request: Message, call: ClientCall) -> Message:
         """Milvus's HasPartition."""
         record = await self._catalog.read(request.collection_name)
         names = [p.name for p in record.partitions if not p.dropped]
         return pb.BoolResponse(status=success(), value=request.partition_name in names)
 
-    async def show_partitions(self, request: Message, call: Call) -> Message:
+    async def show_partitions(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ShowPartitions, in the order in which they were made."""
-        if request.collection_name or not request.collectionID:
-            record = await self._catalog.read(request.collection_name)
-        else:
-            record = await self._catalog.read_id(request.collectionID)
+        record = await self._catalog.read_either(request.collection_name, request.collectionID)
         answer = pb.ShowPartitionsResponse(status=success())
         wanted = set(request.partition_names)
         for partition in record.partitions:
@@ -78,11 +69,11 @@ class Describe:
             answer.partition_names.append(partition.name)
             answer.partitionIDs.append(partition.id)
             answer.created_timestamps.append(partition.created)
-            answer.created_utc_timestamps.append(_utc_ms(partition.created))
+            answer.created_utc_timestamps.append(physical_ms(partition.created))
             answer.inMemory_percentages.append(100)
         return answer
 
-    async def list_databases(self, request: Message, call: Call) -> Message:
+    async def list_databases(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ListDatabases: there is one."""
         answer = pb.ListDatabasesResponse(status=success())
         answer.db_names.append(DEFAULT_DATABASE)
@@ -90,13 +81,13 @@ class Describe:
         answer.created_timestamp.append(0)
         return answer
 
-    async def describe_database(self, request: Message, call: Call) -> Message:
+    async def describe_database(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DescribeDatabase, of the only one."""
         return pb.DescribeDatabaseResponse(
             status=success(), db_name=DEFAULT_DATABASE, dbID=DEFAULT_DATABASE_ID
         )
 
-    async def list_aliases(self, request: Message, call: Call) -> Message:
+    async def list_aliases(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ListAliases: there are none."""
         if request.collection_name:
             await self._catalog.read(request.collection_name)
@@ -107,10 +98,6 @@ class Describe:
         )
 
 
-def _utc_ms(timestamp: Timestamp) -> int:
-    return physical_ms(timestamp)
-
-
 def _description(record: CollectionRecord, properties: Mapping[str, str]) -> Message:
     answer = pb.DescribeCollectionResponse(
         status=success(),
@@ -119,7 +106,7 @@ def _description(record: CollectionRecord, properties: Mapping[str, str]) -> Mes
         virtual_channel_names=record.vchannels,
         physical_channel_names=[pchannel_of(v) for v in record.vchannels],
         created_timestamp=record.created,
-        created_utc_timestamp=_utc_ms(record.created),
+        created_utc_timestamp=physical_ms(record.created),
         shards_num=len(record.vchannels),
         consistency_level=record.consistency_level,
         collection_name=record.name,

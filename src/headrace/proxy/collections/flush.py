@@ -1,8 +1,8 @@
 """Flush and its state: a flush is a timestamp that the client brings back.
 
-**Owns** the order of a flush: a timestamp from the master service, then Seals (or a tick) above it
-in every pchannel of the collection. **Does not own** what is remembered: nothing is. Whether a
-flush is done, the data service tells by comparing the timestamp with checkpoints and lists.
+A flush takes a timestamp from the master service and has Seals (or a tick) above it appended in
+every pchannel of the collection. Nothing is stored about it: the data service tells whether it is
+done by comparing the timestamp with checkpoints and manifests.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import Fenced, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.timestamp import Timestamp, physical_ms
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
@@ -45,7 +45,7 @@ class Flush:
         self._host = host
         self._settings = settings
 
-    async def flush(self, request: Message, call: Call) -> Message:
+    async def flush(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Flush: answered when everything before it is sealed."""
         if not request.collection_names:
             raise Refusal.NAME_MISSING(at="collection_names", what="collection name")
@@ -60,7 +60,7 @@ class Flush:
             answer.coll_flush_ts[record.name] = timestamp
         return answer
 
-    async def get_flush_state(self, request: Message, call: Call) -> Message:
+    async def get_flush_state(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetFlushState: by the timestamp; the segments say nothing that it does not."""
         if not request.flush_ts:
             raise Refusal.FLUSH_TIME_MISSING(at="flush_ts", field="flush_ts", method="Flush")
@@ -72,14 +72,14 @@ class Flush:
             flushed = await self._all_flushed(request.flush_ts, call)
         return pb.GetFlushStateResponse(status=success(), flushed=flushed)
 
-    async def flush_all(self, request: Message, call: Call) -> Message:
+    async def flush_all(self, request: Message, call: ClientCall) -> Message:
         """Milvus's FlushAll: every collection, at one timestamp."""
         timestamp = await self._known.grant(call)
         records = await self._catalog.all()
         await asyncio.gather(*(self._seal(r, timestamp, call) for r in records))
         return pb.FlushAllResponse(status=success(), flush_all_ts=timestamp)
 
-    async def get_flush_all_state(self, request: Message, call: Call) -> Message:
+    async def get_flush_all_state(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetFlushAllState."""
         if not request.flush_all_ts:
             at = "flush_all_ts"
@@ -87,7 +87,7 @@ class Flush:
         flushed = await self._all_flushed(request.flush_all_ts, call)
         return pb.GetFlushAllStateResponse(status=success(), flushed=flushed)
 
-    async def _all_flushed(self, at: Timestamp, call: Call) -> bool:
+    async def _all_flushed(self, at: Timestamp, call: ClientCall) -> bool:
         """Of the collections that were there at that time and are there now. The data service may
         not have seen the youngest of them yet, so they are named."""
         ids = tuple(r.id for r in await self._catalog.all() if r.created <= at)
@@ -96,11 +96,13 @@ class Flush:
         wanted = FlushStateRequest(collection_id=0, timestamp=at, collection_ids=ids)
         return await self._flushed(wanted, call)
 
-    async def _flushed(self, request: FlushStateRequest, call: Call) -> bool:
+    async def _flushed(self, request: FlushStateRequest, call: ClientCall) -> bool:
         state: FlushStateResponse = await self._leaders.call(Role.DATA_SERVICE, request, call)
         return state.flushed
 
-    async def _seal(self, record: CollectionRecord, above: Timestamp, call: Call) -> Sequence[int]:
+    async def _seal(
+        self, record: CollectionRecord, above: Timestamp, call: ClientCall
+    ) -> Sequence[int]:
         """Ids of the segments sealed, rising; each pchannel of the collection is asked once."""
         pchannels = dict.fromkeys(pchannel_of(v) for v in record.vchannels)
         sealed = await asyncio.gather(
@@ -109,7 +111,7 @@ class Flush:
         return sorted(segment_id for ids in sealed for segment_id in ids)
 
     async def _seal_in(
-        self, pchannel: PChannel, collection_id: CollectionId, above: Timestamp, call: Call
+        self, pchannel: PChannel, collection_id: CollectionId, above: Timestamp, call: ClientCall
     ) -> Sequence[int]:
         """Repeat until a sequencer has done it: sealing what is sealed changes nothing."""
         request = SealRequest(pchannel=pchannel, collection_id=collection_id, above=above)

@@ -1,12 +1,9 @@
 """Properties of a collection: which are served, and what they are now.
 
-**Owns** the table of served properties with what each may be, and AlterCollection. **Does not own**
-the record that a collection is created with (`ddl`), or where later changes are kept (`said`), each
-by itself.
-
-Served are those that only tell a server of Milvus how to load, search and tidy up: they are
-remembered and told again, like loads and indexes, since nothing here rests on them. What would
-change the rows that are kept (a TTL) or taken (rates) must not be promised, so it is refused.
+Served are those that only tell a server of Milvus how to load, search and tidy up: they are stored
+and told again, since nothing here rests on them. What would change the rows that are kept (a TTL)
+or taken (rates) must not be promised, so it is refused. The record of a collection holds the
+properties that it was created with, client state each later change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +12,7 @@ from dataclasses import dataclass
 from headrace.meta.records import CollectionRecord
 from headrace.model.codec import decode, encode
 from headrace.proxy.accepted.client_state import ClientState
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.errors import Refusal, success
 from headrace.proxy.milvus import Message
@@ -34,7 +31,7 @@ SERVED_PROPERTIES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ChangedProperty:
-    """What was said of a property since the collection was created; None = it was taken away."""
+    """A property set since the collection was created; None = it was taken away."""
 
     value: str | None
 
@@ -68,14 +65,11 @@ class Properties:
         now: dict[str, str | None] = {**record.properties, **await self._later(record)}
         return {key: value for key, value in sorted(now.items()) if value is not None}
 
-    async def alter_collection(self, request: Message, call: Call) -> Message:
+    async def alter_collection(self, request: Message, call: ClientCall) -> Message:
         """Milvus's AlterCollection: sets properties, or takes them away; of what is not there the
         latter is done as well. Each is changed by itself, so a repetition finishes what was begun.
         """
-        if request.collection_name or not request.collectionID:
-            record = await self._catalog.read(request.collection_name)
-        else:
-            record = await self._catalog.read_id(request.collectionID)
+        record = await self._catalog.read_either(request.collection_name, request.collectionID)
         for key, value in check_properties(request.properties).items():
             await self._state.set(record, PROPERTY + key, encode(ChangedProperty(value)), call)
         for key in request.delete_keys:

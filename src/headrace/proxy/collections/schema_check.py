@@ -1,11 +1,8 @@
 """A client's schema, checked and made ours; and ours made a client's again.
 
-**Owns** the table of served types with what each allows, the names and ids of fields, and the two
-directions between Milvus's `CollectionSchema` and `model.schema.Schema`. **Does not own** which
-fields of the messages are served (`served_fields`) or Arrow types (`binlog.columns`).
-
-Ids of fields are given in order from `FIRST_FIELD_ID`, the dynamic field last, so the same request
-makes the same schema, and "create again with the same schema" is a comparison of values.
+`SERVED_TYPES` says what each served type allows. Ids of fields are given in order from
+`FIRST_FIELD_ID`, the dynamic field last, so the same request makes the same schema, and "create
+again with the same schema" is a comparison of values.
 """
 
 import math
@@ -102,7 +99,7 @@ def check_schema(message: Message, *, fields_max: int) -> Schema:
     fields: list[Field] = []
     for number, item in enumerate(message.fields):
         if any(f.name == item.name for f in fields):
-            raise Refusal.FIELD_TWICE(at=item.name, name=item.name)
+            raise Refusal.FIELD_TWICE.of(item.name)
         automatic = item.autoID or (message.autoID and item.is_primary_key)
         fields.append(_check_field(item, FIRST_FIELD_ID + number, automatic))
     _check_together(fields)
@@ -116,13 +113,11 @@ def _refuse_later_kinds(message: Message) -> None:
     """Name the field where a schema uses what came to Milvus later than the types served here."""
     served = ", ".join(t.name for t in SERVED_TYPES)
     for item in message.struct_array_fields:
-        raise Refusal.TYPE_NOT_SERVED(
-            at=item.name, name=item.name, type="ARRAY of STRUCT", served=served
-        )
+        raise Refusal.TYPE_NOT_SERVED.of(item.name, type="ARRAY of STRUCT", served=served)
     outputs = [name for function in message.functions for name in function.output_field_names]
     outputs += [item.name for item in message.fields if item.is_function_output]
     for name in outputs:
-        raise Refusal.FUNCTION_OUTPUT(at=name, name=name, served=served)
+        raise Refusal.FUNCTION_OUTPUT.of(name, served=served)
 
 
 def _check_together(fields: list[Field]) -> None:
@@ -143,29 +138,27 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
     name = item.name
     check_name("field name", name, at="fields")
     if name in RESERVED_COLUMNS:
-        raise Refusal.FIELD_RESERVED(at=name, name=name)
+        raise Refusal.FIELD_RESERVED.of(name)
     if item.fieldID not in (0, field_id):
-        raise Refusal.FIELD_ID(at=name, name=name, got=item.fieldID, wanted=field_id)
+        raise Refusal.FIELD_ID.of(name, got=item.fieldID, wanted=field_id)
     rule = SERVED_TYPES.get(item.data_type)
     if rule is None:
         served = ", ".join(t.name for t in SERVED_TYPES)
-        raise Refusal.TYPE_NOT_SERVED(
-            at=name, name=name, type=type_name(item.data_type), served=served
-        )
+        raise Refusal.TYPE_NOT_SERVED.of(name, type=type_name(item.data_type), served=served)
     kind = DataType(item.data_type)
     element = _check_element(item, kind)
     if item.nullable and not rule.nullable:
-        raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="nullable")
+        raise Refusal.FLAG_ON_TYPE.of(name, type=kind.name, what="nullable")
     default = _check_default(item, kind, rule)
     if item.is_primary_key:
         _check_key(item, kind, rule, default)
     elif automatic:
-        raise Refusal.AUTO_ID_FIELD(at=name, name=name)
+        raise Refusal.AUTO_ID_FIELD.of(name)
     if item.is_partition_key:
         _check_partition_key(item, kind, rule)
     parameters = _check_parameters(item, kind, parameters_of(kind, element))
     if isinstance(default, str) and len(default.encode()) > parameters["max_length"]:
-        raise Refusal.DEFAULT_BAD(at=name, name=name, got=default, reason="above its max_length")
+        raise Refusal.DEFAULT_BAD.of(name, got=default, reason="above its max_length")
     return Field(
         id=field_id,
         name=name,
@@ -187,22 +180,22 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
 def _check_key(item: Message, kind: DataType, rule: TypeRule, default: Scalar) -> None:
     name = item.name
     if not rule.key:
-        raise Refusal.KEY_TYPE(at=name, name=name, type=kind.name)
+        raise Refusal.KEY_TYPE.of(name, type=kind.name)
     if item.nullable:
-        raise Refusal.KEY_PLAIN(at=name, name=name, what="nullable")
+        raise Refusal.KEY_PLAIN.of(name, what="nullable")
     if default is not None:
-        raise Refusal.KEY_PLAIN(at=name, name=name, what="given a default")
+        raise Refusal.KEY_PLAIN.of(name, what="given a default")
 
 
 def _check_partition_key(item: Message, kind: DataType, rule: TypeRule) -> None:
     name = item.name
     if item.is_primary_key:
-        raise Refusal.PARTITION_KEY_BAD(at=name, name=name, reason="it is the primary key")
+        raise Refusal.PARTITION_KEY_BAD.of(name, reason="it is the primary key")
     if not rule.key:
         reason = f"it has type {kind.name}, not INT64 or VARCHAR"
-        raise Refusal.PARTITION_KEY_BAD(at=name, name=name, reason=reason)
+        raise Refusal.PARTITION_KEY_BAD.of(name, reason=reason)
     if item.nullable:
-        raise Refusal.PARTITION_KEY_BAD(at=name, name=name, reason="it is nullable")
+        raise Refusal.PARTITION_KEY_BAD.of(name, reason="it is nullable")
 
 
 def _check_element(item: Message, kind: DataType) -> DataType:
@@ -211,11 +204,11 @@ def _check_element(item: Message, kind: DataType) -> DataType:
     if kind is not DataType.ARRAY:
         if code:
             what = "given an element_type"
-            raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what=what)
+            raise Refusal.FLAG_ON_TYPE.of(name, type=kind.name, what=what)
         return DataType.NONE
     if code not in ELEMENT_TYPES:
         served = ", ".join(t.name for t in ELEMENT_TYPES)
-        raise Refusal.ELEMENT_TYPE(at=name, name=name, got=type_name(code), served=served)
+        raise Refusal.ELEMENT_TYPE.of(name, got=type_name(code), served=served)
     return DataType(code)
 
 
@@ -232,7 +225,7 @@ def _check_parameters(item: Message, kind: DataType, wanted: frozenset[str]) -> 
         if pair.key not in wanted:
             known = any(pair.key in other.parameters for other in SERVED_TYPES.values())
             refusal = Refusal.PARAMETER_ON_TYPE if known else Refusal.PARAMETER_NOT_SERVED
-            raise refusal(at=name, name=name, key=pair.key, type=kind.name)
+            raise refusal.of(name, key=pair.key, type=kind.name)
         given[pair.key] = pair.value
     return {key: _check_number(name, key, given.get(key, ""), kind) for key in sorted(wanted)}
 
@@ -240,15 +233,15 @@ def _check_parameters(item: Message, kind: DataType, wanted: frozenset[str]) -> 
 def _check_number(name: str, key: str, text: str, kind: DataType) -> int:
     number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
     if key == "max_length" and not 1 <= number <= VARCHAR_BYTES_MAX:
-        raise Refusal.MAX_LENGTH_BAD(at=name, name=name, got=text, most=VARCHAR_BYTES_MAX)
+        raise Refusal.MAX_LENGTH_BAD.of(name, got=text, most=VARCHAR_BYTES_MAX)
     if key == "max_capacity" and not 1 <= number <= CAPACITY_MAX:
-        raise Refusal.CAPACITY_BAD(at=name, name=name, got=text, most=CAPACITY_MAX)
+        raise Refusal.CAPACITY_BAD.of(name, got=text, most=CAPACITY_MAX)
     if key == "dim":
         binary = kind is DataType.BINARY_VECTOR
         least, most = (8, BITS_MAX) if binary else (1, DIM_MAX)
         if not least <= number <= most or (binary and number % 8):
             words = ", a multiple of 8" if binary else ""
-            raise Refusal.DIM_BAD(at=name, name=name, got=text, least=least, most=most, words=words)
+            raise Refusal.DIM_BAD.of(name, got=text, least=least, most=most, words=words)
     return number
 
 
@@ -258,23 +251,19 @@ def _check_default(item: Message, kind: DataType, rule: TypeRule) -> Scalar:
         return None
     name = item.name
     if not rule.defaults:
-        raise Refusal.FLAG_ON_TYPE(at=name, name=name, type=kind.name, what="given a default")
+        raise Refusal.FLAG_ON_TYPE.of(name, type=kind.name, what="given a default")
     value: Scalar = getattr(item.default_value, member)
     if member not in rule.defaults:
         wanted = f"not of type {kind.name}"
-        raise Refusal.DEFAULT_BAD(at=name, name=name, got=value, reason=wanted)
+        raise Refusal.DEFAULT_BAD.of(name, got=value, reason=wanted)
     if rule.integer_bits and not isinstance(value, bool) and isinstance(value, int):
         limit = 1 << (rule.integer_bits - 1)
         if not -limit <= value < limit:
-            raise Refusal.DEFAULT_BAD(
-                at=name, name=name, got=value, reason=f"out of the range of {kind.name}"
-            )
+            raise Refusal.DEFAULT_BAD.of(name, got=value, reason=f"out of the range of {kind.name}")
     if isinstance(value, float):
         most = FLOAT_MAX if kind is DataType.FLOAT else math.inf
         if not math.isfinite(value) or abs(value) > most:
-            raise Refusal.DEFAULT_BAD(
-                at=name, name=name, got=value, reason=f"no finite {kind.name}"
-            )
+            raise Refusal.DEFAULT_BAD.of(name, got=value, reason=f"no finite {kind.name}")
     return value
 
 

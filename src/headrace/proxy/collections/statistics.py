@@ -1,9 +1,7 @@
-"""How many rows and which segments a collection has, as meta counts them.
+"""How many rows and which segments a collection has, as the data service counts them.
 
-**Owns** the answers to GetCollectionStatistics, GetPartitionStatistics and
-GetPersistentSegmentInfo. **Does not own** the counting (the data service). Rows that were deleted
-or replaced are counted until they are folded away, as in Milvus; rows that are only in the log are
-not counted before they are in a file.
+Rows that were deleted or replaced are counted until they are folded away, as in Milvus; rows that
+are only in the log are not counted before they are in a file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from headrace.meta.records import Role
 from headrace.model.ids import CollectionId
 from headrace.model.segment import SegmentState
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog, partition_of
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.errors import success
@@ -33,18 +31,18 @@ class Statistics:
         self._catalog = catalog
         self._leaders = leaders
 
-    async def rows(self, collection_id: CollectionId, call: Call) -> int:
+    async def rows(self, collection_id: CollectionId, call: ClientCall) -> int:
         """The rows of a collection's segments."""
         return sum(s.rows for s in await self._segments(collection_id, call))
 
-    async def get_collection_statistics(self, request: Message, call: Call) -> Message:
+    async def get_collection_statistics(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetCollectionStatistics: `row_count`."""
         record = await self._catalog.read(request.collection_name)
         answer = pb.GetCollectionStatisticsResponse(status=success())
         answer.stats.add(key="row_count", value=str(await self.rows(record.id, call)))
         return answer
 
-    async def get_partition_statistics(self, request: Message, call: Call) -> Message:
+    async def get_partition_statistics(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetPartitionStatistics: `row_count`."""
         record = await self._catalog.read(request.collection_name)
         partition_id = partition_of(record, request.partition_name)
@@ -54,7 +52,7 @@ class Statistics:
         answer.stats.add(key="row_count", value=str(rows))
         return answer
 
-    async def get_persistent_segment_info(self, request: Message, call: Call) -> Message:
+    async def get_persistent_segment_info(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetPersistentSegmentInfo; without states, all that are not dropped."""
         record = await self._catalog.read(request.collectionName)
         answer = pb.GetPersistentSegmentInfoResponse(status=success())
@@ -73,7 +71,9 @@ class Statistics:
             )
         return answer
 
-    async def _segments(self, collection_id: CollectionId, call: Call) -> Sequence[SegmentInfo]:
+    async def _segments(
+        self, collection_id: CollectionId, call: ClientCall
+    ) -> Sequence[SegmentInfo]:
         request = SegmentsRequest(collection_id=collection_id)
         answer: SegmentsResponse = await self._leaders.call(Role.DATA_SERVICE, request, call)
         return answer.segments

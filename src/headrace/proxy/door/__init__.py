@@ -1,1 +1,1 @@
-"""The gRPC door: connections, methods, and refusals of what is not served."""
+"""The gRPC door: the socket, what all calls have in common, and refusals of what is not served."""

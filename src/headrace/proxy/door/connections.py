@@ -1,13 +1,12 @@
-"""What a client asks of the server itself: Connect, GetVersion, CheckHealth, AllocTimestamp.
+"""Connect, GetVersion, CheckHealth and AllocTimestamp: what a client asks of the server itself.
 
-**Owns** these answers. **Does not own** sessions of clients: there are none, every call stands for
-itself.
+Clients have no sessions here: every call stands for itself.
 """
 
 from importlib.metadata import PackageNotFoundError, version
 
 from headrace.meta.records import Role
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.errors import success
@@ -31,7 +30,7 @@ class Connections:
         self._known = known
         self._host = host
 
-    async def connect(self, request: Message, call: Call) -> Message:
+    async def connect(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Connect: the identifier comes back in a header and means nothing to us."""
         answer = pb.ConnectResponse(status=success())
         answer.identifier = int.from_bytes(self._host.token(7), "little")
@@ -39,11 +38,11 @@ class Connections:
         answer.server_info.deploy_mode = "STANDALONE"
         return answer
 
-    async def get_version(self, request: Message, call: Call) -> Message:
+    async def get_version(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetVersion."""
         return pb.GetVersionResponse(status=success(), version=server_version())
 
-    async def check_health(self, request: Message, call: Call) -> Message:
+    async def check_health(self, request: Message, call: ClientCall) -> Message:
         """Milvus's CheckHealth: healthy when both services have a leader."""
         missing = [
             f"the {role} has no leader"
@@ -52,7 +51,7 @@ class Connections:
         ]
         return pb.CheckHealthResponse(status=success(), isHealthy=not missing, reasons=missing)
 
-    async def alloc_timestamp(self, request: Message, call: Call) -> Message:
+    async def alloc_timestamp(self, request: Message, call: ClientCall) -> Message:
         """Milvus's AllocTimestamp: above all that was granted before."""
         timestamp = await self._known.grant(call)
         return pb.AllocTimestampResponse(status=success(), timestamp=timestamp)

@@ -1,8 +1,7 @@
-"""The gRPC server of the front door.
+"""The gRPC server of the front door: the socket, and each call's bytes, deadline and headers.
 
-**Owns** the socket, the calls of `MilvusService` as bytes, and how a call's deadline and headers
-reach a method. **Does not own** messages or answers (`methods`): one generic handler serves every
-method, so that a message is parsed once and refused in words where it can not be.
+One generic handler serves every method of `MilvusService`, so that `methods` parses a message once
+and can refuse it in words.
 """
 
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ import grpc
 import grpc.aio
 
 from headrace.model.errors import Invalid
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.door.methods import Methods
 from headrace.proxy.door.unserved import WITHOUT_STATUS
 from headrace.proxy.errors import Aborted, Transport
@@ -95,7 +94,7 @@ class FrontDoor:
             for key, value in context.invocation_metadata() or ()
             if isinstance(value, str)
         }
-        call = Call(
+        call = ClientCall(
             method=method,
             clock=self._host.clock,
             deadline=self._host.clock.monotonic()

@@ -1,9 +1,7 @@
 """The methods of the front door: bytes of a request in, bytes of its answer out, no transport.
 
-**Owns** the table of served methods, and the one way in which every call is treated: the token, the
-size, the message, fields that are not served, the database; then the method; then errors become a
-Status in the method's own answer. **Does not own** what a method does (the topic modules) or gRPC
-(`frontdoor`).
+Every call is treated in the same way: the token, the size, the message, fields that are not served,
+the database; then the method; then errors become a Status in the method's own answer.
 """
 
 import base64
@@ -14,7 +12,7 @@ from typing import Any
 from google.protobuf.message_factory import GetMessageClass
 
 from headrace.model.errors import HeadraceError, Invalid, Unavailable
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import check_database
 from headrace.proxy.door.served_fields import refuse_unserved
 from headrace.proxy.door.unserved import INSTEAD, WITHOUT_STATUS
@@ -23,7 +21,7 @@ from headrace.proxy.milvus import SERVICE, Message, parse
 from headrace.proxy.settings import ProxySettings
 from headrace.runtime.telemetry import Telemetry
 
-Method = Callable[[Message, Call], Awaitable[Message]]
+Method = Callable[[Message, ClientCall], Awaitable[Message]]
 
 DATABASE_HEADER = "dbname"
 TOKEN_HEADER = "authorization"
@@ -47,7 +45,7 @@ class Methods:
         self._under_way_bytes = 0
         self._token = base64.b64encode(settings.token.encode()).decode()
 
-    async def answer(self, data: bytes, call: Call) -> bytes:
+    async def answer(self, data: bytes, call: ClientCall) -> bytes:
         """The answer to a request as it came; `Aborted` where only a gRPC status will do."""
         method = SERVICE.methods_by_name[call.method]
         self._under_way_bytes += len(data)
@@ -69,14 +67,14 @@ class Methods:
             self._seconds.labels(call.method).observe(call.clock.monotonic() - began)
         return bytes(answer.SerializeToString())
 
-    def broken(self, call: Call) -> bytes:
+    def broken(self, call: ClientCall) -> bytes:
         """The answer to a call on which we broke: no part of our own trouble reaches the client."""
         self._count(call, "broken")
         method = SERVICE.methods_by_name[call.method]
         answer = _with_status(method, status_of(Refusal.BROKEN()))
         return bytes(answer.SerializeToString())
 
-    def _refusal(self, call: Call, error: HeadraceError) -> Invalid:
+    def _refusal(self, call: ClientCall, error: HeadraceError) -> Invalid:
         """What the client is told; what is not its mistake is also said here."""
         if isinstance(error, Invalid):
             self._count(call, "refused")
@@ -91,7 +89,7 @@ class Methods:
         if self._under_way_bytes > most and self._under_way_bytes != size:
             raise Refusal.BUSY(under_way=self._under_way_bytes, most=most)
 
-    async def _answer(self, method: Any, data: bytes, call: Call) -> Message:
+    async def _answer(self, method: Any, data: bytes, call: ClientCall) -> Message:
         self._check_token(call)
         self._check_room(len(data))
         limit = self._settings.request_bytes_max
@@ -107,14 +105,14 @@ class Methods:
         check_database(*names, call.headers.get(DATABASE_HEADER, ""))
         return await handler(request, call)
 
-    def _check_token(self, call: Call) -> None:
+    def _check_token(self, call: ClientCall) -> None:
         if not self._settings.token:
             return
         given = call.headers.get(TOKEN_HEADER, "")
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             raise Ending.TOKEN_WRONG()
 
-    def _count(self, call: Call, outcome: str) -> None:
+    def _count(self, call: ClientCall, outcome: str) -> None:
         self._calls.labels(call.method, outcome).inc()
 
 

@@ -1,6 +1,4 @@
-"""Which fields of a request are served; whatever else is set is refused by name.
-
-**Owns** the table and the walk over a message. **Does not own** what served fields mean.
+"""Which fields of a request are served; any other field that is set is refused by name.
 
 A field that is set and not known here would be ignored, and the client would believe that it did
 something: a namespace, a partial update, a TTL. So the walk covers every field of a message, and
@@ -15,116 +13,73 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message
 
-_NAMED = ("base", "db_name", "collection_name")
+_NAMED = "base db_name collection_name"
+_PARTITION = f"{_NAMED} partition_name"
+_PARTITIONS = f"{_NAMED} partition_names"
+_ROWS = f"{_PARTITION} fields_data num_rows schema_timestamp"
 
 # Served fields by message. What Milvus's own roles use to address each other (MsgBase) says
 # nothing about the request, its replication marks aside.
 SERVED: Mapping[str, frozenset[str]] = {
-    message: frozenset(fields)
+    message: frozenset(fields.split())
     for message, fields in {
-        "MsgBase": ("msg_type", "msgID", "timestamp", "sourceID", "targetID"),
+        "MsgBase": "msg_type msgID timestamp sourceID targetID",
         # connections
-        "ConnectRequest": ("base", "client_info"),
-        "GetVersionRequest": (),
-        "CheckHealthRequest": (),
-        "AllocTimestampRequest": ("base",),
+        "ConnectRequest": "base client_info",
+        "GetVersionRequest": "",
+        "CheckHealthRequest": "",
+        "AllocTimestampRequest": "base",
         # collections
         "CreateCollectionRequest": (
-            *_NAMED,
-            "schema",
-            "shards_num",
-            "consistency_level",
-            "properties",
-            "num_partitions",
+            f"{_NAMED} schema shards_num consistency_level properties num_partitions"
         ),
         "CollectionSchema": (
-            "name",
-            "description",
-            "autoID",
-            "fields",
-            "enable_dynamic_field",
-            "properties",
-            "dbName",
+            "name description autoID fields enable_dynamic_field properties dbName"
         ),
         "FieldSchema": (
-            "fieldID",
-            "name",
-            "is_primary_key",
-            "description",
-            "data_type",
-            "type_params",
-            "autoID",
-            "element_type",
-            "default_value",
-            "nullable",
-            "is_partition_key",
+            "fieldID name is_primary_key description data_type type_params autoID element_type "
+            "default_value nullable is_partition_key"
         ),
-        "AlterCollectionRequest": (*_NAMED, "collectionID", "properties", "delete_keys"),
+        "AlterCollectionRequest": f"{_NAMED} collectionID properties delete_keys",
         "DropCollectionRequest": _NAMED,
-        "RenameCollectionRequest": ("base", "db_name", "oldName", "newName", "newDBName"),
+        "RenameCollectionRequest": "base db_name oldName newName newDBName",
         "HasCollectionRequest": _NAMED,
-        "DescribeCollectionRequest": (*_NAMED, "collectionID"),
-        "ShowCollectionsRequest": ("base", "db_name", "collection_names"),
-        "CreatePartitionRequest": (*_NAMED, "partition_name"),
-        "DropPartitionRequest": (*_NAMED, "partition_name"),
-        "GetPartitionStatisticsRequest": (*_NAMED, "partition_name"),
-        "HasPartitionRequest": (*_NAMED, "partition_name"),
-        "ShowPartitionsRequest": (*_NAMED, "collectionID", "partition_names"),
-        "ListDatabasesRequest": ("base",),
-        "DescribeDatabaseRequest": ("base", "db_name"),
+        "DescribeCollectionRequest": f"{_NAMED} collectionID",
+        "ShowCollectionsRequest": "base db_name collection_names",
+        "CreatePartitionRequest": _PARTITION,
+        "DropPartitionRequest": _PARTITION,
+        "GetPartitionStatisticsRequest": _PARTITION,
+        "HasPartitionRequest": _PARTITION,
+        "ShowPartitionsRequest": f"{_PARTITIONS} collectionID",
+        "ListDatabasesRequest": "base",
+        "DescribeDatabaseRequest": "base db_name",
         "ListAliasesRequest": _NAMED,
         # rows
-        "InsertRequest": (
-            *_NAMED,
-            "partition_name",
-            "fields_data",
-            "num_rows",
-            "schema_timestamp",
-        ),
-        "UpsertRequest": (
-            *_NAMED,
-            "partition_name",
-            "fields_data",
-            "num_rows",
-            "schema_timestamp",
-        ),
-        "FieldData": (
-            "type",
-            "field_name",
-            "scalars",
-            "vectors",
-            "field_id",
-            "is_dynamic",
-            "valid_data",
-        ),
+        "InsertRequest": _ROWS,
+        "UpsertRequest": _ROWS,
+        "FieldData": "type field_name scalars vectors field_id is_dynamic valid_data",
         # A delete by key reads nothing, so every consistency level is kept.
-        "DeleteRequest": (
-            *_NAMED,
-            "partition_name",
-            "expr",
-            "consistency_level",
-            "expr_template_values",
-        ),
+        "DeleteRequest": f"{_PARTITION} expr consistency_level expr_template_values",
         # flush and statistics
-        "FlushRequest": ("base", "db_name", "collection_names"),
-        "GetFlushStateRequest": ("segmentIDs", "flush_ts", "db_name", "collection_name"),
-        "FlushAllRequest": ("base", "db_name"),
-        "GetFlushAllStateRequest": ("base", "flush_all_ts", "db_name"),
+        "FlushRequest": "base db_name collection_names",
+        "GetFlushStateRequest": "segmentIDs flush_ts db_name collection_name",
+        "FlushAllRequest": "base db_name",
+        "GetFlushAllStateRequest": "base flush_all_ts db_name",
         "GetCollectionStatisticsRequest": _NAMED,
-        "GetPersistentSegmentInfoRequest": ("base", "dbName", "collectionName", "states"),
-        # indexes and loads: what is only remembered keeps any parameter
-        "CreateIndexRequest": (*_NAMED, "field_name", "extra_params", "index_name"),
-        "DescribeIndexRequest": (*_NAMED, "field_name", "index_name", "timestamp"),
-        "GetIndexStatisticsRequest": (*_NAMED, "index_name", "timestamp"),
-        "GetIndexStateRequest": (*_NAMED, "field_name", "index_name"),
-        "GetIndexBuildProgressRequest": (*_NAMED, "field_name", "index_name"),
-        "DropIndexRequest": (*_NAMED, "field_name", "index_name"),
-        "LoadCollectionRequest": (*_NAMED, "replica_number", "refresh"),
+        "GetPersistentSegmentInfoRequest": "base dbName collectionName states",
+        # indexes and loads: what is only stored and told again keeps any parameter
+        "CreateIndexRequest": f"{_NAMED} field_name extra_params index_name",
+        "DescribeIndexRequest": f"{_NAMED} field_name index_name timestamp",
+        "GetIndexStatisticsRequest": f"{_NAMED} index_name timestamp",
+        "GetIndexStateRequest": f"{_NAMED} field_name index_name",
+        "GetIndexBuildProgressRequest": f"{_NAMED} field_name index_name",
+        "DropIndexRequest": f"{_NAMED} field_name index_name",
+        "LoadCollectionRequest": f"{_NAMED} replica_number refresh",
         "ReleaseCollectionRequest": _NAMED,
-        "LoadPartitionsRequest": (*_NAMED, "partition_names", "replica_number", "refresh"),
-        "ReleasePartitionsRequest": (*_NAMED, "partition_names"),
-        "GetLoadingProgressRequest": (*_NAMED, "partition_names"),
-        "GetLoadStateRequest": (*_NAMED, "partition_names"),
+        "LoadPartitionsRequest": f"{_PARTITIONS} replica_number refresh",
+        "ReleasePartitionsRequest": _PARTITIONS,
+        "GetLoadingProgressRequest": _PARTITIONS,
+        "GetLoadStateRequest": _PARTITIONS,
     }.items()
 }
 

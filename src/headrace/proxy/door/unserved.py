@@ -1,8 +1,4 @@
-"""Milvus's methods that are not served yet, and what to use instead of each.
-
-**Owns** the table, and which methods have no place for an error in their answer. **Does not own**
-how they are answered (`methods`).
-"""
+"""Milvus's methods that are not served yet, and what to use instead of each."""
 
 from collections.abc import Mapping
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from headrace.binlog.columns import key_type
 from headrace.meta.records import CollectionRecord, Role
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.settings import ProxySettings
 from headrace.proxy.write.key_hash import Shards, hash_keys, shards_of
@@ -89,7 +89,7 @@ class AllAutomaticKeys:
     async def lease(self, count: int) -> tuple[int, int]:
         """A range of ids; takes its time from no client, since others may use the range, too."""
         deadline = self._host.clock.monotonic() + self._settings.append_timeout_s
-        call = Call(method="AllocIds", clock=self._host.clock, deadline=deadline)
+        call = ClientCall(method="AllocIds", clock=self._host.clock, deadline=deadline)
         answer: AllocIdsResponse = await self._leaders.call(
             Role.MASTER_SERVICE, AllocIdsRequest(count), call
         )

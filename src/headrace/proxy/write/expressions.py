@@ -1,9 +1,8 @@
 """The expressions of a delete that are served: one key, or a list of keys.
 
-**Owns** the grammar: `key == value`, `key in [value, ...]`, and both with `{name}` in place of the
-value or the list, whose values come beside the expression (pymilvus: `filter_params`). **Does not
-own** what a key may be (`model.schema`). Anything else is answered with these forms: a delete by
-any other condition would have to read rows.
+These are `key == value`, `key in [value, ...]`, and both with `{name}` in place of the value or the
+list, whose values come beside the expression (pymilvus: `filter_params`). Anything else is answered
+with these forms: a delete by any other condition would have to read rows.
 """
 
 import re

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from headrace.model.request import fingerprint
 from headrace.model.timestamp import Timestamp
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.errors import Refusal
 from headrace.runtime.host import Host
@@ -32,7 +32,7 @@ class RequestIdentity:
     first_sent: Timestamp
 
 
-async def identify(call: Call, known: KnownTime, host: Host) -> RequestIdentity:
+async def identify(call: ClientCall, known: KnownTime, host: Host) -> RequestIdentity:
     """The identity of a write; `Invalid` naming the header that makes no sense."""
     key = _key(call)
     stated = call.headers.get(FIRST_SENT_HEADER)
@@ -55,7 +55,7 @@ async def identify(call: Call, known: KnownTime, host: Host) -> RequestIdentity:
     return RequestIdentity(b"k" + key.encode(), True, request, first_sent)
 
 
-def _key(call: Call) -> str | None:
+def _key(call: ClientCall) -> str | None:
     key = call.headers.get(KEY_HEADER)
     request_id = call.headers.get(REQUEST_ID_HEADER, "")
     if request_id.startswith(REQUEST_ID_PREFIX):

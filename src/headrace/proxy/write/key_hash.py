@@ -1,8 +1,7 @@
 """The hash that spreads rows over shards and partitions, for whole columns at once.
 
-**Owns** the functions. They must never change: a repetition of a request, an upsert and a delete
-find the shard of a key by them, for as long as the collection lives. **Does not own** how a request
-is cut (`cut`).
+These functions must never change: a repetition of a request, an upsert and a delete find the shard
+of a key by them, for as long as the collection lives.
 
 int64 keys go through the finaliser of splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom
 number generators", 2014, with Stafford's variant 13). Texts are read as little-endian words of 8

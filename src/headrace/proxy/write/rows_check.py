@@ -54,7 +54,7 @@ def check_rows(schema: Schema, request: Message, *, upsert: bool) -> CheckedRows
         data = given.get(field.name)
         if field.primary and key_made:
             if data is not None:
-                raise Refusal.KEY_GIVEN(at=field.name, name=field.name)
+                raise Refusal.KEY_GIVEN.of(field.name)
             columns.append(None)
             continue
         column = _fill_absent(field, rows) if data is None else _read(schema, field, data, rows)
@@ -71,12 +71,12 @@ def _by_name(schema: Schema, items: Sequence[Message]) -> dict[str, Message]:
         name = DYNAMIC_FIELD if item.is_dynamic else item.field_name
         field = schema.field(name)
         if field is None or field.dynamic != item.is_dynamic:
-            raise Refusal.COLUMN_EXTRA(at=name, name=name)
+            raise Refusal.COLUMN_EXTRA.of(name)
         if name in given:
-            raise Refusal.COLUMN_TWICE(at=name, name=name)
+            raise Refusal.COLUMN_TWICE.of(name)
         if item.field_id not in (0, field.id):
             wanted, got = f"the field with id {field.id}", f"that with id {item.field_id}"
-            raise Refusal.COLUMN_TYPE(at=name, name=name, wanted=wanted, got=got)
+            raise Refusal.COLUMN_TYPE.of(name, wanted=wanted, got=got)
         given[name] = item
     return given
 
@@ -88,7 +88,7 @@ def _fill_absent(field: Field, rows: int) -> pa.Array:
         return pa.repeat(pa.scalar("{}", pa.string()), rows)
     if field.nullable:
         return pa.nulls(rows, arrow_type(field))
-    raise Refusal.COLUMN_MISSING(at=field.name, name=field.name)
+    raise Refusal.COLUMN_MISSING.of(field.name)
 
 
 def _read(schema: Schema, field: Field, data: Message, rows: int) -> pa.Array:
@@ -116,11 +116,9 @@ def _read(schema: Schema, field: Field, data: Message, rows: int) -> pa.Array:
 def _counted(field: Field, values: pa.Array, rows: int, nulls: int) -> pa.Array:
     if len(values) != rows - nulls:
         if len(values) < rows and not (field.nullable or field.has_default):
-            raise Refusal.COLUMN_SHORT(at=field.name, name=field.name, got=len(values), rows=rows)
+            raise Refusal.COLUMN_SHORT.of(field.name, got=len(values), rows=rows)
         words = f", {nulls} of them null" if nulls else ""
-        raise Refusal.ROWS_COUNT(
-            at=field.name, name=field.name, got=len(values), rows=rows, nulls=words
-        )
+        raise Refusal.ROWS_COUNT.of(field.name, got=len(values), rows=rows, nulls=words)
     return values
 
 
@@ -130,10 +128,10 @@ def _valid(field: Field, data: Message, rows: int) -> npt.NDArray[np.bool_] | No
         return None
     valid = np.asarray(data.valid_data, dtype=np.bool_)
     if len(valid) != rows:
-        raise Refusal.VALID_DATA_COUNT(at=field.name, name=field.name, got=len(valid), rows=rows)
+        raise Refusal.VALID_DATA_COUNT.of(field.name, got=len(valid), rows=rows)
     if valid.all():
         return None
     if not (field.nullable or field.has_default):
         row = int(np.argmin(valid))
-        raise Refusal.NOT_NULLABLE(at=field.name, name=field.name, row=row)
+        raise Refusal.NOT_NULLABLE.of(field.name, row=row)
     return valid

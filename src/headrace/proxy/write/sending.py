@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from headrace.model.errors import Fenced, Unavailable
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.sequencers import Sequencing
 from headrace.proxy.errors import Ending, Refusal
 from headrace.proxy.settings import ProxySettings
@@ -32,7 +32,7 @@ class Sending:
     """
 
     def __init__(
-        self, sequencing: Sequencing, host: Host, settings: ProxySettings, call: Call
+        self, sequencing: Sequencing, host: Host, settings: ProxySettings, call: ClientCall
     ) -> None:
         self.possible = False
         self.reason = "nothing was tried"

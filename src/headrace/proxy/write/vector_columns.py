@@ -1,8 +1,5 @@
 """Vectors of a request as Arrow arrays: of floats, of bytes, and sparse ones.
 
-**Owns** their layouts in the protocol and the checks of their numbers. **Does not own** which
-column is read by what (`columns`).
-
 Clients send vectors of bytes as one run for all rows, so the Arrow array is a view of the request.
 A 16-bit float is not finite when all bits of its exponent are set, which is looked up without
 making a number of it. A sparse vector is pairs of an index (uint32) and a value (float32), little
@@ -26,8 +23,16 @@ _PAIR_BYTES = 8
 _INDEX_MAX = 2**32 - 2  # Milvus keeps the last index for itself
 
 
-def read_floats(field: Field, group: Message, rows: int) -> pa.Array:
-    """Vectors of 32-bit floats; `Invalid` naming the first row with one that is not finite."""
+def read_vectors(field: Field, group: Message, rows: int) -> pa.Array:
+    """The vectors of a column; `Invalid` naming the first row with one that is wrong."""
+    if field.type is DataType.FLOAT_VECTOR:
+        return _read_floats(field, group, rows)
+    if field.type is DataType.SPARSE_FLOAT_VECTOR:
+        return _read_sparse(field, group)
+    return _read_bytes(field, group, rows)
+
+
+def _read_floats(field: Field, group: Message, rows: int) -> pa.Array:
     numbers = np.asarray(group.float_vector.data, dtype=np.float32)
     _check_length(field, group, len(numbers), rows, field.dim)
     finite = np.isfinite(numbers)
@@ -37,7 +42,7 @@ def read_floats(field: Field, group: Message, rows: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(numbers), field.dim)
 
 
-def read_bytes(field: Field, group: Message, rows: int) -> pa.Array:
+def _read_bytes(field: Field, group: Message, rows: int) -> pa.Array:
     """Vectors that travel as one run of bytes: binary, 16-bit floats, int8."""
     raw: bytes = getattr(group, group.WhichOneof("data") or "binary_vector")
     kind = arrow_type(field)
@@ -60,14 +65,14 @@ def read_bytes(field: Field, group: Message, rows: int) -> pa.Array:
     return found
 
 
-def read_sparse(field: Field, group: Message, rows: int) -> pa.Array:
+def _read_sparse(field: Field, group: Message) -> pa.Array:
     """Sparse vectors; one without any pair is a vector, too."""
     contents: list[bytes] = group.sparse_float_vector.contents[:]
     lengths = np.fromiter(map(len, contents), np.int64, len(contents))
     broken = lengths % _PAIR_BYTES != 0
     if broken.any():
         row = int(np.argmax(broken))
-        raise Refusal.SPARSE_LENGTH(at=field.name, name=field.name, row=row, got=int(lengths[row]))
+        raise Refusal.SPARSE_LENGTH.of(field.name, row=row, got=int(lengths[row]))
     pairs = np.frombuffer(b"".join(contents), np.dtype([("index", "<u4"), ("value", "<f4")]))
     ends = np.cumsum(lengths // _PAIR_BYTES)
     indices, values = pairs["index"].copy(), pairs["value"].copy()
@@ -98,16 +103,12 @@ def _check_pairs(
     large = indices > _INDEX_MAX
     if large.any():
         pair = int(np.argmax(large))
-        raise Refusal.SPARSE_INDEX(
-            at=field.name, name=field.name, row=row_of(pair), got=int(indices[pair])
-        )
+        raise Refusal.SPARSE_INDEX.of(field.name, row=row_of(pair), got=int(indices[pair]))
     falls = np.zeros(len(indices), np.bool_)
     falls[1:] = indices[1:] <= indices[:-1]
     falls[ends[ends < len(indices)]] = False  # the first of a row follows none
     if falls.any():
-        raise Refusal.SPARSE_ORDER(
-            at=field.name, name=field.name, row=row_of(int(np.argmax(falls)))
-        )
+        raise Refusal.SPARSE_ORDER.of(field.name, row=row_of(int(np.argmax(falls))))
 
 
 def not_finite(field: Field, row: int, number: np.floating[Any]) -> Invalid:
@@ -115,21 +116,19 @@ def not_finite(field: Field, row: int, number: np.floating[Any]) -> Invalid:
     hold before they send it, so the two can not be told apart."""
     narrow = number.dtype == np.float32 and np.isinf(number)
     refusal = Refusal.FLOAT_LARGE if narrow else Refusal.NOT_FINITE
-    return refusal(at=field.name, name=field.name, row=row)
+    return refusal.of(field.name, row=row)
 
 
 def _check_length(field: Field, group: Message, got: float, rows: int, dim: int) -> None:
     if group.dim != dim and (got or group.dim):
-        raise Refusal.WRONG_DIM(at=field.name, name=field.name, wanted=dim, got=group.dim)
+        raise Refusal.WRONG_DIM.of(field.name, wanted=dim, got=group.dim)
     if got % dim == 0 and got < rows * dim:
-        raise Refusal.COLUMN_SHORT(at=field.name, name=field.name, got=int(got // dim), rows=rows)
+        raise Refusal.COLUMN_SHORT.of(field.name, got=int(got // dim), rows=rows)
     if got != rows * dim:
-        raise Refusal.VECTOR_LENGTH(
-            at=field.name, name=field.name, got=got, rows=rows, dim=dim, wanted=rows * dim
-        )
+        raise Refusal.VECTOR_LENGTH.of(field.name, got=got, rows=rows, dim=dim, wanted=rows * dim)
 
 
 def _check_finite(field: Field, finite: npt.NDArray[Any], per_row: int) -> None:
     if not finite.all():
         row = int(np.argmin(finite)) // per_row
-        raise Refusal.NOT_FINITE(at=field.name, name=field.name, row=row)
+        raise Refusal.NOT_FINITE.of(field.name, row=row)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from headrace.binlog.body import decode_keys
 from headrace.meta.records import CollectionRecord
 from headrace.model.errors import Invalid, NotFound, Unavailable
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.sequencers import Sequencing
@@ -67,20 +67,20 @@ class Writes:
             "proxy_rows_total", "Rows and keys of deletes acknowledged to clients", ("method",)
         )
 
-    async def insert(self, request: Message, call: Call) -> Message:
+    async def insert(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Insert."""
         return await self._write(WriteKind.INSERT, request, call)
 
-    async def upsert(self, request: Message, call: Call) -> Message:
+    async def upsert(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Upsert: of a key that the request repeats, the last row wins, and only that one
         is counted and answered."""
         return await self._write(WriteKind.UPSERT, request, call)
 
-    async def delete(self, request: Message, call: Call) -> Message:
+    async def delete(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Delete, by key only; keys that no row has are counted, too."""
         return await self._write(WriteKind.DELETE, request, call)
 
-    async def _write(self, kind: WriteKind, request: Message, call: Call) -> Message:
+    async def _write(self, kind: WriteKind, request: Message, call: ClientCall) -> Message:
         identity = await identify(call, self._context.known, self._context.host)
         write = Write(self._context, kind, request, call, identity)
         plan = await write.run()
@@ -96,7 +96,7 @@ class Write:
         context: WriteContext,
         kind: WriteKind,
         request: Message,
-        call: Call,
+        call: ClientCall,
         identity: RequestIdentity,
     ) -> None:
         self._catalog = context.catalog

@@ -11,7 +11,7 @@ from headrace.meta.api import Put
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.codec import encode
 from headrace.model.errors import Conflict, Fenced, HeadraceError, Invalid, Unavailable
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.errors import Aborted, Transport
 from headrace.rpc import messages as m
 
@@ -20,7 +20,7 @@ ASKED = m.AllocTimestampRequest()
 
 async def ask(world: ProxyWorld, seconds: float = 10.0) -> Any:
     deadline = world.clock.monotonic() + seconds
-    call = Call(method="x", clock=world.clock, deadline=deadline)
+    call = ClientCall(method="x", clock=world.clock, deadline=deadline)
     return await world.clock.run(
         world.assembly.leaders.call(Role.MASTER_SERVICE, ASKED, call), limit_s=100
     )

@@ -10,7 +10,7 @@ import pytest
 from support.world.proxy import ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import Invalid
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.door.frontdoor import FrontDoor
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.milvus import SERVICE, pb
@@ -61,9 +61,9 @@ async def test_a_request_and_its_answer_go_through_as_bytes() -> None:
 
 async def test_headers_and_the_deadline_reach_the_method() -> None:
     async with open_door() as (world, channel, _):
-        calls: list[Call] = []
+        calls: list[ClientCall] = []
 
-        async def seen(data: bytes, call: Call) -> bytes:
+        async def seen(data: bytes, call: ClientCall) -> bytes:
             calls.append(call)
             return b""
 
@@ -91,7 +91,7 @@ async def test_an_aborted_call_has_its_grpc_status(
 ) -> None:
     async with open_door() as (world, channel, _):
 
-        async def abort(data: bytes, call: Call) -> bytes:
+        async def abort(data: bytes, call: ClientCall) -> bytes:
             raise Aborted(transport, "in words")
 
         world.assembly.methods.answer = abort  # type: ignore[method-assign]
@@ -104,7 +104,7 @@ async def test_an_aborted_call_has_its_grpc_status(
 async def test_a_mistake_of_ours_is_logged_and_not_shown() -> None:
     async with open_door() as (world, channel, heard):
 
-        async def break_down(data: bytes, call: Call) -> bytes:
+        async def break_down(data: bytes, call: ClientCall) -> bytes:
             raise AssertionError("secret inside")
 
         world.assembly.methods.answer = break_down  # type: ignore[method-assign]

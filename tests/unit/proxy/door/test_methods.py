@@ -8,7 +8,7 @@ from google.protobuf.message_factory import GetMessageClass
 from support.world.proxy import ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import NotFound
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.door.unserved import INSTEAD, WITHOUT_STATUS
 from headrace.proxy.errors import Aborted, Refusal, Transport, status_of
 from headrace.proxy.milvus import SERVICE, pb
@@ -17,8 +17,8 @@ from headrace.proxy.settings import ProxySettings
 EVERY = [method.name for method in SERVICE.methods]
 
 
-def call_of(world: ProxyWorld, method: str, **headers: str) -> Call:
-    return Call(method=method, clock=world.clock, deadline=60.0, headers=headers)
+def call_of(world: ProxyWorld, method: str, **headers: str) -> ClientCall:
+    return ClientCall(method=method, clock=world.clock, deadline=60.0, headers=headers)
 
 
 def test_every_method_is_served_or_says_what_to_use_instead() -> None:

@@ -5,7 +5,7 @@ from support.world.proxy import MASTER, ProxyWorld, insert_request, simple_schem
 
 from headrace.model.errors import Invalid
 from headrace.model.request import fingerprint
-from headrace.proxy.call import Call
+from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.settings import ProxySettings
@@ -22,10 +22,10 @@ def known_of(world: ProxyWorld) -> KnownTime:
     )
 
 
-def call_of(world: ProxyWorld, request: bytes = b"request", **headers: str) -> Call:
+def call_of(world: ProxyWorld, request: bytes = b"request", **headers: str) -> ClientCall:
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     deadline = world.clock.monotonic() + 60
-    return Call(
+    return ClientCall(
         method="Insert", clock=world.clock, deadline=deadline, headers=named, request=request
     )
 
