@@ -1,15 +1,14 @@
 """Effects: what the data node's machine orders.
 
-**Owns** the orders. **Does not own** how they are carried out (`shell`). Each is answered by
-exactly one event, but `CloseReader`, `Answer`, `Tell` and `Stopped`, which need none. `attempt`
-counts the tries before this one: the shell waits the longer, the higher it is.
+Each is answered by exactly one event, but `CloseReader`, `Answer`, `Tell` and `Stopped`, which need
+none. `attempt` counts the tries before this one: the wait before a try grows with it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from headrace.datanode.handoff import EncodedObject, SyncPack
+from headrace.datanode.handoff import SyncPack
 from headrace.model.channel import PChannel, VChannel
 from headrace.model.ids import Epoch, MessageId, SegmentId
 from headrace.model.timestamp import Timestamp
@@ -32,7 +31,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class CloseReader:
-    """Nobody needs this reader any more; a fetch under way is called off."""
+    """This reader has no flowgraph any more; its fetch under way is called off."""
 
     reader: int
 
@@ -46,13 +45,9 @@ class EncodePack:
 
 @dataclass(frozen=True, slots=True)
 class PutObjects:
-    """Store objects of a sync, if absent."""
+    """Store the objects that are left of a sync, if absent."""
 
-    vchannel: VChannel
-    epoch: Epoch
-    number: int
-    objects: tuple[EncodedObject, ...]
-    attempt: int
+    pack: SyncPack
 
 
 @dataclass(frozen=True, slots=True)

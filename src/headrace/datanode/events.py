@@ -1,13 +1,12 @@
 """Events: what the data node's machine is told, in the past tense.
 
-**Owns** the facts. **Does not own** what follows from them (`machine`). A request from outside
-carries a call id, which its `Answer` brings back.
+A request from outside carries a call id, which its `Answer` brings back.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from headrace.datanode.handoff import EncodedPack, FetchedGroup
+from headrace.datanode.handoff import FetchedGroup, SyncKey, SyncPack
 from headrace.model.channel import VChannel
 from headrace.model.ids import Epoch, ServerId
 from headrace.rpc.messages import (
@@ -74,7 +73,7 @@ class StateAsked:
 
 @dataclass(frozen=True, slots=True)
 class AwaitArrived:
-    """Somebody waits for timestamps."""
+    """A caller waits until checkpoints have passed timestamps."""
 
     call: Call
     request: AwaitTimestampsRequest
@@ -112,20 +111,16 @@ class FetchEnded:
 
 @dataclass(frozen=True, slots=True)
 class PackEncoded:
-    """A sync's files are made."""
+    """A sync's files are made: the pack has them in the place of its rows."""
 
-    vchannel: VChannel
-    epoch: Epoch
-    encoded: EncodedPack = field(repr=False)
+    pack: SyncPack
 
 
 @dataclass(frozen=True, slots=True)
 class PackRefused:
     """A sync's rows are not what they must be, or its objects' keys are taken by other bytes."""
 
-    vchannel: VChannel
-    epoch: Epoch
-    number: int
+    key: SyncKey
     reason: str
 
 
@@ -133,18 +128,14 @@ class PackRefused:
 class ObjectsStored:
     """All objects of a sync stand."""
 
-    vchannel: VChannel
-    epoch: Epoch
-    number: int
+    key: SyncKey
 
 
 @dataclass(frozen=True, slots=True)
 class PutFailed:
     """Not all of them are known to stand; `stored` are the keys of those that do."""
 
-    vchannel: VChannel
-    epoch: Epoch
-    number: int
+    key: SyncKey
     stored: frozenset[str]
     reason: str
 
@@ -173,7 +164,7 @@ class ReportRefused:
 
 @dataclass(frozen=True, slots=True)
 class ReportUnanswered:
-    """Nobody knows what became of a report."""
+    """What became of a report is unknown."""
 
     vchannel: VChannel
     epoch: Epoch
@@ -189,7 +180,7 @@ class MovesAnswered:
 
 @dataclass(frozen=True, slots=True)
 class MovesUnanswered:
-    """Nobody knows what became of them."""
+    """What became of them is unknown."""
 
     reason: str
 
@@ -212,9 +203,23 @@ class NewEpochUnanswered:
 
 
 Request: TypeAlias = WatchArrived | ReleaseArrived | StateAsked | AwaitArrived | FlushAnnounced
-SyncEvent: TypeAlias = PackEncoded | PackRefused | ObjectsStored | PutFailed
-ReportEvent: TypeAlias = ReportAnswered | ReportRefused | ReportUnanswered
-FlowgraphEvent: TypeAlias = SyncEvent | ReportEvent
-NodeEvent: TypeAlias = Registered | RegistrationLost | StopAsked | TimePassed
-AskEvent: TypeAlias = MovesAnswered | MovesUnanswered | NewEpochAnswered | NewEpochUnanswered
-Event: TypeAlias = NodeEvent | Request | GroupsFetched | FetchEnded | FlowgraphEvent | AskEvent
+Event: TypeAlias = (
+    Registered
+    | RegistrationLost
+    | StopAsked
+    | TimePassed
+    | Request
+    | GroupsFetched
+    | FetchEnded
+    | PackEncoded
+    | PackRefused
+    | ObjectsStored
+    | PutFailed
+    | ReportAnswered
+    | ReportRefused
+    | ReportUnanswered
+    | MovesAnswered
+    | MovesUnanswered
+    | NewEpochAnswered
+    | NewEpochUnanswered
+)

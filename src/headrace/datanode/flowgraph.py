@@ -1,25 +1,24 @@
-"""The flowgraph of one vchannel: its six stages, assembled.
+"""The flowgraph of one vchannel under one epoch: its stages, connected.
 
-**Owns** how the stages are connected, the life of one assignment (starting, running, draining,
-released or failed), and which entries hold the channel checkpoint. **Does not own** what a stage
-does, the reading of the pchannel (`machine`), or I/O (`shell`).
-
-    entries of a message -> consume.fresh -> dispatch.route -> growing.buffers -> growing.cut
-        -> (EncodePack: pack.encode) -> persist.order -> (PutObjects)
+    entries of a message -> consume.replay_filter -> dispatch.route -> growing.buffers
+        -> growing.cut -> (EncodePack) -> persist.order -> (PutObjects)
         -> report.queue -> (SendReport)
 
-It belongs to one epoch and never starts again. A stage that meets what cannot be raises `Corrupt`:
-the machine then ends this flowgraph and no other.
+It is starting, running, draining, and then released or failed; it never starts again. A method that
+meets what cannot be raises `Corrupt` before it orders anything: the machine then ends this
+flowgraph and no other.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
-from headrace.datanode import blocker
-from headrace.datanode.consume.replay_filter import Fresh
+from headrace.datanode.budget import Budget
+from headrace.datanode.consume.demux import Consumer
+from headrace.datanode.consume.replay_filter import ReplayFilter
 from headrace.datanode.dispatch.route import Route
 from headrace.datanode.dispatch.versions import Versions
-from headrace.datanode.effects import EncodePack, Happening, PutObjects, SendReport, Tell
+from headrace.datanode.effects import Effect, EncodePack, Happening, PutObjects, SendReport, Tell
 from headrace.datanode.growing import policy
 from headrace.datanode.growing.buffers import Buffers
 from headrace.datanode.growing.cut import Cutter
@@ -28,22 +27,21 @@ from headrace.datanode.handoff import (
     CollectionDropped,
     DeletedKeys,
     Dispatched,
-    EncodedPack,
     HeldMessage,
     PartitionDropped,
+    RowSlice,
     Sealed,
-    SegmentRows,
-    StoredPack,
+    Stage,
+    SyncPack,
     VChannelEntry,
 )
-from headrace.datanode.persist.order import Order, Stage
-from headrace.datanode.report import queue
-from headrace.datanode.report.checkpoint import Holders, PendingDrop, proposal
-from headrace.datanode.report.requests import Reporter, flushed_by
-from headrace.datanode.shared import Shared
-from headrace.model.channel import PChannel, VChannel
+from headrace.datanode.persist.order import Order
+from headrace.datanode.report.checkpoint import PendingDrop, proposal
+from headrace.datanode.report.queue import ANSWERS, Queue
+from headrace.datanode.settings import DataNodeSettings
+from headrace.model.channel import VChannel
 from headrace.model.errors import Corrupt
-from headrace.model.ids import Epoch, MessageId
+from headrace.model.ids import Epoch, MessageId, SegmentId, ServerId
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import ChannelState, CheckpointMove, Watch
@@ -62,35 +60,39 @@ class Phase(StrEnum):
 ENDED = (Phase.RELEASED, Phase.FAILED)
 
 
-class Flowgraph:
-    """One vchannel under one epoch. `where` tells the position that its reader has reached."""
+@dataclass(slots=True)
+class Shared:
+    """What the flowgraphs of one node share. While the node is not registered, nothing is reported
+    and buffers stay."""
 
-    def __init__(self, watch: Watch, shared: Shared, where: Callable[[], Position]) -> None:
+    settings: DataNodeSettings
+    budget: Budget
+    server_id: ServerId = 0
+    registered: bool = False
+
+
+class Flowgraph:
+    """One vchannel under one epoch. `consumer` is its place in the pchannel."""
+
+    def __init__(self, watch: Watch, shared: Shared, consumer: Consumer) -> None:
         self.vchannel: VChannel = watch.vchannel
-        self.pchannel: PChannel = watch.seek.pchannel
         self.epoch: Epoch = watch.epoch
+        self.consumer = consumer
         self.phase = Phase.STARTING
         self.reason = ""
         self.moving = False  # its checkpoint is in the node's report of idle vchannels
         self._shared = shared
-        self._where = where
         self._dropped: Position | None = None
         self._drops: list[PendingDrop] = []
         self._left_out: Position | None = None
         versions = Versions(watch)
-        self._fresh = Fresh(watch)
-        self._route = Route(watch.collection_id, versions)
-        self._buffers = Buffers(watch, shared.budget)
+        self._filter = ReplayFilter(watch)
+        self._route = Route(watch.seek.pchannel, watch.collection_id, versions)
+        self.buffers = Buffers(watch, shared.budget)
         self._cutter = Cutter(watch, versions.schema)
         self._order = Order()
-        reporter = Reporter(
-            server_id=shared.server_id,
-            vchannel=watch.vchannel,
-            epoch=watch.epoch,
-            collection_id=watch.collection_id,
-        )
         most = shared.settings.report_segments_most
-        self._queue = queue.Queue(reporter, watch.seek, most, self._proposal)
+        self._queue = Queue(watch, shared.server_id, most, self._proposal)
 
     # ---- what the machine asks ---------------------------------------------------------------
 
@@ -105,9 +107,9 @@ class Flowgraph:
         return self.phase in (Phase.STARTING, Phase.RUNNING) and self._dropped is None
 
     @property
-    def consumed(self) -> Position:
-        """All at or below it has been taken in."""
-        return self._where()
+    def dropped(self) -> bool:
+        """Whether it has ended because its collection was dropped."""
+        return self.ended and self._dropped is not None and self.checkpoint == self._dropped
 
     @property
     def checkpoint(self) -> Position:
@@ -115,15 +117,9 @@ class Flowgraph:
         return self._queue.checkpoint
 
     @property
-    def buffers(self) -> Buffers:
-        """Its third stage, for the node's choice under memory pressure."""
-        return self._buffers
-
-    @property
     def holds_bytes(self) -> bool:
         """Whether it has anything in memory that counts."""
-        writing = any(s.stage is not Stage.STORED for s in self._order)
-        return writing or not self._buffers.empty
+        return not self.buffers.empty or any(s.stage is not Stage.STORED for s in self._order)
 
     def awaits(self, number: int) -> bool:
         """Whether a sync is still wanted: a drop gives all up."""
@@ -137,115 +133,92 @@ class Flowgraph:
         entries: Iterable[VChannelEntry],
         message: HeldMessage,
         now: float,
-    ) -> None:
+    ) -> list[Effect]:
         """The entries of one message, after the reader has moved over it. May raise `Corrupt`."""
-        for what in self._route.of(self._fresh.of(message_id, entries, message)):
+        for what in self._route.of(message_id, self._filter.new(entries), message):
             self._do(what, now)
             if self._dropped is not None:
                 break
-        self.sync(policy.after_entries(self._buffers, self._shared.settings.sync_bytes), now)
-        self.report()
+        due = policy.after_entries(self.buffers, self._shared.settings.sync_bytes)
+        return [*self.sync(due, now), *self.report()]
 
     def _do(self, what: Dispatched, now: float) -> None:
         match what:
-            case SegmentRows():
-                self._buffers.add_rows(what, now)
+            case RowSlice():
+                self.buffers.add_rows(what, now)
             case DeletedKeys():
-                self._buffers.add_deletes(what, now)
+                self.buffers.add_deletes(what, now)
             case Sealed():
-                self._buffers.seal(what)
+                self.buffers.seal(what)
             case PartitionDropped():
-                forgotten = self._buffers.drop_partition(what)
+                forgotten = self.buffers.drop_partition(what)
                 self._drops.append(PendingDrop(what.partition_id, what.position, forgotten))
             case CollectionDropped():
-                self._drop(what.position)
-
-    def _drop(self, position: Position) -> None:
-        """The vchannel ends: what was not reported is forgotten, the drop is reported."""
-        self._dropped = position
-        self._buffers.forget()
-        self._give_up_syncs()
-        self._queue.forget()
+                # What was not reported is forgotten, the drop is reported.
+                self._dropped = what.position
+                self._forget()
+                self._queue.forget()
 
     # ---- syncs -------------------------------------------------------------------------------
 
-    def sync(self, due: policy.Due, now: float) -> None:
+    def sync(self, due: policy.Due, now: float) -> list[Effect]:
         """Cut what is due, if stored and unreported bytes leave room. May raise `Corrupt`."""
         if not due or not self._shared.budget.may_store:
-            return
-        pack = self._cutter.cut(self._buffers, due, self.consumed, now)
-        self._order.begin(pack.head)
-        if pack.head.has_files:
-            key = self._key(pack.head.number)
-            self._shared.budget.cut(key, pack.messages, pack.size_bytes)
-            self._shared.orders.append(EncodePack(pack))
-        else:
-            self.report()
+            return []
+        pack = self._cutter.cut(self.buffers, due, self.consumer.consumed, now)
+        self._order.begin(pack)
+        if pack.stage is Stage.STORED:
+            return self.report()
+        self._shared.budget.cut(pack.key, tuple(pack.messages), pack.size_bytes)
+        return [EncodePack(pack)]
 
-    def sync_overdue(self, now: float) -> None:
+    def sync_overdue(self, now: float) -> list[Effect]:
         """Cut what has waited too long, and what could not be cut when it was due."""
         settings = self._shared.settings
-        due = policy.overdue(self._buffers, now, settings.sync_age_s, settings.sync_bytes)
+        due = policy.overdue(self.buffers, now, settings.sync_age_s, settings.sync_bytes)
         if self.phase is Phase.DRAINING:
-            due = policy.everything(self._buffers)
-        self.sync(due, now)
+            due = policy.everything(self.buffers)
+        return self.sync(due, now)
 
-    def sync_up_to(self, timestamp: Timestamp, now: float) -> None:
-        """Somebody waits: cut what holds the checkpoint below, once all up to there is read."""
-        if self.consumed.passed(timestamp):
-            self.sync(policy.at_or_below(self._buffers, timestamp), now)
+    def sync_up_to(self, timestamp: Timestamp, now: float) -> list[Effect]:
+        """A caller waits: cut what holds the checkpoint below, once all up to there is read."""
+        if not self.consumer.consumed.passed(timestamp):
+            return []
+        return self.sync(policy.at_or_below(self.buffers, timestamp), now)
 
-    def encoded(self, encoded: EncodedPack) -> None:
-        """A sync's files are made."""
-        key = self._key(encoded.number)
-        if encoded.number not in self._order:
-            self._shared.budget.written(key)
-            return
-        sync = self._order.encoded(encoded)
-        self._shared.budget.encoded(key, sync.size_bytes, encoded.view_bytes)
-        self._put(encoded.number)
-        self.report()
+    def encoded(self, pack: SyncPack) -> list[Effect]:
+        """The files of a sync that is awaited are made."""
+        self._order.encoded(pack)
+        view_bytes = sum(o.view_bytes for o in pack.left)
+        self._shared.budget.encoded(pack.key, pack.size_bytes, view_bytes)
+        return [PutObjects(pack), *self.report()]
 
-    def put_failed(self, number: int, stored: frozenset[str], reason: str) -> int:
-        """Not all objects are known to stand: again. How often it has failed by now."""
-        if number not in self._order:
-            self._shared.budget.written(self._key(number))
-            return 0
-        sync = self._order.failed(number, stored, reason)
-        self._put(number)
-        return sync.attempt
+    def put_failed(self, number: int, stored: frozenset[str], reason: str) -> list[Effect]:
+        """Not all objects of a sync are known to stand: put those again."""
+        pack = self._order.failed(number, stored, reason)
+        told = [self._tell(Happening.PUT_FAILED, reason)] if pack.attempt == 1 else []
+        return [PutObjects(pack), *told]
 
-    def stored(self, number: int) -> None:
+    def stored(self, number: int) -> list[Effect]:
         """All objects of a sync stand."""
-        self._shared.budget.written(self._key(number))
-        if number in self._order:
-            sync = self._order.stored(number)
-            self._shared.budget.unreported_bytes += sync.size_bytes
-            self.report()
-
-    def _put(self, number: int) -> None:
-        sync = self._order.get(number)
-        self._shared.orders.append(
-            PutObjects(self.vchannel, self.epoch, number, sync.left, sync.attempt)
-        )
-
-    def _key(self, number: int) -> tuple[VChannel, Epoch, int]:
-        return self.vchannel, self.epoch, number
+        pack = self._order.stored(number)
+        self._shared.budget.written(pack.key)
+        self._shared.budget.unreported_bytes += pack.size_bytes
+        return self.report()
 
     # ---- reports -----------------------------------------------------------------------------
 
-    def report(self) -> None:
+    def report(self) -> list[Effect]:
         """Send the next report, if one is to be sent and none is on its way."""
         if self.ended or self.moving:
-            return
+            return []
         if self._queue.idle:
             self._begin_report()
         sending = self._queue.sending
-        if sending is not None and not sending.sent and self._shared.registered:
-            sending.sent = True
-            self._shared.orders.append(
-                SendReport(sending.request, sending.attempt, self._queue.part)
-            )
+        if sending is None or sending.sent or not self._shared.registered:
+            return []
+        sending.sent = True
+        return [SendReport(sending.request, sending.attempt, self._queue.part)]
 
     def _begin_report(self) -> None:
         # First, for it may stand: whatever extends the checkpoint below it would meet a Conflict.
@@ -255,11 +228,11 @@ class Flowgraph:
         if self._dropped is not None:
             self._queue.move(CheckpointProposal(self._dropped, dropped=True))
             return
-        stored = self._order.next()
-        if stored is not None:
-            self._queue.begin(stored)
+        pack = self._order.next()
+        if pack is not None:
+            self._queue.begin(pack)
             return
-        at_rest = self.phase is Phase.DRAINING and self._buffers.empty and not len(self._order)
+        at_rest = self.phase is Phase.DRAINING and self.buffers.empty and not len(self._order)
         if self._drops or at_rest:
             proposed = self._proposal(0)
             further = proposed.checkpoint.timestamp > self.checkpoint.timestamp
@@ -268,66 +241,55 @@ class Flowgraph:
             elif at_rest:
                 self.end(Phase.RELEASED, "released")
 
-    def answered(self, outcome: str) -> None:
+    def answered(self, outcome: str) -> list[Effect]:
         """The report on its way is answered. `Corrupt` when that is no answer."""
         assert self._queue.sending is not None
-        if not queue.is_settled(outcome):
+        if outcome not in ANSWERS:
             raise Corrupt(f"a report was answered {outcome!r}", channel=self.vchannel)
         request = self._queue.sending.request
         done = self._queue.answered()
-        if done is not None:
-            self._reported(done)
+        told = [self._reported(done)] if done is not None else []
         passed = request.dropped_partitions
         self._drops = [d for d in self._drops if d.partition_id not in passed]
         if self._left_out is not None and request.channel_checkpoint == self._left_out:
             self._left_out = None
         if request.dropped:
             self.end(Phase.RELEASED, "dropped")
-        self.report()
+        return [*told, *self.report()]
 
-    def _reported(self, done: StoredPack) -> None:
-        sync = self._order.reported(done.head.number)
-        if sync.stage is Stage.STORED:
-            self._shared.budget.unreported_bytes -= sync.size_bytes
-        flushed = flushed_by(done)
-        for segment_id in flushed:
-            self._buffers.flushed(segment_id)
-        segments = done.head.segments
-        self._shared.orders.append(
-            Tell(
-                Happening.SYNC_REPORTED,
-                self.vchannel,
-                self.epoch,
-                segments=tuple(p.segment_id for p in segments),
-                rows=sum(p.rows for p in segments),
-                flushed=flushed,
-            )
+    def _reported(self, pack: SyncPack) -> Tell:
+        self._order.reported(pack.number)
+        self._shared.budget.unreported_bytes -= pack.size_bytes
+        for segment_id in pack.flushed:
+            self.buffers.flushed(segment_id)
+        return Tell(
+            Happening.SYNC_REPORTED,
+            self.vchannel,
+            self.epoch,
+            segments=tuple(p.segment_id for p in pack.segments),
+            rows=sum(p.rows for p in pack.segments),
+            flushed=pack.flushed,
         )
 
-    def unanswered(self, reason: str) -> None:
-        """Nobody knows what became of the report: the same again."""
+    def unanswered(self, reason: str) -> list[Effect]:
+        """What became of the report is unknown: the same again."""
         self._queue.failed(reason)
-        self.report()
+        return self.report()
+
+    def announced(self, segment_ids: Iterable[SegmentId]) -> None:
+        """The data service says that segments are flushed for good."""
+        self._filter.let_go(segment_ids, self.consumer.consumed)
 
     def _proposal(self, number: int) -> CheckpointProposal:
         """Where the checkpoint may stand once the sync of that number (0 = none) is reported."""
-        flushed: set[int] = set()
-        rows, deletes = list(self._buffers.first_rows()), list(self._buffers.first_deletes())
-        for sync in self._order:
-            if sync.head.number == number:
-                flushed = {p.segment_id for p in sync.head.segments if p.flush}
-                continue
-            rows += [sync.head.first_rows] if sync.head.first_rows else []
-            deletes += [sync.head.first_deletes] if sync.head.first_deletes else []
-        seals = [p for i, p in self._buffers.unflushed_seals() if i not in flushed]
-        holders = Holders(tuple(rows), tuple(deletes), tuple(seals), tuple(self._drops))
-        return proposal(self.consumed, holders)
+        holders = [*self.buffers.holders(), *self._order.holders(number)]
+        return proposal(self.consumer.consumed, holders, self._drops)
 
     # ---- the node's report of idle vchannels -------------------------------------------------
 
     def move(self) -> CheckpointMove | None:
         """The checkpoint alone may move: how; None when it may not or something else is under
-        way. Whoever reports the move sets `moving`."""
+        way. The machine sets `moving` when it reports the move."""
         busy = self.moving or not self._queue.idle or len(self._order) or self._drops
         if busy or self._left_out is not None or not self.reads:
             return None
@@ -341,58 +303,63 @@ class Flowgraph:
             checkpoint=proposed,
         )
 
-    def moved(self, checkpoint: Position, left_out: bool) -> None:
+    def moved(self, checkpoint: Position, left_out: bool) -> list[Effect]:
         """The node's report is answered: saved, or left out and to be sent alone."""
         self.moving = False
         if left_out:
             self._left_out = checkpoint
         else:
             self._queue.moved(checkpoint)
-        self.report()
+        return self.report()
 
     # ---- the end -----------------------------------------------------------------------------
 
-    def stop_reading(self) -> None:
-        """Its position is fixed from now on."""
-        position = self.consumed
-        self._where = lambda: position
-
-    def drain(self, now: float) -> None:
+    def drain(self, now: float) -> list[Effect]:
         """Store and report what was read, then release. May raise `Corrupt`."""
         self.phase = Phase.DRAINING
-        self.sync(policy.everything(self._buffers), now)
-        self.report()
+        return [*self.sync(policy.everything(self.buffers), now), *self.report()]
 
     def end(self, phase: Phase, reason: str) -> None:
         """End this epoch: what is in memory is given up, results still to come are ignored."""
         self.phase, self.reason = phase, reason
-        self._buffers.forget()
-        self._give_up_syncs()
+        self._forget()
 
-    def _give_up_syncs(self) -> None:
-        for sync in self._order.forget():
-            if sync.stage is Stage.STORED:
-                self._shared.budget.unreported_bytes -= sync.size_bytes
+    def _forget(self) -> None:
+        self.buffers.forget()
+        for pack in self._order.forget():
+            if pack.stage is Stage.STORED:
+                self._shared.budget.unreported_bytes -= pack.size_bytes
 
     # ---- what it says of itself --------------------------------------------------------------
 
+    def _tell(self, happening: Happening, reason: str) -> Tell:
+        return Tell(happening, self.vchannel, self.epoch, reason)
+
     def state(self, now: float) -> ChannelState:
         """For the data service and for people."""
-        held = "" if self.ended else blocker.words(self._buffers, self._order, self._queue, now)
         return ChannelState(
             vchannel=self.vchannel,
             epoch=self.epoch,
             state=str(self.phase),
-            consumed=self.consumed,
+            consumed=self.consumer.consumed,
             checkpoint=self.checkpoint,
-            buffered_bytes=self._buffers.size_bytes,
-            blocker=held,
+            buffered_bytes=self.buffers.size_bytes,
+            blocker="" if self.ended else self._blocker(now),
             reason=self.reason if self.phase is Phase.FAILED else "",
         )
 
+    def _blocker(self, now: float) -> str:
+        """The first entry that is not wholly stored and reported, and where it is; "" = none."""
+        queue = self._queue
+        held = [*self.buffers.blockers(now), *self._order.blockers(now, queue.state)]
+        if held:
+            return min(held, key=lambda h: h[0])[1]
+        trouble = queue.sending.trouble if queue.sending else ""
+        return f"report failed: {trouble}" if trouble else ""
+
     def validate(self) -> None:
         """Assert CP-2 as far as one flowgraph sees it, and that ended means empty."""
-        assert not self.ended or (self._buffers.empty and not len(self._order)), self.vchannel
+        assert not self.ended or (self.buffers.empty and not len(self._order)), self.vchannel
         if not self.ended and self._dropped is None:
             below = self._proposal(0).checkpoint
             assert below.timestamp >= self.checkpoint.timestamp, (below, self.checkpoint)

@@ -1,19 +1,21 @@
 """What the stages of a flowgraph hand on, in the order of the data path.
 
-**Owns** the values between the stages: Entries, SegmentRows (with what else an entry can say),
-SyncPack, EncodedPack, StoredPack, CheckpointProposal. **Does not own** what any stage does with
-them. Rows are views of the message they came in, from here to the file: nobody copies them.
+Rows are views of the message of the log that brought them, from here to the file: no stage copies
+them. A view of one row keeps its whole message in memory, so `HeldMessage` counts who still looks
+into a message, and `budget` does the sums.
 
-`HeldMessage` is the one mutable value: it counts who still looks into a message of the log, since a
-view of one row keeps all of its message in memory. `growing.budget` does the sums.
+A `SyncPack` is one sync from its cut to its report. It is a value: a stage makes a grown copy and
+leaves out what later stages do not need. Rows and deletes go when their files are made, the bytes
+of the files when they are stored.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from headrace.model.channel import VChannel
 from headrace.model.entry import Body, Ddl, Rows, Seal, TermStart
-from headrace.model.entry import SegmentRows as RowRange
 from headrace.model.group import Group
 from headrace.model.ids import (
     CollectionId,
@@ -42,39 +44,19 @@ class FetchedGroup:
 
 @dataclass(slots=True, eq=False)
 class HeldMessage:
-    """A message in memory: how many look into it, and how many of these are not being written."""
+    """A message in memory: how many chunks look into it, and how many of these are still in their
+    buffers."""
 
     size_bytes: int
     holders: int = 0
     waiting: int = 0
 
 
-# ---- consume -> dispatch -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """An entry and what of it is new: the row ranges and deletes that are not yet stored."""
-
-    position: Position
-    entry: VChannelEntry = field(repr=False)
-    ranges: tuple[RowRange, ...] = ()
-    deletes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """The new entries of one message that concern one vchannel, in order."""
-
-    taken: tuple[Taken, ...]
-    message: HeldMessage = field(repr=False)
-
-
 # ---- dispatch -> growing -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentRows:
+class RowSlice:
     """Rows of one entry that belong to one segment: `rows` of the body from `first_row` on.
 
     `first_row_id` is that of the body's row 0. `size_bytes` is the segment's share of the body.
@@ -128,84 +110,27 @@ class CollectionDropped:
     position: Position
 
 
-Dispatched: TypeAlias = SegmentRows | DeletedKeys | Sealed | PartitionDropped | CollectionDropped
+Dispatched: TypeAlias = RowSlice | DeletedKeys | Sealed | PartitionDropped | CollectionDropped
 
 
-# ---- growing -> pack ---------------------------------------------------------------------------
+# ---- growing -> pack -> persist -> report ------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentPart:
-    """What a sync does for one segment, without the rows. `number` is that of its object, 0 when
-    there are no rows. The segment checkpoint moves from `extends` (None: the segment is new) to the
-    pack's position."""
+class Stage(StrEnum):
+    """Where a sync is."""
 
-    segment_id: SegmentId
-    partition_id: PartitionId
-    version: Version
-    number: int
-    rows: int
-    start: Position
-    extends: Position | None
-    flush: bool
+    ENCODING = "encoding"
+    STORING = "storing"
+    STORED = "stored"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeletesPart:
-    """What a sync does for the vchannel's deletes, without them."""
+@dataclass(frozen=True, slots=True)
+class SyncKey:
+    """Names a sync: the number counts those of one flowgraph."""
 
-    number: int
-    deletes: int
-    extends: Position | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncHead:
-    """A sync without its rows: what is kept until it is reported.
-
-    `number` counts the syncs of a flowgraph. All it holds stands at or below `position`.
-    `first_rows` and `first_deletes` are the positions of the first entries in it, None = none.
-    """
-
-    number: int
-    position: Position
-    segments: tuple[SegmentPart, ...]
-    deletes: DeletesPart | None
-    first_rows: Position | None
-    first_deletes: Position | None
-    begun_s: float  # monotonic seconds
-
-    @property
-    def has_files(self) -> bool:
-        """Whether anything is to be stored."""
-        return self.deletes is not None or any(p.number for p in self.segments)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncPack:
-    """Frozen rows and deletes with their positions, handed to the writer.
-
-    `rows` and `schemas` are by segment. `size_bytes` are those of the views, an estimate of the
-    files to come.
-    """
-
-    collection_id: CollectionId
     vchannel: VChannel
     epoch: Epoch
-    head: SyncHead
-    rows: dict[SegmentId, tuple[SegmentRows, ...]] = field(repr=False)
-    schemas: dict[SegmentId, Schema] = field(repr=False)
-    deletes: tuple[DeletedKeys, ...] = field(repr=False)
-    size_bytes: int
-
-    @property
-    def messages(self) -> tuple[HeldMessage, ...]:
-        """One for each chunk."""
-        held = [chunk.message for chunks in self.rows.values() for chunk in chunks]
-        return (*held, *(chunk.message for chunk in self.deletes))
-
-
-# ---- pack -> persist ---------------------------------------------------------------------------
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,35 +149,78 @@ class EncodedObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedPack:
-    """The files of a sync: objects, and what meta will say of them."""
+class SegmentSync:
+    """What a sync does for one segment. The segment checkpoint moves from `extends` (None: the
+    segment is new) to the pack's position.
+
+    `number` is that of its object, 0 when there are no rows. `sealed` is the Seal that this sync
+    flushes. `schema` and `slices` stand until the file is made, `file` stands from then on.
+    """
+
+    segment_id: SegmentId
+    partition_id: PartitionId
+    version: Version
+    number: int
+    rows: int
+    start: Position
+    extends: Position | None
+    sealed: Position | None
+    schema: Schema | None = field(default=None, repr=False)
+    slices: tuple[RowSlice, ...] = field(default=(), repr=False)
+    file: FileRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletesSync:
+    """What a sync does for the vchannel's deletes: `chunks` until their file is made."""
 
     number: int
-    objects: tuple[EncodedObject, ...]
-    files: dict[SegmentId, FileRef]
-    delta: FileRef | None
+    deletes: int
+    extends: Position | None
+    chunks: tuple[DeletedKeys, ...] = field(default=(), repr=False)
+    file: FileRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPack:
+    """One sync. All that it holds stands at or below `position`.
+
+    `holders` are the entries that the channel checkpoint waits for until this sync is reported.
+    `size_bytes` are those of the views, an estimate, and of the files once they are made. `left`
+    are objects that are not known to stand, `attempt` counts the puts that failed.
+    """
+
+    key: SyncKey
+    collection_id: CollectionId
+    position: Position
+    segments: tuple[SegmentSync, ...]
+    deletes: DeletesSync | None
+    holders: tuple[Position, ...]
+    begun_s: float  # monotonic seconds
+    size_bytes: int
+    stage: Stage
+    left: tuple[EncodedObject, ...] = field(default=(), repr=False)
+    attempt: int = 0
+    trouble: str = ""  # why the last put failed
 
     @property
-    def size_bytes(self) -> int:
-        """Of all objects."""
-        return sum(o.size_bytes for o in self.objects)
+    def number(self) -> int:
+        """Its place in the order of the flowgraph's reports."""
+        return self.key.number
 
     @property
-    def view_bytes(self) -> int:
-        """How many of them are views of messages."""
-        return sum(o.view_bytes for o in self.objects)
+    def messages(self) -> Iterator[HeldMessage]:
+        """One for each chunk that is still in it."""
+        for part in self.segments:
+            for rows in part.slices:
+                yield rows.message
+        for deletes in self.deletes.chunks if self.deletes else ():
+            yield deletes.message
 
-
-# ---- persist -> report -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPack:
-    """A sync whose objects all stand; it is reported in the order of its number."""
-
-    head: SyncHead
-    files: dict[SegmentId, FileRef]
-    delta: FileRef | None
+    @property
+    def flushed(self) -> tuple[SegmentId, ...]:
+        """The segments that this sync flushes."""
+        return tuple(p.segment_id for p in self.segments if p.sealed)
 
 
 # ---- report -> data service --------------------------------------------------------------------

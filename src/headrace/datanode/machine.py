@@ -1,11 +1,9 @@
 """The data node's machine: which flowgraphs there are, and what happens to them.
 
-**Owns** watches and releases, the dealing of messages to flowgraphs, what is done under memory
-pressure, when checkpoints of idle vchannels are reported, and the end. **Does not own** what a
-flowgraph does with its entries (`flowgraph`), who reads from where (`reading`), or I/O (`shell`).
-
-Rows pass through and are never looked into; an entry costs O(1), and a vchannel to which nothing
-happens costs nothing but its share of one report a minute.
+It starts a flowgraph for each watch and ends it at a release, hands each its entries, cuts buffers
+under memory pressure, and reports the checkpoints of idle vchannels. Rows pass through and are
+never looked into. An entry costs O(1), and a vchannel to which nothing happens costs nothing but
+its share of one report a minute.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +11,8 @@ from functools import partial
 from typing import assert_never
 
 from headrace.datanode import events as ev
+from headrace.datanode.budget import Budget
+from headrace.datanode.consume.reading import Reading
 from headrace.datanode.effects import (
     Answer,
     AskNewEpoch,
@@ -22,17 +22,15 @@ from headrace.datanode.effects import (
     Stopped,
     Tell,
 )
-from headrace.datanode.flowgraph import Flowgraph, Phase
+from headrace.datanode.flowgraph import Flowgraph, Phase, Shared
 from headrace.datanode.growing import policy
-from headrace.datanode.handoff import HeldMessage
-from headrace.datanode.reading import Reading
+from headrace.datanode.handoff import HeldMessage, SyncKey
 from headrace.datanode.report.idle import IdleReports
 from headrace.datanode.settings import DataNodeSettings
-from headrace.datanode.shared import Shared, new_budget
 from headrace.datanode.watches import Verdict, Watches
 from headrace.model.channel import VChannel
 from headrace.model.errors import Conflict, Corrupt, Fenced, Unavailable
-from headrace.model.ids import Epoch, ServerId
+from headrace.model.ids import Epoch
 from headrace.rpc.messages import (
     ChannelState,
     Done,
@@ -40,388 +38,402 @@ from headrace.rpc.messages import (
     NodeStateResponse,
     Watch,
 )
+from headrace.runtime.driver import Machine
 
 
-class DataNodeMachine:
+class DataNodeMachine(Machine[ev.Event, Effect]):
     """One node. `flows` has the present flowgraph of each vchannel, an ended one until its
     successor is watched."""
 
     def __init__(self, settings: DataNodeSettings) -> None:
-        self.shared = Shared(settings, new_budget(settings))
+        self.budget = Budget.of(settings)
+        self.shared = Shared(settings, self.budget)
         self.flows: dict[VChannel, Flowgraph] = {}
-        self._reading = Reading(self.shared, self.flows)
+        self._reading = Reading(settings, self.budget, self.flows)
         self._watches = Watches()
         self._idle = IdleReports(settings.idle_report_s, settings.moves_most)
         self._busy: dict[VChannel, None] = {}  # something is buffered
         self._starting: dict[VChannel, None] = {}
         self._have_read = False  # of those that start, some may have begun to read
-        self._look: dict[VChannel, None] = {}  # somebody waits, and something has changed
+        self._look: dict[VChannel, None] = {}  # a caller waits, and something has changed
         self._asks: dict[VChannel, AskNewEpoch] = {}
         self._stopping = False
         self._stopped = False
 
     def step(self, event: ev.Event, now: float) -> Sequence[Effect]:
-        """See `runtime.driver.Machine`."""
-        orders: list[Effect] = []
-        self.shared.orders = orders
-        self._handle(event, now)
-        self._settle(now)
-        return orders
+        return [*self._handle(event, now), *self._settle(now)]
 
-    def _handle(self, event: ev.Event, now: float) -> None:
-        match event:
-            case ev.GroupsFetched():
-                self._fetched(event, now)
-            case ev.FetchEnded():
-                self._reading.returned(event.reader, [])
-            case (
-                ev.PackEncoded()
-                | ev.PackRefused()
-                | ev.ObjectsStored()
-                | ev.PutFailed()
-                | ev.ReportAnswered()
-                | ev.ReportRefused()
-                | ev.ReportUnanswered()
-            ):
-                self._of_flowgraph(event)
-            case (
-                ev.WatchArrived()
-                | ev.ReleaseArrived()
-                | ev.StateAsked()
-                | ev.AwaitArrived()
-                | ev.FlushAnnounced()
-            ):
-                self._requested(event, now)
-            case (
-                ev.MovesAnswered()
-                | ev.MovesUnanswered()
-                | ev.NewEpochAnswered()
-                | ev.NewEpochUnanswered()
-            ):
-                self._told(event)
-            case ev.Registered() | ev.RegistrationLost() | ev.StopAsked() | ev.TimePassed():
-                self._node(event, now)
-            case _:
-                assert_never(event)
-
-    # ---- the node ----------------------------------------------------------------------------
-
-    def _node(self, event: ev.NodeEvent, now: float) -> None:
+    def _handle(self, event: ev.Event, now: float) -> list[Effect]:
         match event:
             case ev.Registered():
-                self.shared.server_id, self.shared.registered = event.server_id, True
-                for flow in self._live():
-                    flow.report()
-                self._send_moves()
+                return self._registered(event)
             case ev.RegistrationLost():
                 self.shared.registered = False
+                return []
             case ev.StopAsked():
                 self._stopping = True
-                for flow in self._live():
-                    self._drain(flow, now)
+                return [e for flow in self._live() for e in self._drain(flow, now)]
             case ev.TimePassed():
-                for vchannel in list(self._busy):
-                    flow = self.flows[vchannel]
-                    self._attempt(flow, partial(flow.sync_overdue, now))
-                self._idle.begin_round(self.flows, now)
-                self._look.update(dict.fromkeys(self._idle.awaited))
+                return self._time_passed(now)
+            case ev.WatchArrived():
+                return self._watch_arrived(event)
+            case ev.ReleaseArrived():
+                return self._release_arrived(event, now)
+            case ev.StateAsked():
+                return self._state_asked(event, now)
+            case ev.AwaitArrived():
+                return self._await_arrived(event)
+            case ev.FlushAnnounced():
+                return self._flush_announced(event)
+            case ev.GroupsFetched():
+                return self._groups_fetched(event, now)
+            case ev.FetchEnded():
+                self._reading.returned(event.reader, [])
+                return []
+            case ev.PackEncoded():
+                return self._pack_encoded(event)
+            case ev.PackRefused():
+                return self._pack_refused(event)
+            case ev.ObjectsStored():
+                return self._objects_stored(event)
+            case ev.PutFailed():
+                return self._put_failed(event)
+            case ev.ReportAnswered():
+                return self._report_answered(event)
+            case ev.ReportRefused():
+                return self._report_refused(event)
+            case ev.ReportUnanswered():
+                return self._report_unanswered(event)
+            case ev.MovesAnswered():
+                return self._moves_answered(event)
+            case ev.MovesUnanswered():
+                self._idle.failed()
+                return self._send_moves()
+            case ev.NewEpochAnswered():
+                if self._asked(event):
+                    del self._asks[event.vchannel]
+                return []
+            case ev.NewEpochUnanswered():
+                ask = self._asked(event)
+                return [self._ask(ask.request, ask.attempt + 1)] if ask is not None else []
+            case _:
+                assert_never(event)
 
     def _live(self) -> list[Flowgraph]:
         return [f for f in self.flows.values() if not f.ended]
 
+    def _flow(self, vchannel: VChannel, epoch: Epoch | None = None) -> Flowgraph | None:
+        """The flowgraph that runs, if it is of this epoch."""
+        flow = self.flows.get(vchannel)
+        if flow is None or flow.ended or epoch not in (None, flow.epoch):
+            return None
+        return flow
+
+    # ---- the node ----------------------------------------------------------------------------
+
+    def _registered(self, event: ev.Registered) -> list[Effect]:
+        self.shared.server_id, self.shared.registered = event.server_id, True
+        reports = [e for flow in self._live() for e in flow.report()]
+        return [*reports, *self._send_moves()]
+
+    def _time_passed(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for vchannel in list(self._busy):
+            flow = self.flows[vchannel]
+            effects += self._attempt(flow, partial(flow.sync_overdue, now))
+        self._idle.begin_round(self.flows, now)
+        self._look.update(dict.fromkeys(self._idle.awaited))
+        return effects
+
     # ---- requests ----------------------------------------------------------------------------
 
-    def _requested(self, event: ev.Request, now: float) -> None:
-        request = event.request
-        server_id = getattr(request, "server_id", self.shared.server_id)
-        if not self.shared.server_id or server_id != self.shared.server_id:
-            self._answer(event.call, self._not_us(server_id))
-            return
-        match event:
-            case ev.WatchArrived():
-                self._answer(event.call, self._watch(event.request.watches))
-            case ev.ReleaseArrived():
-                self._release(event, now)
-            case ev.StateAsked():
-                states = self.states(now)
-                self._answer(event.call, NodeStateResponse(server_id=server_id, channels=states))
-            case ev.AwaitArrived():
-                for item in event.request.items:
-                    if item.vchannel in self.flows:
-                        self._idle.await_timestamp(item.vchannel, item.timestamp)
-                        self._look[item.vchannel] = None
-                self._answer(event.call, Done())
-            case ev.FlushAnnounced():
-                # The node knows from its own reports; the announcement is for those who do not.
-                self._answer(event.call, Done())
+    def _misdirected(self, event: ev.Request) -> list[Effect]:
+        """The refusal of a request that is not for this process; nothing if it is."""
+        own = self.shared.server_id
+        if not own:
+            return [Answer(event.call, Unavailable("this data node is not registered yet"))]
+        meant = getattr(event.request, "server_id", own)
+        if meant == own:
+            return []
+        return [Answer(event.call, Fenced(f"this data node is server {own}, not {meant}"))]
 
-    def _not_us(self, server_id: ServerId) -> Fenced | Unavailable:
-        if not self.shared.server_id:
-            return Unavailable("this data node is not registered yet")
-        return Fenced(f"this data node is server {self.shared.server_id}, not {server_id}")
-
-    def _watch(self, watches: Sequence[Watch]) -> Done | Conflict | Unavailable:
+    def _watch_arrived(self, event: ev.WatchArrived) -> list[Effect]:
+        if refusal := self._misdirected(event):
+            return refusal
         if self._stopping:
-            return Unavailable("this data node is stopping")
-        refused = [w for w in watches if not self._accept(w)]
-        if not refused:
-            return Done()
-        names = ", ".join(f"epoch {w.epoch} of {w.vchannel}" for w in refused)
-        return Conflict(f"watched or released here before, or replaced by a higher one: {names}")
-
-    def _accept(self, watch: Watch) -> bool:
-        old = self.flows.get(watch.vchannel)
-        running = old.epoch if old is not None and not old.ended else None
-        verdict = self._watches.judge(watch.vchannel, watch.epoch, running)
-        if verdict is Verdict.STARTS:
-            self._start(watch, old)
-        return verdict is not Verdict.REFUSED
-
-    def _start(self, watch: Watch, old: Flowgraph | None) -> None:
-        if old is not None and not old.ended:
-            self._end(old, Phase.RELEASED, f"replaced by epoch {watch.epoch}")
-        self._asks.pop(watch.vchannel, None)
-        flow = Flowgraph(watch, self.shared, self._reading.join(watch.vchannel, watch.seek))
-        self.flows[watch.vchannel] = flow
-        self._starting[watch.vchannel] = None
-        self._have_read = True
-        self.shared.orders.append(
-            Tell(
-                Happening.WATCHED,
-                flow.vchannel,
-                flow.epoch,
-                position=watch.seek.timestamp,
-                segments=tuple(s.segment_id for s in watch.segments),
+            return [Answer(event.call, Unavailable("this data node is stopping"))]
+        effects: list[Effect] = []
+        refused = []
+        for watch in event.request.watches:
+            running = self._flow(watch.vchannel)
+            verdict = self._watches.judge(
+                watch.vchannel, watch.epoch, running.epoch if running else None
             )
-        )
+            if verdict is Verdict.STARTS:
+                effects += self._start(watch, running)
+            elif verdict is Verdict.REFUSED:
+                refused.append(f"epoch {watch.epoch} of {watch.vchannel}")
+        if not refused:
+            return [*effects, Answer(event.call, Done())]
+        what = "watched or released here before, or replaced by a higher one"
+        return [*effects, Answer(event.call, Conflict(f"{what}: {', '.join(refused)}"))]
 
-    def _release(self, event: ev.ReleaseArrived, now: float) -> None:
+    def _start(self, watch: Watch, running: Flowgraph | None) -> list[Effect]:
+        vchannel, epoch = watch.vchannel, watch.epoch
+        ended = self._end(running, f"replaced by epoch {epoch}") if running is not None else []
+        self._asks.pop(vchannel, None)
+        consumer = self._reading.join(vchannel, watch.seek)
+        self.flows[vchannel] = Flowgraph(watch, self.shared, consumer)
+        self._starting[vchannel] = None
+        self._have_read = True
+        segments = tuple(s.segment_id for s in watch.segments)
+        position = watch.seek.timestamp
+        told = Tell(Happening.WATCHED, vchannel, epoch, position=position, segments=segments)
+        return [*ended, told]
+
+    def _release_arrived(self, event: ev.ReleaseArrived, now: float) -> list[Effect]:
+        if refusal := self._misdirected(event):
+            return refusal
         request = event.request
         self._watches.released(request.vchannel, request.epoch)
-        flow = self.flows.get(request.vchannel)
-        if flow is not None and not flow.ended and flow.epoch <= request.epoch:
-            if request.drain and flow.epoch == request.epoch:
-                self._drain(flow, now)
-            else:
-                self._end(flow, Phase.RELEASED, "released")
-        self._answer(event.call, Done())
+        flow = self._flow(request.vchannel)
+        effects: list[Effect] = []
+        if flow is not None and flow.epoch <= request.epoch:
+            drains = request.drain and flow.epoch == request.epoch
+            effects = self._drain(flow, now) if drains else self._end(flow, "released")
+        return [*effects, Answer(event.call, Done())]
 
-    def _answer(self, call: ev.Call, response: object) -> None:
-        self.shared.orders.append(Answer(call, response))
+    def _state_asked(self, event: ev.StateAsked, now: float) -> list[Effect]:
+        if refusal := self._misdirected(event):
+            return refusal
+        states = NodeStateResponse(server_id=self.shared.server_id, channels=self.states(now))
+        return [Answer(event.call, states)]
+
+    def _await_arrived(self, event: ev.AwaitArrived) -> list[Effect]:
+        if refusal := self._misdirected(event):
+            return refusal
+        for item in event.request.items:
+            if item.vchannel in self.flows:
+                self._idle.await_timestamp(item.vchannel, item.timestamp)
+                self._look[item.vchannel] = None
+        return [Answer(event.call, Done())]
+
+    def _flush_announced(self, event: ev.FlushAnnounced) -> list[Effect]:
+        if refusal := self._misdirected(event):
+            return refusal
+        flow = self._flow(event.request.vchannel)
+        if flow is not None:
+            flow.announced(event.request.segment_ids)
+        return [Answer(event.call, Done())]
 
     # ---- entries -----------------------------------------------------------------------------
 
-    def _fetched(self, event: ev.GroupsFetched, now: float) -> None:
+    def _groups_fetched(self, event: ev.GroupsFetched, now: float) -> list[Effect]:
         reader = self._reading.returned(event.reader, [g.size_bytes for g in event.groups])
         if reader is None:
-            return
+            return []
         self._have_read = True
-        fan = self._reading.fan_of(reader)
+        demux = self._reading.demux_of(reader)
         corrupt = event.corrupt
+        effects: list[Effect] = []
         for fetched in event.groups:
             try:
-                shares = fan.deal(reader, fetched)
+                shares = demux.deal(reader, fetched)
             except Corrupt as error:
                 corrupt = error.message
                 break
-            message = HeldMessage(fetched.size_bytes)
+            message, message_id = HeldMessage(fetched.size_bytes), fetched.message_id
             for vchannel, entries in shares:
                 flow = self.flows[vchannel]
                 if flow.reads:
-                    self._attempt(
-                        flow, partial(flow.take, fetched.message_id, entries, message, now)
-                    )
+                    take = partial(flow.take, message_id, entries, message, now)
+                    effects += self._attempt(flow, take)
         if corrupt:
-            for vchannel in fan.broken(reader):
-                self._fail(self.flows[vchannel], corrupt)
+            for vchannel in demux.broken(reader):
+                effects += self._fail(self.flows[vchannel], corrupt)
         if self._idle.awaited:
-            self._look.update(dict.fromkeys(v for v in self._idle.awaited if v in reader.members))
+            self._look.update(dict.fromkeys(v for v in self._idle.awaited if v in reader.consumers))
+        return effects
 
-    def _attempt(self, flow: Flowgraph, work: Callable[[], None]) -> None:
+    def _attempt(self, flow: Flowgraph, work: Callable[[], list[Effect]]) -> list[Effect]:
         """Have a flowgraph do something; what is corrupt ends it and no other."""
         try:
-            work()
+            effects = work()
         except Corrupt as error:
-            self._fail(flow, error.message)
-        self._note(flow)
+            return self._fail(flow, error.message)
+        return [*effects, *self._note(flow)]
 
-    def _note(self, flow: Flowgraph) -> None:
+    def _note(self, flow: Flowgraph) -> list[Effect]:
         """Keep the books on a flowgraph to which something happened."""
+        vchannel = flow.vchannel
         if flow.ended or (flow.buffers.empty and flow.phase is not Phase.DRAINING):
-            self._busy.pop(flow.vchannel, None)
+            self._busy.pop(vchannel, None)
         else:
-            self._busy[flow.vchannel] = None
+            self._busy[vchannel] = None
         if not flow.reads:
-            self._reading.leave(flow)
+            self._reading.leave(flow.consumer)
         if flow.ended:
-            self._starting.pop(flow.vchannel, None)
-            self._idle.awaited.pop(flow.vchannel, None)
-        gone = flow.ended and flow.reason == "dropped"
-        if gone and self.flows.get(flow.vchannel) is flow:
-            self._tell(Happening.DROPPED, flow)
-            del self.flows[flow.vchannel]
+            self._starting.pop(vchannel, None)
+            self._idle.awaited.pop(vchannel, None)
+        if not flow.dropped or self.flows.get(vchannel) is not flow:
+            return []
+        del self.flows[vchannel]
+        return [Tell(Happening.DROPPED, vchannel, flow.epoch)]
 
     # ---- syncs and reports -------------------------------------------------------------------
 
-    def _of_flowgraph(self, event: ev.FlowgraphEvent) -> None:
-        flow = self.flows.get(event.vchannel)
-        if flow is None or flow.epoch != event.epoch or flow.ended:
-            self._too_late(event)
-            return
-        match event:
-            case ev.PackEncoded():
-                flow.encoded(event.encoded)
-            case ev.ObjectsStored():
-                flow.stored(event.number)
-            case ev.PutFailed():
-                if flow.put_failed(event.number, event.stored, event.reason) == 1:
-                    self._tell(Happening.PUT_FAILED, flow, event.reason)
-            case ev.PackRefused():
-                self._written(event.vchannel, event.epoch, event.number)
-                if flow.awaits(event.number):
-                    self._fail(flow, event.reason)
-            case ev.ReportAnswered():
-                self._attempt(flow, partial(flow.answered, event.outcome))
-                if flow.vchannel in self._idle.awaited:
-                    self._look[flow.vchannel] = None
-            case ev.ReportUnanswered():
-                flow.unanswered(event.reason)
-            case ev.ReportRefused():
-                if event.fenced:
-                    self._end(flow, Phase.RELEASED, f"fenced: {event.reason}")
-                else:
-                    self._fail(flow, event.reason)
-            case _:
-                assert_never(event)
-        self._note(flow)
+    def _waiting(self, key: SyncKey) -> Flowgraph | None:
+        """The flowgraph that waits for a sync. If none does, the sync's memory is freed."""
+        flow = self._flow(key.vchannel, key.epoch)
+        if flow is not None and flow.awaits(key.number):
+            return flow
+        self.budget.written(key)
+        return None
 
-    def _too_late(self, event: ev.FlowgraphEvent) -> None:
-        """The flowgraph has ended: only the memory of its syncs is still to be freed."""
-        match event:
-            case ev.PackEncoded():
-                self._written(event.vchannel, event.epoch, event.encoded.number)
-            case ev.ObjectsStored() | ev.PutFailed() | ev.PackRefused():
-                self._written(event.vchannel, event.epoch, event.number)
-            case ev.ReportAnswered() | ev.ReportRefused() | ev.ReportUnanswered():
-                return
-            case _:
-                assert_never(event)
+    def _pack_encoded(self, event: ev.PackEncoded) -> list[Effect]:
+        flow = self._waiting(event.pack.key)
+        return [*flow.encoded(event.pack), *self._note(flow)] if flow is not None else []
 
-    def _written(self, vchannel: VChannel, epoch: Epoch, number: int) -> None:
-        self.shared.budget.written((vchannel, epoch, number))
+    def _pack_refused(self, event: ev.PackRefused) -> list[Effect]:
+        flow = self._waiting(event.key)
+        if flow is None:
+            return []
+        self.budget.written(event.key)
+        return self._fail(flow, event.reason)
 
-    def _told(self, event: ev.AskEvent) -> None:
-        match event:
-            case ev.MovesAnswered():
-                for move in self._idle.answered():
-                    flow = self.flows.get(move.vchannel)
-                    if flow is not None and flow.epoch == move.epoch and not flow.ended:
-                        flow.moved(move.checkpoint, move.vchannel in event.left_out)
-                        self._note(flow)
-                self._look.update(dict.fromkeys(self._idle.awaited))
-            case ev.MovesUnanswered():
-                self._idle.failed()
-                self._send_moves()
-            case ev.NewEpochAnswered():
-                ask = self._asks.get(event.vchannel)
-                if ask is not None and ask.request.epoch == event.epoch:
-                    del self._asks[event.vchannel]
-            case ev.NewEpochUnanswered():
-                ask = self._asks.get(event.vchannel)
-                if ask is not None and ask.request.epoch == event.epoch:
-                    self._ask(AskNewEpoch(ask.request, ask.attempt + 1))
-            case _:
-                assert_never(event)
+    def _objects_stored(self, event: ev.ObjectsStored) -> list[Effect]:
+        flow = self._waiting(event.key)
+        return [*flow.stored(event.key.number), *self._note(flow)] if flow is not None else []
+
+    def _put_failed(self, event: ev.PutFailed) -> list[Effect]:
+        flow = self._waiting(event.key)
+        if flow is None:
+            return []
+        return flow.put_failed(event.key.number, event.stored, event.reason)
+
+    def _report_answered(self, event: ev.ReportAnswered) -> list[Effect]:
+        flow = self._flow(event.vchannel, event.epoch)
+        if flow is None:
+            return []
+        effects = self._attempt(flow, partial(flow.answered, event.outcome))
+        if flow.vchannel in self._idle.awaited:
+            self._look[flow.vchannel] = None
+        return effects
+
+    def _report_refused(self, event: ev.ReportRefused) -> list[Effect]:
+        flow = self._flow(event.vchannel, event.epoch)
+        if flow is None:
+            return []
+        if event.fenced:
+            return self._end(flow, f"fenced: {event.reason}")
+        return self._fail(flow, event.reason)
+
+    def _report_unanswered(self, event: ev.ReportUnanswered) -> list[Effect]:
+        flow = self._flow(event.vchannel, event.epoch)
+        return flow.unanswered(event.reason) if flow is not None else []
+
+    def _moves_answered(self, event: ev.MovesAnswered) -> list[Effect]:
+        effects: list[Effect] = []
+        for move in self._idle.answered():
+            flow = self._flow(move.vchannel, move.epoch)
+            if flow is not None:
+                effects += flow.moved(move.checkpoint, move.vchannel in event.left_out)
+                effects += self._note(flow)
+        self._look.update(dict.fromkeys(self._idle.awaited))
+        return effects
 
     # ---- ends --------------------------------------------------------------------------------
 
-    def _drain(self, flow: Flowgraph, now: float) -> None:
-        if flow.phase is not Phase.DRAINING:
-            self._reading.leave(flow)
-            self._starting.pop(flow.vchannel, None)
-            self._tell(Happening.DRAINING, flow)
-            self._attempt(flow, partial(flow.drain, now))
+    def _drain(self, flow: Flowgraph, now: float) -> list[Effect]:
+        if flow.phase is Phase.DRAINING:
+            return []
+        self._reading.leave(flow.consumer)
+        self._starting.pop(flow.vchannel, None)
+        told = Tell(Happening.DRAINING, flow.vchannel, flow.epoch)
+        return [told, *self._attempt(flow, partial(flow.drain, now))]
 
-    def _end(self, flow: Flowgraph, phase: Phase, reason: str) -> None:
-        self._reading.leave(flow)
-        flow.end(phase, reason)
-        self._note(flow)
-        self._tell(Happening.ENDED, flow, reason)
+    def _end(self, flow: Flowgraph, reason: str) -> list[Effect]:
+        flow.end(Phase.RELEASED, reason)
+        return [*self._note(flow), Tell(Happening.ENDED, flow.vchannel, flow.epoch, reason)]
 
-    def _fail(self, flow: Flowgraph, reason: str) -> None:
+    def _fail(self, flow: Flowgraph, reason: str) -> list[Effect]:
         """End a flowgraph that cannot go on, and ask for a new epoch."""
-        self._reading.leave(flow)
+        vchannel, epoch = flow.vchannel, flow.epoch
         flow.end(Phase.FAILED, reason)
-        self._note(flow)
-        self._tell(Happening.FAILED, flow, reason)
-        self._ask_anew(flow.vchannel, flow.epoch, reason)
-
-    def _ask_anew(self, vchannel: VChannel, epoch: Epoch, reason: str) -> None:
         request = NewEpochRequest(
             server_id=self.shared.server_id, vchannel=vchannel, epoch=epoch, reason=reason
         )
-        self._ask(AskNewEpoch(request, 0))
+        told = Tell(Happening.FAILED, vchannel, epoch, reason)
+        return [*self._note(flow), told, self._ask(request, 0)]
 
-    def _ask(self, ask: AskNewEpoch) -> None:
-        self._asks[ask.request.vchannel] = ask
-        self.shared.orders.append(ask)
+    def _ask(self, request: NewEpochRequest, attempt: int) -> AskNewEpoch:
+        ask = self._asks[request.vchannel] = AskNewEpoch(request, attempt)
+        return ask
 
-    def _tell(self, happening: Happening, flow: Flowgraph, reason: str = "") -> None:
-        self.shared.orders.append(Tell(happening, flow.vchannel, flow.epoch, reason))
+    def _asked(self, event: ev.NewEpochAnswered | ev.NewEpochUnanswered) -> AskNewEpoch | None:
+        """The question that this is about, if it still waits for its answer."""
+        ask = self._asks.get(event.vchannel)
+        return ask if ask is not None and ask.request.epoch == event.epoch else None
 
     # ---- after each event --------------------------------------------------------------------
 
-    def _settle(self, now: float) -> None:
-        self._relieve(now)
-        self._serve_waiting(now)
-        self._begin_moves()
-        self._reading.settle()
+    def _settle(self, now: float) -> list[Effect]:
+        effects = [
+            *self._relieve(now),
+            *self._serve_waiting(now),
+            *self._begin_moves(),
+            *self._reading.settle(),
+        ]
         if self._have_read:
             self._have_read = False
             for flow in [self.flows[v] for v in self._starting]:
-                if self._reading.has_read(flow):
+                if flow.consumer.has_read:
                     del self._starting[flow.vchannel]
                     flow.phase = Phase.RUNNING
-                    self._tell(Happening.RUNNING, flow)
+                    effects.append(Tell(Happening.RUNNING, flow.vchannel, flow.epoch))
         if self._stopping and not self._stopped and not self._live():
             self._stopped = True
-            self.shared.orders.append(Stopped())
+            effects.append(Stopped())
+        return effects
 
-    def _relieve(self, now: float) -> None:
+    def _relieve(self, now: float) -> list[Effect]:
         """Above the soft mark: sync the largest and the oldest, until what waits is well below."""
-        budget = self.shared.budget
+        effects: list[Effect] = []
+        budget = self.budget
         if not budget.pressed:
-            return
+            return effects
         busy = [self.flows[v] for v in self._busy]
         choices = [(choice, flow) for flow in busy for choice in policy.held(flow.buffers)]
         largest = sorted(choices, key=lambda c: -c[0].size_bytes)
         oldest = sorted(choices, key=lambda c: c[0].first)
-        for pair in zip(largest, oldest, strict=True):
-            for choice, flow in pair:
-                if budget.relieved or not budget.may_store:
-                    return
-                due = policy.for_memory(flow.buffers, choice)
-                self._attempt(flow, partial(flow.sync, due, now))
+        for choice, flow in (c for pair in zip(largest, oldest, strict=True) for c in pair):
+            if budget.relieved or not budget.may_store:
+                break
+            due = policy.for_memory(flow.buffers, choice)
+            effects += self._attempt(flow, partial(flow.sync, due, now))
+        return effects
 
-    def _serve_waiting(self, now: float) -> None:
-        """Somebody waits for checkpoints: cut what holds them."""
+    def _serve_waiting(self, now: float) -> list[Effect]:
+        """A caller waits for checkpoints: cut what holds them."""
+        effects: list[Effect] = []
         for vchannel in list(self._look):
-            flow = self.flows.get(vchannel)
-            if flow is None or flow.ended:
+            flow = self._flow(vchannel)
+            if flow is None:
                 self._idle.awaited.pop(vchannel, None)
                 del self._look[vchannel]
             elif self._idle.settled(vchannel, flow.checkpoint.timestamp):
                 del self._look[vchannel]
             else:
                 until = self._idle.awaited[vchannel]
-                self._attempt(flow, partial(flow.sync_up_to, until, now))
+                effects += self._attempt(flow, partial(flow.sync_up_to, until, now))
+        return effects
 
-    def _begin_moves(self) -> None:
-        """Report checkpoints that nothing else reports: of idle vchannels, and where somebody
+    def _begin_moves(self) -> list[Effect]:
+        """Report checkpoints that nothing else reports: of idle vchannels, and where a caller
         waits."""
         idle = self._idle
         if idle.moving is not None or not (idle.due or self._look) or not self.shared.registered:
-            return
+            return []
         moves = []
         for vchannel, is_due in idle.candidates(self._look):
             flow = self.flows.get(vchannel)
@@ -433,13 +445,14 @@ class DataNodeMachine:
                     moves.append(move)
         self._look.clear()
         idle.begin(self.shared.server_id, moves)
-        self._send_moves()
+        return self._send_moves()
 
-    def _send_moves(self) -> None:
+    def _send_moves(self) -> list[Effect]:
         moving = self._idle.moving
-        if moving is not None and not moving.sent and self.shared.registered:
-            moving.sent = True
-            self.shared.orders.append(SendMoves(moving.request, moving.attempt))
+        if moving is None or moving.sent or not self.shared.registered:
+            return []
+        moving.sent = True
+        return [SendMoves(moving.request, moving.attempt)]
 
     # ---- what it says of itself --------------------------------------------------------------
 
@@ -448,8 +461,7 @@ class DataNodeMachine:
         return tuple(flow.state(now) for flow in self.flows.values())
 
     def validate(self) -> None:
-        """See `runtime.driver.Machine`."""
-        self.shared.budget.validate()
+        self.budget.validate()
         self._reading.validate()
         for vchannel, flow in self.flows.items():
             assert vchannel == flow.vchannel

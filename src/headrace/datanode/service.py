@@ -231,7 +231,7 @@ class DataNode:
 
     def _observe(self) -> None:
         """Bring the gauges up to date; those of vchannels that have gone are removed."""
-        budget = self._machine.shared.budget
+        budget = self._machine.budget
         self._used.set(budget.used_bytes)
         self._unreported.set(budget.unreported_bytes)
         live = {v: f for v, f in self._machine.flows.items() if not f.ended}

@@ -1,8 +1,4 @@
-"""Settings of the data node, with their reasons.
-
-**Owns** the values and their checks. **Does not own** where they come from (`app.settings`). MB are
-10^6 bytes.
-"""
+"""Settings of the data node, with their reasons. MB are 10^6 bytes."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,4 @@
-"""What a data node says of itself: `headrace status`, `headrace inspect`.
-
-**Owns** the tables of each topic. **Does not own** how they are shown (`cli`).
-"""
+"""What a data node says of itself in `headrace status` and `headrace inspect`."""
 
 from typing import Any
 
@@ -42,7 +39,7 @@ def details(machine: DataNodeMachine, journal: Journal, topic: str, now: float) 
         ]
         return {"flowgraphs": rows}
     if topic == "":
-        budget = machine.shared.budget
+        budget = machine.budget
         return {
             "flowgraphs": len(states),
             "budget_bytes": budget.hard_bytes,

@@ -1,7 +1,4 @@
-"""Which epoch of a vchannel may start on this node.
-
-**Owns** the highest epoch of each vchannel that was watched or released here. **Does not own** the
-flowgraphs (`machine`) or who gives epochs out (the data service).
+"""Decides which epoch of a vchannel may start on this node.
 
 An epoch starts once: what was stopped never starts again under it, since copies of its reports may
 still be on their way, and its object keys are taken. A watch that was sent before a release may
@@ -22,11 +19,6 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
-def may_start(epoch: Epoch, highest: Epoch) -> bool:
-    """An epoch starts once, and none after a higher one."""
-    return epoch > highest
-
-
 class Watches:
     """The epochs that this process has seen; -1 = none."""
 
@@ -38,7 +30,7 @@ class Watches:
         does."""
         if epoch == running:
             return Verdict.RUNS
-        if not may_start(epoch, self._highest.get(vchannel, -1)):
+        if epoch <= self._highest.get(vchannel, -1):
             return Verdict.REFUSED
         self._highest[vchannel] = epoch
         return Verdict.STARTS

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace.datanode import effects as fx
 from headrace.datanode import events as ev
+from headrace.datanode.handoff import SyncPack
 from headrace.datanode.machine import DataNodeMachine
 from headrace.datanode.settings import DataNodeSettings
 from headrace.model.entry import Ddl, DdlKind, Rows, Seal, TermStart
@@ -296,7 +297,7 @@ class World:
             while orders := [e for e in node.pending if not isinstance(e, fx.Fetch)]:
                 self._order(node, orders[0], calm=True)
         node = self.watches[-1][0]
-        budget = node.machine.shared.budget
+        budget = node.machine.budget
         held = budget.message_bytes, budget.writing_bytes, budget.unreported_bytes
         flows = node.machine.flows.values()
         if held != (0, 0, 0) and all(f.ended or f.buffers.empty for f in flows):
@@ -341,7 +342,7 @@ class World:
             case fx.EncodePack():
                 self._encode(node, effect)
             case fx.PutObjects():
-                self._put(node, effect, unlucky)
+                self._put(node, effect.pack, unlucky)
             case fx.SendReport():
                 self._report(node, effect.request, unlucky)
             case fx.SendMoves():
@@ -351,27 +352,26 @@ class World:
                 self._step(node, ev.NewEpochAnswered(*where))
 
     def _encode(self, node: Node, effect: fx.EncodePack) -> None:
-        pack = effect.pack
-        made = encoded(pack)
-        for segment_id, file in made.files.items():
-            chunks = pack.rows[segment_id]
-            self.content[file.key] = Counter((c.position.timestamp, segment_id) for c in chunks)
-        if made.delta is not None:
-            parts = Counter((d.position.timestamp, DELTA) for d in pack.deletes)
-            self.content[made.delta.key] = parts
-        self._step(node, ev.PackEncoded(pack.vchannel, pack.epoch, made))
+        pack, made = effect.pack, encoded(effect.pack)
+        for before, part in zip(pack.segments, made.segments, strict=True):
+            if part.file is not None:
+                parts = ((rows.position.timestamp, part.segment_id) for rows in before.slices)
+                self.content[part.file.key] = Counter(parts)
+        if pack.deletes and made.deletes and made.deletes.file:
+            parts = ((d.position.timestamp, DELTA) for d in pack.deletes.chunks)
+            self.content[made.deletes.file.key] = Counter(parts)
+        self._step(node, ev.PackEncoded(made))
 
-    def _put(self, node: Node, effect: fx.PutObjects, unlucky: bool) -> None:
-        where = effect.vchannel, effect.epoch, effect.number
+    def _put(self, node: Node, pack: SyncPack, unlucky: bool) -> None:
         if unlucky and self.chance.random() < 0.5:
-            self._step(node, ev.PutFailed(*where, frozenset(), "not sent"))
+            self._step(node, ev.PutFailed(pack.key, frozenset(), "not sent"))
             return
-        for item in effect.objects:
+        for item in pack.left:
             self.objects.setdefault(item.key, self.content[item.key])
         if unlucky:
-            self._step(node, ev.PutFailed(*where, frozenset(), "the answer was lost"))
+            self._step(node, ev.PutFailed(pack.key, frozenset(), "the answer was lost"))
         else:
-            self._step(node, ev.ObjectsStored(*where))
+            self._step(node, ev.ObjectsStored(pack.key))
 
     def _report(self, node: Node, request: SaveBinlogPathsRequest, unlucky: bool) -> None:
         where = request.vchannel, request.epoch

@@ -8,12 +8,20 @@ The log is pchannel `p`, with message ids from 1. Entry i (from 1) of message n 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from headrace.binlog import paths
 from headrace.datanode import effects as fx
 from headrace.datanode import events as ev
-from headrace.datanode.handoff import EncodedObject, EncodedPack, FetchedGroup, SyncPack
+from headrace.datanode.handoff import (
+    DeletesSync,
+    EncodedObject,
+    FetchedGroup,
+    SegmentSync,
+    SyncPack,
+)
 from headrace.datanode.machine import DataNodeMachine
+from headrace.datanode.pack.encode import with_files
 from headrace.datanode.settings import DataNodeSettings
 from headrace.model import codec
 from headrace.model.channel import parse_vchannel
@@ -26,6 +34,7 @@ from headrace.rpc.messages import (
     AwaitTimestampsRequest,
     ReleaseDmChannelRequest,
     SaveBinlogPathsRequest,
+    SegmentFlushedRequest,
     Watch,
     WatchDmChannelsRequest,
     WatchedSchema,
@@ -130,33 +139,37 @@ class EntryMaker:
         )
 
 
-def encoded(pack: SyncPack) -> EncodedPack:
+def encoded(pack: SyncPack) -> SyncPack:
     """What an encoder would make of a pack: files of as many bytes."""
-    objects, files = [], {}
-    for part in (p for p in pack.head.segments if p.number):
-        where = pack.collection_id, part.partition_id, part.segment_id
-        key = paths.insert_key(*where, pack.epoch, part.number)
-        size = sum(c.size_bytes for c in pack.rows[part.segment_id])
-        objects.append(EncodedObject(key, (bytes(size),)))
-        files[part.segment_id] = _ref(key, pack, part.rows, size)
-    delta = None
-    if pack.head.deletes is not None:
-        number = pack.head.deletes.number
-        key = paths.delta_key(pack.collection_id, pack.vchannel, pack.epoch, number)
-        objects.append(EncodedObject(key, (b"deletes",)))
-        delta = _ref(key, pack, pack.head.deletes.deletes, 7)
-    return EncodedPack(number=pack.head.number, objects=tuple(objects), files=files, delta=delta)
+    segments = [_segment(pack, part) for part in pack.segments]
+    deletes: tuple[DeletesSync | None, tuple[EncodedObject, ...]] = (None, ())
+    if pack.deletes is not None:
+        where = pack.collection_id, pack.key.vchannel, pack.key.epoch
+        item = EncodedObject(paths.delta_key(*where, pack.deletes.number), (b"deletes",))
+        file = _file(item, pack, pack.deletes.deletes)
+        deletes = replace(pack.deletes, chunks=(), file=file), (item,)
+    return with_files(pack, segments, deletes)
 
 
-def _ref(key: str, pack: SyncPack, rows: int, size: int) -> FileRef:
-    stamp = pack.head.position.timestamp
+def _segment(pack: SyncPack, part: SegmentSync) -> tuple[SegmentSync, tuple[EncodedObject, ...]]:
+    if not part.number:
+        return part, ()
+    where = pack.collection_id, part.partition_id, part.segment_id, pack.key.epoch
+    size = sum(rows.size_bytes for rows in part.slices)
+    item = EncodedObject(paths.insert_key(*where, part.number), (bytes(size),))
+    file = _file(item, pack, part.rows)
+    return replace(part, schema=None, slices=(), file=file), (item,)
+
+
+def _file(item: EncodedObject, pack: SyncPack, rows: int) -> FileRef:
+    at = pack.position.timestamp
     return FileRef(
-        key=key,
-        epoch=pack.epoch,
+        key=item.key,
+        epoch=pack.key.epoch,
         rows=rows,
-        size_bytes=size,
-        first_timestamp=stamp,
-        last_timestamp=stamp,
+        size_bytes=item.size_bytes,
+        first_timestamp=at,
+        last_timestamp=at,
     )
 
 
@@ -258,6 +271,14 @@ class Player:
         item = AwaitedTimestamp(vchannel(name), at(position).timestamp)
         return self.step(ev.AwaitArrived(self._call(), AwaitTimestampsRequest(SERVER_ID, (item,))))
 
+    def _announce(self, text: str) -> list[str]:
+        """`announce a SEGMENT ...`: these segments are flushed."""
+        name, *segments = text.split()
+        request = SegmentFlushedRequest(
+            vchannel=vchannel(name), segment_ids=tuple(map(int, segments))
+        )
+        return self.step(ev.FlushAnnounced(self._call(), request))
+
     def _state(self, _: str) -> list[str]:
         return [
             f"{s.vchannel} epoch={s.epoch} {s.state} consumed={told(s.consumed)} "
@@ -268,7 +289,7 @@ class Player:
         ]
 
     def _budget(self, _: str) -> list[str]:
-        b = self.machine.shared.budget
+        b = self.machine.budget
         return [
             f"messages={b.message_bytes} waiting={b.waiting_bytes} writing={b.writing_bytes} "
             f"unreported={b.unreported_bytes}"
@@ -322,29 +343,25 @@ class Player:
     # ---- syncs -------------------------------------------------------------------------------
 
     def _encoded(self, _: str) -> list[str]:
-        order = self._oldest(fx.EncodePack)
-        assert isinstance(order, fx.EncodePack)
-        pack = order.pack
-        return self.step(ev.PackEncoded(pack.vchannel, pack.epoch, encoded(pack)))
+        return self.step(ev.PackEncoded(encoded(self._pack(fx.EncodePack))))
 
     def _refused(self, reason: str) -> list[str]:
-        order = self._oldest(fx.EncodePack)
-        assert isinstance(order, fx.EncodePack)
-        pack = order.pack
-        return self.step(ev.PackRefused(pack.vchannel, pack.epoch, pack.head.number, reason))
+        return self.step(ev.PackRefused(self._pack(fx.EncodePack).key, reason))
 
     def _stored(self, _: str) -> list[str]:
-        put = self._oldest(fx.PutObjects)
-        assert isinstance(put, fx.PutObjects)
-        return self.step(ev.ObjectsStored(put.vchannel, put.epoch, put.number))
+        return self.step(ev.ObjectsStored(self._pack(fx.PutObjects).key))
 
     def _put_failed(self, text: str) -> list[str]:
         """`put-failed STORED REASON`: the first STORED objects stand."""
         count, _, reason = text.partition(" ")
-        put = self._oldest(fx.PutObjects)
-        assert isinstance(put, fx.PutObjects)
-        stored = frozenset(o.key for o in put.objects[: int(count)])
-        return self.step(ev.PutFailed(put.vchannel, put.epoch, put.number, stored, reason))
+        pack = self._pack(fx.PutObjects)
+        stored = frozenset(o.key for o in pack.left[: int(count)])
+        return self.step(ev.PutFailed(pack.key, stored, reason))
+
+    def _pack(self, kind: type[fx.Effect]) -> SyncPack:
+        order = self._oldest(kind)
+        assert isinstance(order, fx.EncodePack | fx.PutObjects)
+        return order.pack
 
     # ---- reports -----------------------------------------------------------------------------
 
@@ -401,8 +418,9 @@ class Player:
             case fx.EncodePack():
                 return _told_pack(effect.pack)
             case fx.PutObjects():
-                again = f" attempt={effect.attempt}" if effect.attempt else ""
-                return f"PutObjects {' '.join(o.key for o in effect.objects)}{again}"
+                pack = effect.pack
+                again = f" attempt={pack.attempt}" if pack.attempt else ""
+                return f"PutObjects {' '.join(o.key for o in pack.left)}{again}"
             case fx.SendReport():
                 again = f" attempt={effect.attempt}" if effect.attempt else ""
                 return f"SendReport {_told_report(effect.request)}{again}"
@@ -431,15 +449,14 @@ class Player:
 
 
 def _told_pack(pack: SyncPack) -> str:
-    head = pack.head
     parts = [
-        f"{'flush' if p.flush else 'sync'} {p.segment_id} rows={p.rows} "
-        f"{told(p.extends)}->{told(head.position)}"
-        for p in head.segments
+        f"{'flush' if p.sealed else 'sync'} {p.segment_id} rows={p.rows} "
+        f"{told(p.extends)}->{told(pack.position)}"
+        for p in pack.segments
     ]
-    if head.deletes is not None:
-        parts.append(f"deletes={head.deletes.deletes}")
-    return f"EncodePack {head.number} of {pack.vchannel}: {', '.join(parts)}"
+    if pack.deletes is not None:
+        parts.append(f"deletes={pack.deletes.deletes}")
+    return f"EncodePack {pack.number} of {pack.key.vchannel}: {', '.join(parts)}"
 
 
 def _told_report(request: SaveBinlogPathsRequest) -> str:

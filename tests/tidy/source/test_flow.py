@@ -3,7 +3,7 @@
 from support.repo import SOURCE, source_modules
 
 STAGES = ("consume", "dispatch", "growing", "pack", "persist", "report")
-SHARED = ("handoff", "settings", "effects", "events")
+SHARED = ("handoff", "settings", "effects", "events", "budget")
 DATANODE = SOURCE / "datanode"
 
 

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from headrace.datanode.events import PutFailed
+from headrace.datanode.handoff import SyncKey
 from headrace.meta.records import CheckpointRecord, Role
 from headrace.model.entry import Ddl, DdlKind, Rows
 from headrace.model.errors import Invalid
@@ -100,7 +101,7 @@ def test_a_function_is_kept_by_its_name() -> None:
         ("t", ["l", {"d": frozenset({1, 2})}], {3}),
         Role.PROXY,
         rows_of(b"small"),
-        PutFailed("p_1v0", 2, 3, frozenset({"a"}), "no"),
+        PutFailed(SyncKey("p_1v0", 2, 3), frozenset({"a"}), "no"),
         CheckpointRecord(start=Position("p", 1, 1), position=Position("p", 3, 4)),
     ],
 )

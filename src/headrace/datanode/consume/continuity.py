@@ -1,7 +1,4 @@
-"""Whether one message of a pchannel continues the one before it.
-
-**Owns** the check of message ids, terms, numbers and timestamps. **Does not own** what happens to
-who reads what does not continue (the channel stops, see `machine`).
+"""Checks that each message of a pchannel continues the one before it.
 
 A reader begins in the middle: its first message is taken as it is, each further one must follow.
 After a TermStart at message id t come messages with term t and numbers 1, 2, ... (SQ-1), until the

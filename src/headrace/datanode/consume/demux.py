@@ -1,13 +1,10 @@
-"""One pchannel, read once, dealt out to the flowgraphs of its vchannels.
+"""Reads a pchannel once and deals its entries out to the flowgraphs of its vchannels.
 
-**Owns** who reads from where: one reader for those that are abreast, one catch-up reader for those
-that are behind, who is with which, and when both become one. **Does not own** fetches and their
-credit (`machine`), or what is new in an entry beyond the seek (`fresh`).
-
-A flowgraph's floor is the position at or below which all is behind it. A reader may deliver what
-lies below a floor: it is dropped here, so readers may begin as low as the lowest of theirs needs,
-and a flowgraph may change readers as long as none has passed its floor. Flowgraphs to which nothing
-happens are not touched: their position is their reader's.
+Flowgraphs that are abreast share one reader. Those that are behind share a catch-up reader, until
+it has caught up and both become one. A flowgraph's floor is the position up to which it has all
+entries. A reader may deliver entries below a floor, and they are dropped here; so a reader begins
+at the lowest floor of its flowgraphs, and a flowgraph may change to any reader that has not passed
+its floor. A flowgraph to which nothing happens costs nothing: its position is its reader's.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,14 +16,8 @@ from headrace.model.channel import PChannel, VChannel
 from headrace.model.entry import Digest, TermStart, Tick
 from headrace.model.ids import MessageId
 from headrace.model.position import Position
-from headrace.model.timestamp import Timestamp
 
 FIRST_MESSAGE: MessageId = 1
-
-
-def is_behind(floor: Position, timestamp: Timestamp) -> bool:
-    """All at or below a position's timestamp is behind it."""
-    return timestamp <= floor.timestamp
 
 
 @dataclass(slots=True, eq=False)
@@ -41,16 +32,36 @@ class Reader:
     credit_bytes: int = 0
     read_all: bool = True  # the last fetch brought less than it might have
     message_bytes: int = 0  # of the largest message that the last fetch brought
-    members: dict[VChannel, None] = field(default_factory=dict)
+    consumers: dict[VChannel, "Consumer"] = field(default_factory=dict)
 
     def serves(self, floor: Position) -> bool:
         """Whether nothing above the floor has gone by."""
         if self.next_id <= max(floor.message_id, FIRST_MESSAGE):
             return True
-        return self.position is not None and is_behind(floor, self.position.timestamp)
+        return self.position is not None and floor.passed(self.position.timestamp)
 
 
-class Fan:
+@dataclass(slots=True, eq=False)
+class Consumer:
+    """A flowgraph's place in its pchannel; without a reader it stands at its floor."""
+
+    vchannel: VChannel
+    floor: Position
+    reader: Reader | None = None
+
+    @property
+    def has_read(self) -> bool:
+        """Whether its reader has brought a message already."""
+        return self.reader is not None and self.reader.position is not None
+
+    @property
+    def consumed(self) -> Position:
+        """The higher of its floor and its reader's position."""
+        position = self.reader.position if self.reader else None
+        return self.floor if position is None or self.floor.passed(position.timestamp) else position
+
+
+class Demux:
     """The readers and flowgraphs of one pchannel on this node."""
 
     def __init__(self, pchannel: PChannel, new_id: Callable[[], int]) -> None:
@@ -58,9 +69,8 @@ class Fan:
         self._new_id = new_id
         self._main: Reader | None = None
         self._catch_up: Reader | None = None
-        self._floors: dict[VChannel, Position] = {}
-        self._reader_of: dict[VChannel, Reader] = {}
-        self._homeless: dict[VChannel, None] = {}  # to be given a reader
+        self._consumers: dict[VChannel, Consumer] = {}
+        self._unplaced: dict[VChannel, Consumer] = {}  # to be given a reader
         self._ended: list[int] = []
 
     @property
@@ -71,37 +81,24 @@ class Fan:
     @property
     def empty(self) -> bool:
         """Whether no flowgraph is here."""
-        return not self._floors
+        return not self._consumers
 
-    def join(self, vchannel: VChannel, seek: Position) -> None:
+    def join(self, vchannel: VChannel, seek: Position) -> Consumer:
         """A flowgraph begins at this position; it gets its reader at the next `arrange`."""
-        assert vchannel not in self._floors, vchannel
-        self._floors[vchannel] = seek
-        self._homeless[vchannel] = None
+        assert vchannel not in self._consumers, vchannel
+        consumer = self._consumers[vchannel] = self._unplaced[vchannel] = Consumer(vchannel, seek)
+        return consumer
 
-    def leave(self, vchannel: VChannel) -> None:
-        """A flowgraph reads no more; nothing if it does not read."""
-        if self._floors.pop(vchannel, None) is not None:
-            self._homeless.pop(vchannel, None)
-            reader = self._reader_of.pop(vchannel, None)
-            if reader is not None:
-                del reader.members[vchannel]
-
-    def has(self, vchannel: VChannel) -> bool:
-        """Whether a flowgraph is here."""
-        return vchannel in self._floors
-
-    def has_read(self, vchannel: VChannel) -> bool:
-        """Whether its reader has brought a message already."""
-        reader = self._reader_of.get(vchannel)
-        return reader is not None and reader.position is not None
-
-    def consumed(self, vchannel: VChannel) -> Position:
-        """The position of a flowgraph that is here: the higher of its floor and its reader's."""
-        floor, reader = self._floors[vchannel], self._reader_of.get(vchannel)
-        if reader is None or reader.position is None:
-            return floor
-        return floor if is_behind(floor, reader.position.timestamp) else reader.position
+    def leave(self, consumer: Consumer) -> bool:
+        """A flowgraph reads no more and stays where it is; False if it does not read."""
+        if self._consumers.get(consumer.vchannel) is not consumer:
+            return False
+        if consumer.reader is not None:
+            del consumer.reader.consumers[consumer.vchannel]
+        consumer.floor, consumer.reader = consumer.consumed, None
+        del self._consumers[consumer.vchannel]
+        self._unplaced.pop(consumer.vchannel, None)
+        return True
 
     def deal(
         self, reader: Reader, fetched: FetchedGroup
@@ -116,31 +113,30 @@ class Fan:
         for entry in fetched.group.entries:
             if isinstance(entry, (Tick, Digest)):
                 continue
-            whose = reader.members if isinstance(entry, TermStart) else (entry.vchannel,)
+            whose = reader.consumers if isinstance(entry, TermStart) else (entry.vchannel,)
             for vchannel in whose:
-                if vchannel in reader.members and not is_behind(
-                    self._floors[vchannel], entry.timestamp
-                ):
+                consumer = reader.consumers.get(vchannel)
+                if consumer is not None and not consumer.floor.passed(entry.timestamp):
                     shares.setdefault(vchannel, []).append(entry)
         reader.position = Position(self.pchannel, fetched.message_id, fetched.group.last_timestamp)
         return list(shares.items())
 
     def broken(self, reader: Reader) -> list[VChannel]:
-        """The reader's next message cannot be read: who needs it. The others look for another
-        reader at the next `arrange`."""
-        needy = [v for v in reader.members if self._floors[v].message_id <= reader.next_id]
+        """The reader's next message cannot be read: which flowgraphs need it. The others get
+        another reader at the next `arrange`."""
+        needy = [v for v, c in reader.consumers.items() if c.floor.message_id <= reader.next_id]
         self._end(reader)
         return needy
 
     def arrange(self) -> list[int]:
-        """Give everybody a reader; the ids of readers that have ended.
+        """Give each flowgraph a reader; the ids of readers that have ended.
 
         Call it after flowgraphs came, went, or moved on.
         """
         self._merge()
-        self._place(list(self._homeless))
+        self._place(list(self._unplaced.values()))
         for reader in self.readers:
-            if not reader.members:
+            if not reader.consumers:
                 self._end(reader)
         if self._main is None:
             self._main, self._catch_up = self._catch_up, None
@@ -151,60 +147,58 @@ class Fan:
         """Those that have caught up go on with the others."""
         main, behind = self._main, self._catch_up
         if main is not None and behind is not None and main.next_id <= behind.next_id:
-            moved = list(behind.members)
+            moved = list(behind.consumers.values())
             self._end(behind)
             self._seat(main, moved)
 
-    def _place(self, homeless: list[VChannel]) -> None:
+    def _place(self, consumers: list[Consumer]) -> None:
         behind = []
-        for vchannel in homeless:
-            fitting = [r for r in self.readers if r.serves(self._floors[vchannel])]
+        for consumer in consumers:
+            fitting = [r for r in self.readers if r.serves(consumer.floor)]
             if fitting:
-                self._seat(fitting[0], [vchannel])
+                self._seat(fitting[0], [consumer])
             else:
-                behind.append(vchannel)
+                behind.append(consumer)
         if not behind:
             return
         if self._main is None:
             self._main = self._open(behind)
             return
         if self._catch_up is not None:
-            behind += self._catch_up.members
+            behind += self._catch_up.consumers.values()
             self._end(self._catch_up)
         self._catch_up = self._open(behind)
 
-    def _open(self, vchannels: Iterable[VChannel]) -> Reader:
-        lowest = min(self._floors[v].message_id for v in vchannels)
-        start = max(lowest, FIRST_MESSAGE)
+    def _open(self, consumers: Iterable[Consumer]) -> Reader:
+        start = max(min(c.floor.message_id for c in consumers), FIRST_MESSAGE)
         reader = Reader(self._new_id(), self.pchannel, start, Continuity(self.pchannel))
-        self._seat(reader, vchannels)
+        self._seat(reader, consumers)
         return reader
 
-    def _seat(self, reader: Reader, vchannels: Iterable[VChannel]) -> None:
-        for vchannel in vchannels:
-            reader.members[vchannel] = None
-            self._reader_of[vchannel] = reader
-            self._homeless.pop(vchannel, None)
+    def _seat(self, reader: Reader, consumers: Iterable[Consumer]) -> None:
+        for consumer in consumers:
+            reader.consumers[consumer.vchannel] = consumer
+            consumer.reader = reader
+            self._unplaced.pop(consumer.vchannel, None)
 
     def _end(self, reader: Reader) -> None:
         """Its flowgraphs keep where they are as their floors."""
         self._ended.append(reader.id)
-        for vchannel in list(reader.members):
-            self._floors[vchannel] = self.consumed(vchannel)
-            del self._reader_of[vchannel]
-            self._homeless[vchannel] = None
-        reader.members.clear()
+        for consumer in reader.consumers.values():
+            consumer.floor, consumer.reader = consumer.consumed, None
+            self._unplaced[consumer.vchannel] = consumer
+        reader.consumers.clear()
         if reader is self._main:
             self._main = None
         elif reader is self._catch_up:
             self._catch_up = None
 
     def validate(self) -> None:
-        """Assert that everybody who reads is with one reader that is still here."""
-        assert self._homeless.keys() == self._floors.keys() - self._reader_of.keys()
-        for vchannel, reader in self._reader_of.items():
-            assert reader in self.readers, (vchannel, reader.id)
-            assert vchannel in reader.members and vchannel in self._floors, vchannel
+        """Assert that each flowgraph that reads is with one reader that is still here."""
+        seated = [c for r in self.readers for c in r.consumers.values()]
+        assert len(seated) + len(self._unplaced) == len(self._consumers)
+        for vchannel, consumer in self._consumers.items():
+            assert (consumer.reader is None) == (vchannel in self._unplaced), vchannel
         for reader in self.readers:
-            assert reader.members, reader.id
-            assert all(self._reader_of[v] is reader for v in reader.members), reader.id
+            assert reader.consumers, reader.id
+            assert all(c.reader is reader for c in reader.consumers.values()), reader.id

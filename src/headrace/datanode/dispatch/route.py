@@ -1,65 +1,67 @@
-"""Entries to what they mean: rows by segment, deletes, seals, drops.
+"""Says what each entry means for its vchannel: rows by segment, deletes, Seals, drops.
 
-**Owns** the meaning of each kind of entry for one vchannel. **Does not own** buffers (`growing`) or
-what was stored before (`consume.fresh`). Rows are routed by ranges of row numbers: no row is looked
-at, no byte is copied.
+Rows are routed by ranges of row numbers: no row is looked at, no byte is copied.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from headrace.datanode.dispatch.versions import Versions
 from headrace.datanode.handoff import (
     CollectionDropped,
     DeletedKeys,
     Dispatched,
-    Entries,
     HeldMessage,
     PartitionDropped,
+    RowSlice,
     Sealed,
-    SegmentRows,
-    Taken,
+    VChannelEntry,
 )
+from headrace.model.channel import PChannel
 from headrace.model.entry import Ddl, DdlKind, Rows, Seal
 from headrace.model.errors import Corrupt
-from headrace.model.ids import CollectionId
+from headrace.model.ids import CollectionId, MessageId
+from headrace.model.position import Position
 
 
 class Route:
     """The second stage of one flowgraph."""
 
-    def __init__(self, collection_id: CollectionId, versions: Versions) -> None:
+    def __init__(self, pchannel: PChannel, collection_id: CollectionId, versions: Versions) -> None:
+        self._pchannel = pchannel
         self._collection_id = collection_id
         self._versions = versions
 
-    def of(self, entries: Entries) -> Iterator[Dispatched]:
+    def of(
+        self, message_id: MessageId, entries: Iterable[VChannelEntry], message: HeldMessage
+    ) -> Iterator[Dispatched]:
         """What the entries of a message mean, in their order; `Corrupt` when they cannot be."""
-        for taken in entries.taken:
-            entry = taken.entry
+        for entry in entries:
+            position = Position(self._pchannel, message_id, entry.timestamp)
             if isinstance(entry, Rows):
-                yield from self._rows(taken, entry, entries.message)
+                yield from self._rows(entry, position, message)
             elif isinstance(entry, Seal):
-                yield Sealed(taken.position, entry.segment_id)
+                yield Sealed(position, entry.segment_id)
             elif isinstance(entry, Ddl):
-                yield from self._ddl(taken, entry)
-            else:  # SG-1: TermStart seals what older terms left open
-                yield Sealed(taken.position, None)
+                yield from self._ddl(entry, position)
+            else:  # a TermStart seals what older terms left open
+                yield Sealed(position, None)
 
-    def _rows(self, taken: Taken, entry: Rows, message: HeldMessage) -> Iterator[Dispatched]:
+    def _rows(self, entry: Rows, position: Position, message: HeldMessage) -> Iterator[Dispatched]:
         if entry.collection_id != self._collection_id:
             raise Corrupt(
                 f"rows of collection {entry.collection_id} in {entry.vchannel}",
                 channel=entry.vchannel,
             )
         self._versions.named(entry.version)
-        for r in taken.ranges:
+        for r in entry.segments:
             if r.first_row < 0 or r.rows < 1 or r.first_row + r.rows > entry.rows:
                 raise Corrupt(
                     f"an entry of {entry.rows} rows gives rows {r.first_row} to "
                     f"{r.first_row + r.rows} to segment {r.segment_id}",
                     channel=entry.vchannel,
                 )
-            yield SegmentRows(
-                position=taken.position,
+            yield RowSlice(
+                position=position,
                 segment_id=r.segment_id,
                 partition_id=entry.partition_id,
                 version=entry.version,
@@ -71,9 +73,9 @@ class Route:
                 size_bytes=len(entry.body) * r.rows // entry.rows,
                 message=message,
             )
-        if taken.deletes:
+        if entry.deletes:
             yield DeletedKeys(
-                position=taken.position,
+                position=position,
                 body=entry.delete_body,
                 deletes=entry.deletes,
                 partition_id=entry.delete_partition_id,
@@ -81,14 +83,14 @@ class Route:
                 message=message,
             )
 
-    def _ddl(self, taken: Taken, entry: Ddl) -> Iterator[Dispatched]:
+    def _ddl(self, entry: Ddl, position: Position) -> Iterator[Dispatched]:
         if not self._versions.raised(entry):
             return
         if entry.kind is DdlKind.DROP:
-            yield CollectionDropped(taken.position)
+            yield CollectionDropped(position)
             return
         if entry.kind is DdlKind.DROP_PARTITION:
-            yield PartitionDropped(taken.position, entry.partition_id)
+            yield PartitionDropped(position, entry.partition_id)
         # A segment holds one version (SC-1). The sequencer closes with Seals what a DDL ends; this
         # closes what it may have left, and nothing else is open then.
-        yield Sealed(taken.position, None)
+        yield Sealed(position, None)

@@ -1,7 +1,4 @@
-"""The versions of one vchannel's collection: which schema decodes which row.
-
-**Owns** the schemas by version, and which version is present at the point of the log that has been
-reached. **Does not own** what a DDL does to segments (`route`, `growing`).
+"""Keeps the versions of one vchannel's collection: which schema decodes which row.
 
 A watch brings the version in force at the seek position and every later one that is recorded; DDL
 entries in the vchannel bring those recorded since. A DDL may stand below the seek and not be noted
@@ -15,11 +12,6 @@ from headrace.model.errors import Corrupt
 from headrace.model.ids import Version
 from headrace.model.schema import Schema
 from headrace.rpc.messages import Watch
-
-
-def is_news(version: Version, present: Version) -> bool:
-    """A DDL entry not above the present version is a no-op for everybody."""
-    return version > present
 
 
 class Versions:
@@ -36,7 +28,7 @@ class Versions:
 
     def raised(self, ddl: Ddl) -> bool:
         """Take a DDL entry; whether it is news."""
-        if not is_news(ddl.version, self.present):
+        if ddl.version <= self.present:  # a no-op for every reader of the log
             return False
         if ddl.schema:
             self._texts[ddl.version] = ddl.schema
@@ -56,7 +48,7 @@ class Versions:
             )
 
     def schema(self, version: Version) -> Schema:
-        """The schema of a version; `Corrupt` when nobody told it, or when it is none."""
+        """The schema of a version; `Corrupt` when it is not known, or when it is none."""
         if version not in self._schemas:
             text = self._texts.get(version)
             if text is None:

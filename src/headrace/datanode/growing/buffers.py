@@ -1,30 +1,29 @@
-"""The third stage of one flowgraph: rows wait here, by segment, and deletes beside them.
+"""Holds rows, by segment, and deletes until they are cut; says which of them hold the checkpoint.
 
-**Owns** the segments and the delete buffer, what seals and drops do to them, and which entries hold
-the channel checkpoint because they are not cut yet. **Does not own** when to cut (`policy`) or the
-node's budget, which it tells of every chunk (`budget`).
-
-A flow graph's buffers hold views of messages. Nothing here costs more than O(1) an entry, but for a
-TermStart or DDL, which visits the growing segments once.
+Seals and drops act here. Buffers hold views of messages, and the node's budget is told of each.
+An entry costs O(1), but for a TermStart or DDL, which visits the growing segments once.
 """
 
 from collections.abc import Iterator
 
-from headrace.datanode.growing.budget import Budget
+from headrace.datanode.budget import Budget
 from headrace.datanode.growing.segments import Segment
 from headrace.datanode.handoff import (
     DeletedKeys,
     HeldMessage,
     PartitionDropped,
+    RowSlice,
     Sealed,
-    SegmentRows,
 )
 from headrace.model.channel import VChannel
 from headrace.model.errors import Corrupt
 from headrace.model.ids import SegmentId
 from headrace.model.position import Position
 from headrace.model.segment import SegmentState
+from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import Watch
+
+MB = 1_000_000
 
 
 class Buffers:
@@ -58,12 +57,12 @@ class Buffers:
         return (
             not self.deletes
             and not self.sealed
-            and not any(s.chunks for s in self.segments.values())
+            and not any(s.slices for s in self.segments.values())
         )
 
     # ---- what entries do ---------------------------------------------------------------------
 
-    def add_rows(self, rows: SegmentRows, now: float) -> None:
+    def add_rows(self, rows: RowSlice, now: float) -> None:
         """Buffer rows of a segment, which must be open; `Corrupt` when it cannot be."""
         segment = self.segments.get(rows.segment_id)
         if segment is None:
@@ -109,7 +108,7 @@ class Buffers:
         ]
         forgotten = [p for s in gone for p in (s.first, s.sealed) if p is not None]
         for segment in gone:
-            self._budget.drop(chunk.message for chunk in segment.chunks)
+            self._budget.drop(chunk.message for chunk in segment.slices)
             del self.segments[segment.id]
             self.sealed.pop(segment.id, None)
             self.grown.pop(segment.id, None)
@@ -131,27 +130,44 @@ class Buffers:
 
     # ---- what holds the checkpoint -----------------------------------------------------------
 
-    def first_rows(self) -> Iterator[Position]:
-        """Of each segment, the first entry with rows in its buffer."""
-        return (s.chunks[0].position for s in self.segments.values() if s.chunks)
+    def holders(self) -> Iterator[Position]:
+        """The first rows of each segment, the first deletes, and Seals whose flush is not cut."""
+        for segment in self.segments.values():
+            if segment.slices:
+                yield segment.slices[0].position
+            if segment.sealed is not None and not segment.flushing:
+                yield segment.sealed
+        for deletes in self.deletes[:1]:
+            yield deletes.position
 
-    def first_deletes(self) -> Iterator[Position]:
-        """The first entry with deletes in the buffer, if there is one."""
-        return (d.position for d in self.deletes[:1])
-
-    def unflushed_seals(self) -> Iterator[tuple[SegmentId, Position]]:
-        """Seals met whose flush is not reported, whether cut or not."""
-        return ((s.id, s.sealed) for s in self.segments.values() if s.sealed is not None)
+    def blockers(self, now: float) -> Iterator[tuple[Timestamp, str]]:
+        """The holders in words, for people."""
+        for segment in self.segments.values():
+            if segment.slices:
+                size, since_s = size_text(segment.size_bytes), now - segment.since_s
+                what = f"segment {segment.id}: {size} buffered since {since_s:.1f} s"
+                yield segment.slices[0].position.timestamp, what
+            if segment.sealed is not None and not segment.flushing:
+                what = f"segment {segment.id}: sealed, its flush is not cut yet"
+                yield segment.sealed.timestamp, what
+        for deletes in self.deletes[:1]:
+            size, since_s = size_text(self.delete_bytes), now - self.deletes_since_s
+            yield deletes.position.timestamp, f"deletes: {size} buffered since {since_s:.1f} s"
 
     def _messages(self) -> Iterator[HeldMessage]:
         for segment in self.segments.values():
-            for chunk in segment.chunks:
+            for chunk in segment.slices:
                 yield chunk.message
         for deletes in self.deletes:
             yield deletes.message
 
-    def _corrupt(self, rows: SegmentRows, what: str) -> None:
+    def _corrupt(self, rows: RowSlice, what: str) -> None:
         raise Corrupt(
             f"segment {rows.segment_id} {what} (rows at {rows.position.timestamp})",
             channel=self._vchannel,
         )
+
+
+def size_text(size_bytes: int) -> str:
+    """Bytes for people."""
+    return f"{size_bytes / MB:.1f} MB" if size_bytes >= MB // 10 else f"{size_bytes} bytes"

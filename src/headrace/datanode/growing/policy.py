@@ -1,9 +1,7 @@
-"""Which buffers are to be synced, and why.
+"""Decides which buffers are to be synced, and why.
 
-**Owns** the reasons: size, age, a Seal, a timestamp that somebody waits for, memory, a drain.
-**Does not own** the cut itself (`cut`).
-
-Deletes go along with every sync: they are few, and the channel checkpoint waits for them as well.
+The reasons are size, age, a Seal, a timestamp that a caller waits for, memory and a drain. Deletes
+go along with every sync: they are few, and the channel checkpoint waits for them as well.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +10,6 @@ from dataclasses import dataclass
 from headrace.datanode.growing.buffers import Buffers
 from headrace.datanode.growing.segments import Segment
 from headrace.model.ids import SegmentId
-from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 
 
@@ -25,11 +22,6 @@ class Due:
 
     def __bool__(self) -> bool:
         return bool(self.segments) or self.deletes
-
-
-def may_flush(sealed: Position | None) -> bool:
-    """A flush waits for the Seal: the last sync of a segment comes after its last row."""
-    return sealed is not None
 
 
 def after_entries(buffers: Buffers, sync_bytes: int) -> Due:
@@ -53,12 +45,12 @@ def overdue(buffers: Buffers, now: float, age_s: float, sync_bytes: int) -> Due:
 
 
 def at_or_below(buffers: Buffers, timestamp: Timestamp) -> Due:
-    """Whatever holds the channel checkpoint below this timestamp."""
+    """What holds the channel checkpoint below this timestamp."""
     held = _with_rows(
         s for s in buffers.segments.values() if s.first and s.first.timestamp <= timestamp
     )
-    first = next(buffers.first_deletes(), None)
-    return Due(held, first is not None and first.timestamp <= timestamp)
+    deletes = buffers.deletes
+    return Due(held, bool(deletes) and deletes[0].position.timestamp <= timestamp)
 
 
 def everything(buffers: Buffers) -> Due:
@@ -81,8 +73,8 @@ def held(buffers: Buffers) -> Iterator[Held]:
     for segment in buffers.segments.values():
         if segment.first is not None:
             yield Held(segment.id, segment.size_bytes, segment.first.timestamp)
-    for position in buffers.first_deletes():
-        yield Held(None, buffers.delete_bytes, position.timestamp)
+    for deletes in buffers.deletes[:1]:
+        yield Held(None, buffers.delete_bytes, deletes.position.timestamp)
 
 
 def for_memory(buffers: Buffers, choice: Held) -> Due:
@@ -90,8 +82,8 @@ def for_memory(buffers: Buffers, choice: Held) -> Due:
     if choice.segment_id is None:
         return Due((), bool(buffers.deletes))
     segment = buffers.segments.get(choice.segment_id)
-    return Due((choice.segment_id,)) if segment is not None and segment.chunks else Due()
+    return Due((choice.segment_id,)) if segment is not None and segment.slices else Due()
 
 
 def _with_rows(segments: Iterable[Segment]) -> tuple[SegmentId, ...]:
-    return tuple(s.id for s in segments if s.chunks)
+    return tuple(s.id for s in segments if s.slices)

@@ -1,12 +1,8 @@
-"""The segments of one vchannel that still take rows or wait for their flush, and their buffers.
-
-**Owns** each segment's rows in memory, its checkpoint as of the last cut, and its Seal. **Does not
-own** when a sync is due (`policy`) or what is made of a cut (`cut`).
-"""
+"""A segment of one vchannel that still takes rows or waits for its flush, with its buffer."""
 
 from dataclasses import dataclass, field
 
-from headrace.datanode.handoff import SegmentRows
+from headrace.datanode.handoff import RowSlice
 from headrace.model.ids import PartitionId, SegmentId, Version
 from headrace.model.invariants import violated
 from headrace.model.position import Position
@@ -24,29 +20,27 @@ class Segment:
     extends: Position | None = None
     sealed: Position | None = None
     flushing: bool = False
-    chunks: list[SegmentRows] = field(default_factory=list)
+    slices: list[RowSlice] = field(default_factory=list)
     rows: int = 0
     size_bytes: int = 0
-    since_s: float = 0.0  # when the first chunk came
+    since_s: float = 0.0  # when the first slice came
 
-    def add(self, chunk: SegmentRows, now: float) -> None:
+    def add(self, rows: RowSlice, now: float) -> None:
         """Buffer rows. The segment must not be sealed: that is a fact of the log (SG-2)."""
-        if not self.chunks:
+        if not self.slices:
             self.since_s = now
-        self.chunks.append(chunk)
-        self.rows += chunk.rows
-        self.size_bytes += chunk.size_bytes
+        self.slices.append(rows)
+        self.rows += rows.rows
+        self.size_bytes += rows.size_bytes
 
-    def cut(self, position: Position) -> tuple[SegmentRows, ...]:
-        """Take the rows out; the segment checkpoint is now this position."""
+    def cut(self, position: Position) -> None:
+        """The rows were taken out; the segment checkpoint is now this position."""
         if self.extends is not None and position.timestamp < self.extends.timestamp:
             violated("CP-1", f"segment {self.id}: {self.extends} -> {position}")
-        chunks = tuple(self.chunks)
         self.extends = position
-        self.chunks, self.rows, self.size_bytes = [], 0, 0
-        return chunks
+        self.slices, self.rows, self.size_bytes = [], 0, 0
 
     @property
     def first(self) -> Position | None:
         """The first entry with rows in the buffer."""
-        return self.chunks[0].position if self.chunks else None
+        return self.slices[0].position if self.slices else None

@@ -6,25 +6,27 @@ an entry's columns are looked at for the first time when they become a file.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from headrace.binlog import body, delta_log, insert_log, paths, stats_log
 from headrace.datanode.effects import EncodePack
 from headrace.datanode.events import PackEncoded, PackRefused
 from headrace.datanode.handoff import (
+    DeletesSync,
     EncodedObject,
-    EncodedPack,
-    SegmentPart,
-    SegmentRows,
+    RowSlice,
+    SegmentSync,
+    Stage,
     SyncPack,
 )
+from headrace.model.channel import VChannel
 from headrace.model.errors import Corrupt
-from headrace.model.ids import SegmentId
-from headrace.model.segment import FileRef
 from headrace.runtime.host import Offload
 from headrace.runtime.telemetry import Telemetry
+
+T = TypeVar("T")
 
 
 class Encoder:
@@ -36,94 +38,87 @@ class Encoder:
         self._syncs = telemetry.counter("datanode_syncs_total", "Syncs that were made into files")
 
     async def encode(self, effect: EncodePack) -> PackEncoded | PackRefused:
-        """All files of a pack; `PackRefused` when its rows are not what they must be."""
+        """The pack with its files; `PackRefused` when its rows are not what they must be."""
         pack = effect.pack
+        works = [self._run(partial(encode_segment, pack, p)) for p in pack.segments]
         try:
-            done = await asyncio.gather(*(self._run(work) for work in pieces(pack)))
+            segments, deletes = await asyncio.gather(
+                asyncio.gather(*works), self._run(partial(encode_deletes, pack))
+            )
         except Corrupt as error:
-            return PackRefused(pack.vchannel, pack.epoch, pack.head.number, error.message)
+            return PackRefused(pack.key, error.message)
         self._syncs.inc()
-        return PackEncoded(pack.vchannel, pack.epoch, joined(pack, done))
+        return PackEncoded(with_files(pack, segments, deletes))
 
-    async def _run(self, work: "Work") -> "Piece":
+    async def _run(self, work: Callable[[], T]) -> T:
         async with self._encodes:
             return await self._offload.run(work)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One file of a sync, with the statistics beside it. `segment_id` None: the deletes."""
-
-    segment_id: SegmentId | None
-    ref: FileRef
-    objects: tuple[EncodedObject, ...]
+Objects: TypeAlias = tuple[EncodedObject, ...]
 
 
-Work: TypeAlias = Callable[[], Piece]
-
-
-def pieces(pack: SyncPack) -> list[Work]:
-    """The work of a sync, one call for each file; each may raise `Corrupt`."""
-    work: list[Work] = [
-        partial(encode_segment, pack, part) for part in pack.head.segments if part.number
-    ]
-    if pack.head.deletes is not None:
-        work.append(partial(encode_deletes, pack, pack.head.deletes.number))
-    return work
-
-
-def joined(pack: SyncPack, done: Sequence[Piece]) -> EncodedPack:
-    """The encoded pack of all pieces."""
-    return EncodedPack(
-        number=pack.head.number,
-        objects=tuple(o for piece in done for o in piece.objects),
-        files={p.segment_id: p.ref for p in done if p.segment_id is not None},
-        delta=next((p.ref for p in done if p.segment_id is None), None),
+def with_files(
+    pack: SyncPack,
+    segments: Sequence[tuple[SegmentSync, Objects]],
+    deletes: tuple[DeletesSync | None, Objects],
+) -> SyncPack:
+    """The pack with its files in the place of its rows and deletes."""
+    left = tuple(o for _, objects in (*segments, deletes) for o in objects)
+    return replace(
+        pack,
+        segments=tuple(part for part, _ in segments),
+        deletes=deletes[0],
+        left=left,
+        size_bytes=sum(o.size_bytes for o in left),
+        stage=Stage.STORING,
     )
 
 
-def encode_segment(pack: SyncPack, part: SegmentPart) -> Piece:
-    """The insert log and stats log of one segment; CPU-bound."""
-    schema = pack.schemas[part.segment_id]
-    chunks = [_chunk(rows, pack.vchannel) for rows in pack.rows[part.segment_id]]
-    encoded = insert_log.encode(schema, chunks)
+def encode_segment(pack: SyncPack, part: SegmentSync) -> tuple[SegmentSync, Objects]:
+    """The insert log and stats log of one segment; CPU-bound. `Corrupt` when its rows are."""
+    if part.schema is None:
+        return part, ()
+    chunks = [_chunk(rows, pack.key.vchannel) for rows in part.slices]
+    encoded = insert_log.encode(part.schema, chunks)
     assert encoded.rows == part.rows, (encoded.rows, part)
-    stats = stats_log.encode(schema, encoded.keys, encoded.rows)
+    stats = stats_log.encode(part.schema, encoded.keys, encoded.rows)
     # OB-1: keys name the epoch, so that a replaced writer never takes the key of its successor,
     # and a number, so that no two objects of one flowgraph share one.
     key = paths.insert_key(
-        pack.collection_id, part.partition_id, part.segment_id, pack.epoch, part.number
+        pack.collection_id, part.partition_id, part.segment_id, pack.key.epoch, part.number
     )
     stats_key = paths.stats_key(key)
-    return Piece(
-        part.segment_id,
-        encoded.ref(key, pack.epoch, stats_key),
-        (
-            EncodedObject(key, encoded.parts, encoded.view_bytes),
-            EncodedObject(stats_key, tuple(stats)),
-        ),
+    file = encoded.ref(key, pack.key.epoch, stats_key)
+    objects = (
+        EncodedObject(key, encoded.parts, encoded.view_bytes),
+        EncodedObject(stats_key, tuple(stats)),
     )
+    return replace(part, schema=None, slices=(), file=file), objects
 
 
-def encode_deletes(pack: SyncPack, number: int) -> Piece:
-    """The delta log of a sync; CPU-bound."""
+def encode_deletes(pack: SyncPack) -> tuple[DeletesSync | None, Objects]:
+    """The delta log of a sync; CPU-bound. `Corrupt` when its deletes are."""
+    part, vchannel, epoch = pack.deletes, pack.key.vchannel, pack.key.epoch
+    if part is None:
+        return None, ()
     chunks = []
-    for deletes in pack.deletes:
-        keys = body.decode_keys(deletes.body, pack.vchannel)
+    for deletes in part.chunks:
+        keys = body.decode_keys(deletes.body, vchannel)
         if len(keys) != deletes.deletes:
             raise Corrupt(
-                f"an entry of {deletes.deletes} deletes has {len(keys)} keys",
-                channel=pack.vchannel,
+                f"an entry of {deletes.deletes} deletes has {len(keys)} keys", channel=vchannel
             )
         chunks.append(
             delta_log.DeletesChunk(keys, deletes.position.timestamp, deletes.partition_id)
         )
     encoded = delta_log.encode(chunks)
-    key = paths.delta_key(pack.collection_id, pack.vchannel, pack.epoch, number)
-    return Piece(None, encoded.ref(key, pack.epoch), (EncodedObject(key, encoded.parts),))
+    key = paths.delta_key(pack.collection_id, vchannel, epoch, part.number)
+    objects = (EncodedObject(key, encoded.parts),)
+    return replace(part, chunks=(), file=encoded.ref(key, epoch)), objects
 
 
-def _chunk(rows: SegmentRows, vchannel: str) -> insert_log.RowsChunk:
+def _chunk(rows: RowSlice, vchannel: VChannel) -> insert_log.RowsChunk:
     batch = body.decode_rows(rows.body, vchannel)
     if batch.num_rows < rows.first_row + rows.rows:
         raise Corrupt(

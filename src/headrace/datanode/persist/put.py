@@ -62,17 +62,17 @@ class Putter:
 
     async def put(self, effect: PutObjects) -> ObjectsStored | PutFailed | PackRefused:
         """Put all objects that are left of a sync."""
-        await self._host.clock.sleep(jittered(self._pauses.after(effect.attempt), self._host))
-        outcomes = await asyncio.gather(*(self._put_one(o) for o in effect.objects))
-        where = effect.vchannel, effect.epoch, effect.number
+        pack = effect.pack
+        await self._host.clock.sleep(jittered(self._pauses.after(pack.attempt), self._host))
+        outcomes = await asyncio.gather(*(self._put_one(o) for o in pack.left))
         failed = [e for e in outcomes if e is not None]
         for error in failed:
             if isinstance(error, Corrupt):
-                return PackRefused(*where, error.message)
+                return PackRefused(pack.key, error.message)
         if not failed:
-            return ObjectsStored(*where)
-        stored = [o.key for o, e in zip(effect.objects, outcomes, strict=True) if e is None]
-        return PutFailed(*where, frozenset(stored), failed[0].message)
+            return ObjectsStored(pack.key)
+        stored = [o.key for o, e in zip(pack.left, outcomes, strict=True) if e is None]
+        return PutFailed(pack.key, frozenset(stored), failed[0].message)
 
     async def _put_one(self, item: EncodedObject) -> HeadraceError | None:
         """None when the object stands, else why that is not known."""

@@ -1,10 +1,7 @@
-"""The channel checkpoint: how far all is stored and reported.
-
-**Owns** the rule (CP-2): just below the first entry that is not wholly stored and reported, and how
-drops of partitions are passed. **Does not own** who holds what (`growing`, `persist`) or reports.
+"""Says where the channel checkpoint may stand: below the first entry that is not wholly reported.
 
 "Just below" an entry is the position with the entry's message id, so that reading begins with its
-message, and the timestamp below its own: everything that stands below the entry is done.
+message, and the timestamp below its own: everything that stands below the entry is done (CP-2).
 
 A dropped partition's rows are not stored any more, so the checkpoint may not stop between the first
 of them and the drop: what lies there would be passed without being stored. It jumps over both.
@@ -27,28 +24,18 @@ class PendingDrop:
     forgotten: Position | None
 
 
-@dataclass(frozen=True, slots=True)
-class Holders:
-    """Entries that hold the checkpoint: not yet cut, or cut and not yet reported."""
-
-    rows: tuple[Position, ...]
-    deletes: tuple[Position, ...]
-    seals: tuple[Position, ...]
-    drops: tuple[PendingDrop, ...] = ()
-
-
 def just_below(entry: Position) -> Position:
     """The highest position that has not passed an entry."""
     return replace(entry, timestamp=entry.timestamp - 1)
 
 
-def proposal(consumed: Position, holders: Holders) -> CheckpointProposal:
-    """Where the checkpoint may stand, all up to `consumed` being read."""
-    # CP-2: the checkpoint waits for rows, for deletes, and for the flush of whatever is sealed
-    checkpoint = _lowest(consumed, holders.rows)
-    checkpoint = _lowest(checkpoint, holders.deletes)
-    checkpoint = _lowest(checkpoint, holders.seals)
-    drops: Sequence[PendingDrop] = holders.drops
+def proposal(
+    consumed: Position, holders: Iterable[Position], drops: Sequence[PendingDrop]
+) -> CheckpointProposal:
+    """Where the checkpoint may stand, all up to `consumed` being read. `holders` are entries that
+    are not cut, or cut and not reported: rows, deletes, and Seals whose segments are to be flushed
+    (those of a TermStart and a DDL, too)."""
+    checkpoint = _lowest(consumed, holders)
     while True:
         stuck = [
             d.forgotten

@@ -1,11 +1,8 @@
-"""Checkpoints of vchannels to which nothing happens: one report for the whole node.
+"""Reports the checkpoints of vchannels to which nothing happens, all of the node in one request.
 
-**Owns** which moves are on their way, and the timestamps that somebody waits for. **Does not own**
-where a checkpoint may stand (`checkpoint`) or reports with files (`queue`).
-
-Each vchannel's checkpoint is reported at most once a minute, unless somebody waits for it. A report
-is repeated as it is until it is answered; a vchannel in it sends nothing else meanwhile. What is
-left out is sent again alone, so that its own answer tells why.
+Each is reported at most once a minute, unless a caller waits for it. A report is repeated as it is
+until it is answered; a vchannel in it sends nothing else meanwhile. What the data service leaves
+out is sent again alone, so that its own answer tells why.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,19 +41,19 @@ class IdleReports:
             self.due.update(dict.fromkeys(vchannels))
 
     def await_timestamp(self, vchannel: VChannel, timestamp: Timestamp) -> None:
-        """Somebody waits until the checkpoint of this vchannel has passed a timestamp."""
+        """A caller waits until the checkpoint of this vchannel has passed a timestamp."""
         self.awaited[vchannel] = max(timestamp, self.awaited.get(vchannel, 0))
 
     def settled(self, vchannel: VChannel, checkpoint: Timestamp) -> bool:
-        """Whether a confirmed checkpoint is what was waited for; then nobody waits any more."""
+        """Whether a confirmed checkpoint is what was waited for; then the wait is over."""
         if self.awaited.get(vchannel, 0) > checkpoint:
             return False
         self.awaited.pop(vchannel, None)
         return True
 
     def candidates(self, awaited: Iterable[VChannel]) -> list[tuple[VChannel, bool]]:
-        """Whose checkpoints to look at now, at most as many as one report takes: those for which
-        somebody waits, then those that are due (True)."""
+        """Whose checkpoints to look at now, at most as many as one report takes: those that
+        are awaited, then those that are due (True)."""
         chosen = list(dict.fromkeys((*awaited, *self.due)))[: self._most]
         return [(v, v in self.due and self._take(v)) for v in chosen]
 
@@ -71,7 +68,7 @@ class IdleReports:
             self.moving = Moving(SaveCheckpointsRequest(server_id, tuple(moves)))
 
     def failed(self) -> None:
-        """Nobody knows what became of the report: the same again."""
+        """What became of the report is unknown: the same again."""
         assert self.moving is not None
         self.moving.sent = False
         self.moving.attempt += 1

@@ -11,20 +11,18 @@ from headrace.datanode.handoff import (
     CollectionDropped,
     DeletedKeys,
     Dispatched,
-    Entries,
     HeldMessage,
     PartitionDropped,
+    RowSlice,
     Sealed,
-    SegmentRows,
-    Taken,
+    VChannelEntry,
 )
-from headrace.model.entry import Digest, Rows, Tick
-from headrace.model.entry import SegmentRows as RowRange
+from headrace.model.entry import Digest, Rows, SegmentRows, Tick
 from headrace.model.errors import Corrupt
 from headrace.rpc.messages import Watch, WatchedSchema
 
 
-def routed(*texts: str, ranges: tuple[RowRange, ...] | None = None) -> list[Dispatched]:
+def routed(*texts: str, ranges: tuple[SegmentRows, ...] | None = None) -> list[Dispatched]:
     watch = Watch(
         vchannel=vchannel("a"),
         epoch=1,
@@ -35,21 +33,20 @@ def routed(*texts: str, ranges: tuple[RowRange, ...] | None = None) -> list[Disp
         segments=(),
     )
     maker = EntryMaker()
-    taken = []
+    entries: list[VChannelEntry] = []
     for i, text in enumerate(texts, 1):
         entry = maker.make(text, 200 + i)
         assert not isinstance(entry, Tick | Digest)
-        kept = entry.segments if isinstance(entry, Rows) and ranges is None else ranges or ()
-        deletes = isinstance(entry, Rows) and entry.deletes > 0
-        taken.append(Taken(at(f"2.{i:02d}"), entry, kept, deletes))
-    route = Route(1, Versions(watch))
-    return list(route.of(Entries(tuple(taken), HeldMessage(1))))
+        if isinstance(entry, Rows) and ranges is not None:
+            entry = replace(entry, segments=ranges)
+        entries.append(entry)
+    return list(Route("p", 1, Versions(watch)).of(2, entries, HeldMessage(1)))
 
 
 def test_rows_go_to_segments_as_ranges_of_one_body() -> None:
     first, second, deletes = routed("upsert a 1 3 2 5 4")
-    assert isinstance(first, SegmentRows)
-    assert isinstance(second, SegmentRows)
+    assert isinstance(first, RowSlice)
+    assert isinstance(second, RowSlice)
     assert isinstance(deletes, DeletedKeys)
     assert (first.segment_id, first.first_row, first.rows) == (1, 0, 3)
     assert (second.segment_id, second.first_row, second.rows) == (2, 3, 5)
@@ -72,8 +69,8 @@ def test_drops_and_other_ddl() -> None:
     assert routed("ddl a drop") == [CollectionDropped(at("2.01"))]
 
 
-@pytest.mark.parametrize("bad", [RowRange(1, 0, 6), RowRange(1, -1, 2), RowRange(1, 2, 0)])
-def test_a_range_outside_of_the_rows_is_corrupt(bad: RowRange) -> None:
+@pytest.mark.parametrize("bad", [SegmentRows(1, 0, 6), SegmentRows(1, -1, 2), SegmentRows(1, 2, 0)])
+def test_a_range_outside_of_the_rows_is_corrupt(bad: SegmentRows) -> None:
     with pytest.raises(Corrupt):
         routed("rows a 1 5", ranges=(bad,))
 
@@ -84,6 +81,6 @@ def test_rows_of_another_collection_are_corrupt() -> None:
 
 
 def test_an_entry_of_a_dropped_range_still_brings_the_others() -> None:
-    (only,) = routed("rows a 1 3 2 5", ranges=(RowRange(2, 3, 5),))
-    assert isinstance(only, SegmentRows)
-    assert replace(only, body=b"").segment_id == 2
+    (only,) = routed("rows a 1 3 2 5", ranges=(SegmentRows(2, 3, 5),))
+    assert isinstance(only, RowSlice)
+    assert (only.segment_id, only.first_row, only.size_bytes) == (2, 3, 500)

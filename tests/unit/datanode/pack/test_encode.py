@@ -9,14 +9,15 @@ from support.world.datanode import COLLECTION, PARTITION, VCHANNEL, LogWriter
 from headrace.binlog import delta_log, insert_log, stats_log
 from headrace.datanode.handoff import (
     DeletedKeys,
-    DeletesPart,
+    DeletesSync,
     HeldMessage,
-    SegmentPart,
-    SegmentRows,
-    SyncHead,
+    RowSlice,
+    SegmentSync,
+    Stage,
+    SyncKey,
     SyncPack,
 )
-from headrace.datanode.pack.encode import encode_deletes, joined, pieces
+from headrace.datanode.pack.encode import encode_deletes, encode_segment, with_files
 from headrace.log.memory import MemoryLogServer
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
@@ -35,26 +36,8 @@ def pack_of(writer: LogWriter, ranges: list[tuple[int, int, int]], deletes: int 
     """One entry of six rows; (segment, first row, rows) go to each segment."""
     entry = writer.rows_entry(1001, 1, [1, 2, 3, 4, 5, 6], deletes=[7, 8, 9])
     message, at = HeldMessage(1), Position("p-0", 1, 1001)
-    rows = {
-        segment_id: (
-            SegmentRows(
-                position=at,
-                segment_id=segment_id,
-                partition_id=PARTITION,
-                version=1,
-                opens=True,
-                body=entry.body,
-                first_row=first,
-                rows=count,
-                first_row_id=entry.first_row_id,
-                size_bytes=1,
-                message=message,
-            ),
-        )
-        for segment_id, first, count in ranges
-    }
     parts = tuple(
-        SegmentPart(
+        SegmentSync(
             segment_id=segment_id,
             partition_id=PARTITION,
             version=1,
@@ -62,36 +45,46 @@ def pack_of(writer: LogWriter, ranges: list[tuple[int, int, int]], deletes: int 
             rows=count,
             start=at,
             extends=None,
-            flush=False,
+            sealed=None,
+            schema=SMALL,
+            slices=(
+                RowSlice(
+                    position=at,
+                    segment_id=segment_id,
+                    partition_id=PARTITION,
+                    version=1,
+                    opens=True,
+                    body=entry.body,
+                    first_row=first,
+                    rows=count,
+                    first_row_id=entry.first_row_id,
+                    size_bytes=1,
+                    message=message,
+                ),
+            ),
         )
-        for number, (segment_id, _, count) in enumerate(ranges, 1)
+        for number, (segment_id, first, count) in enumerate(ranges, 1)
     )
-    head = SyncHead(
-        number=1,
+    chunks = (deleted_keys(at, entry.delete_body, deletes, message),)
+    return SyncPack(
+        key=SyncKey(VCHANNEL, 4, 1),
+        collection_id=COLLECTION,
         position=END,
         segments=parts,
-        deletes=DeletesPart(number=9, deletes=deletes, extends=None),
-        first_rows=at,
-        first_deletes=at,
+        deletes=DeletesSync(number=9, deletes=deletes, extends=None, chunks=chunks),
+        holders=(at, at),
         begun_s=0.0,
-    )
-    return SyncPack(
-        collection_id=COLLECTION,
-        vchannel=VCHANNEL,
-        epoch=4,
-        head=head,
-        rows=rows,
-        schemas=dict.fromkeys(rows, SMALL),
-        deletes=(deleted_keys(at, entry.delete_body, deletes, message),),
         size_bytes=3,
+        stage=Stage.ENCODING,
     )
 
 
 def test_each_segment_gets_its_range_of_the_entry() -> None:
     writer = LogWriter(MemoryLogServer())
     pack = pack_of(writer, [(1, 0, 2), (2, 2, 4)])
-    done = joined(pack, [work() for work in pieces(pack)])
-    objects = {o.key: b"".join(o.parts) for o in done.objects}
+    done = with_files(pack, [encode_segment(pack, p) for p in pack.segments], encode_deletes(pack))
+    assert not list(done.messages)
+    objects = {o.key: b"".join(o.parts) for o in done.left}
     assert done.size_bytes == sum(map(len, objects.values()))
     assert list(objects) == [
         f"insert/{COLLECTION}/{PARTITION}/1/4-1.parquet",
@@ -100,14 +93,16 @@ def test_each_segment_gets_its_range_of_the_entry() -> None:
         f"stats/{COLLECTION}/{PARTITION}/2/4-2.stats",
         f"delta/{COLLECTION}/{VCHANNEL}/4-9.parquet",
     ]
-    for segment_id, row_ids in ((1, range(1, 3)), (2, range(3, 7))):
-        file = done.files[segment_id]
+    for part, row_ids in zip(done.segments, (range(1, 3), range(3, 7)), strict=True):
+        file = part.file
+        assert file is not None
         table = insert_log.read(objects[file.key])
         assert table.to_pylist() == [writer.rows[i] for i in row_ids]
         assert stats_log.decode(objects[file.stats_key]).rows == file.rows == len(row_ids)
         assert (file.epoch, file.first_timestamp, file.last_timestamp) == (4, 1001, 1001)
-    assert done.delta is not None
-    assert delta_log.read(objects[done.delta.key]).to_pydict() == {
+    assert done.deletes is not None
+    assert done.deletes.file is not None
+    assert delta_log.read(objects[done.deletes.file.key]).to_pydict() == {
         "key": [7, 8, 9],
         "_timestamp": [1001, 1001, 1001],
         "_partition_id": [0, 0, 0],
@@ -116,10 +111,11 @@ def test_each_segment_gets_its_range_of_the_entry() -> None:
 
 def test_deletes_keep_the_partition_that_they_concern() -> None:
     pack = pack_of(LogWriter(MemoryLogServer()), [])
-    (deletes,) = pack.deletes
-    second = replace(deletes, partition_id=PARTITION)
-    piece = encode_deletes(replace(pack, deletes=(deletes, second)), 9)
-    table = delta_log.read(b"".join(piece.objects[0].parts))
+    assert pack.deletes is not None
+    (chunk,) = pack.deletes.chunks
+    both = replace(pack.deletes, chunks=(chunk, replace(chunk, partition_id=PARTITION)))
+    _, (item,) = encode_deletes(replace(pack, deletes=both))
+    table = delta_log.read(b"".join(item.parts))
     assert table["key"].to_pylist() == [7, 8, 9] * 2
     assert table["_partition_id"].to_pylist() == [0] * 3 + [PARTITION] * 3
 
@@ -127,10 +123,10 @@ def test_deletes_keep_the_partition_that_they_concern() -> None:
 def test_a_range_beyond_the_body_is_corrupt() -> None:
     pack = pack_of(LogWriter(MemoryLogServer()), [(1, 4, 3)])
     with pytest.raises(Corrupt, match="rows up to 7"):
-        pieces(pack)[0]()
+        encode_segment(pack, pack.segments[0])
 
 
 def test_a_count_of_deletes_that_is_not_the_body_s_is_corrupt() -> None:
     pack = pack_of(LogWriter(MemoryLogServer()), [], deletes=2)
     with pytest.raises(Corrupt, match="3 keys"):
-        pieces(pack)[0]()
+        encode_deletes(pack)

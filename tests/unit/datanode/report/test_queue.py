@@ -2,24 +2,40 @@
 
 import pytest
 
-from headrace.datanode.handoff import CheckpointProposal, SegmentPart, StoredPack, SyncHead
+from headrace.datanode.handoff import (
+    CheckpointProposal,
+    SegmentSync,
+    Stage,
+    SyncKey,
+    SyncPack,
+)
 from headrace.datanode.report.queue import Queue
-from headrace.datanode.report.requests import Reporter, split
 from headrace.model.position import Position
+from headrace.rpc.messages import Watch
 
 
 def at(timestamp: int) -> Position:
     return Position("p", timestamp // 100, timestamp)
 
 
+WATCH = Watch(
+    vchannel="p_1v0",
+    epoch=3,
+    collection_id=1,
+    seek=at(100),
+    deletes_checkpoint=None,
+    schemas=(),
+    segments=(),
+)
+
+
 def queue(proposed: int = 500, most: int = 2) -> Queue:
-    reporter = Reporter(server_id=1, vchannel="p_1v0", epoch=3, collection_id=1)
-    return Queue(reporter, at(100), most, lambda _: CheckpointProposal(at(proposed)))
+    return Queue(WATCH, 1, most, lambda _: CheckpointProposal(at(proposed)))
 
 
-def stored(count: int) -> StoredPack:
+def stored(count: int) -> SyncPack:
     parts = tuple(
-        SegmentPart(
+        SegmentSync(
             segment_id=i,
             partition_id=1,
             version=1,
@@ -27,20 +43,21 @@ def stored(count: int) -> StoredPack:
             rows=1,
             start=at(150),
             extends=None,
-            flush=False,
+            sealed=None,
         )
         for i in range(1, count + 1)
     )
-    head = SyncHead(
-        number=7,
+    return SyncPack(
+        key=SyncKey("p_1v0", 3, 7),
+        collection_id=1,
         position=at(400),
         segments=parts,
         deletes=None,
-        first_rows=at(150),
-        first_deletes=None,
+        holders=(at(150),),
         begun_s=0.0,
+        size_bytes=1,
+        stage=Stage.STORED,
     )
-    return StoredPack(head, {}, None)
 
 
 def test_whole_segments_a_request_and_the_checkpoint_in_the_last() -> None:
@@ -62,15 +79,14 @@ def test_whole_segments_a_request_and_the_checkpoint_in_the_last() -> None:
 
 def test_a_repeat_is_the_same_although_more_could_be_said_by_now() -> None:
     proposed = [300]
-    reporter = Reporter(server_id=1, vchannel="p_1v0", epoch=3, collection_id=1)
-    found = Queue(reporter, at(100), 2, lambda _: CheckpointProposal(at(proposed[0])))
+    found = Queue(WATCH, 1, 2, lambda _: CheckpointProposal(at(proposed[0])))
     found.begin(stored(1))
     assert found.sending is not None
     first = found.sending.request
     proposed[0] = 900
     found.failed("no answer")
     assert found.sending.request is first
-    assert (found.sending.attempt, found.sending.trouble) == (1, "no answer")
+    assert (found.sending.attempt, found.state(7)) == (1, "report failed: no answer")
 
 
 def test_a_checkpoint_that_would_move_back_is_our_mistake() -> None:
@@ -99,4 +115,6 @@ def test_what_was_never_sent_is_given_up_at_once() -> None:
 
 
 def test_a_sync_without_segments_is_one_request() -> None:
-    assert split((), 2) == [()]
+    found = queue()
+    found.begin(stored(0))
+    assert found.answered() is not None

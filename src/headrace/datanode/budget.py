@@ -1,19 +1,17 @@
-"""The byte budget of a node: what all its flowgraphs may hold in memory.
-
-**Owns** the sums: credit of fetches under way, messages that something looks into, files being made
-or put, and (with a limit of its own) objects stored but not reported. **Does not own** what is done
-about them (`machine`).
+"""Sums the bytes that all flowgraphs of a node hold, so that its memory stays bounded.
 
 Credit is taken before a fetch, so memory is bounded before the bytes are there. A message counts
 whole as long as one row of it is in a buffer, because it stays whole in memory that long. What is
-being written is going to be free without anybody's doing: `waiting_bytes` leaves it out, so that
-memory pressure does not cut the same buffers again and again while the object store is away.
+being written becomes free by itself: `waiting_bytes` leaves it out, so that memory pressure does
+not cut the same buffers again and again while the object store is away. Objects that are stored and
+not yet reported have a limit of their own.
 """
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from headrace.datanode.handoff import HeldMessage
+from headrace.datanode.settings import DataNodeSettings
 
 RELIEVED = 4  # memory is relieved to a quarter below the soft mark
 
@@ -39,6 +37,12 @@ class Budget:
         self.writing_bytes = 0
         self.unreported_bytes = 0
         self._writing: dict[Hashable, _Writing] = {}
+
+    @classmethod
+    def of(cls, settings: DataNodeSettings) -> "Budget":
+        """The budget that these settings mean."""
+        soft = round(settings.budget_bytes * settings.budget_soft_share)
+        return cls(settings.budget_bytes, soft, settings.unreported_bytes_most)
 
     @property
     def used_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headrace.datanode.growing.budget import Budget
+from headrace.datanode.budget import Budget
 from headrace.datanode.handoff import HeldMessage
 
 
