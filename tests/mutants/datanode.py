@@ -7,12 +7,17 @@ MUTANTS = (
         rule="an epoch starts once",
         edits=(
             Edit(
-                "datanode.watches",
-                "if epoch == running:\n            return Verdict.RUNS",
-                "if epoch:\n            return Verdict.STARTS",
+                "datanode.machine",
+                "if running is not None and running.epoch == watch.epoch:",
+                "if watch.epoch < 0:",
+            ),
+            Edit(
+                "datanode.machine",
+                "if watch.epoch <= self._highest.get(watch.vchannel, -1):",
+                "if watch.epoch < 0:",
             ),
             # Else the object key that is taken shows it first.
-            Edit("datanode.shell", "if not is_ours(found, item.parts):", "if not found:"),
+            Edit("datanode.persist.put", "if not is_ours(found, item.parts):", "if not found:"),
         ),
         killed_by=("DL-1", "OB-1", "SG-2"),
     ),

@@ -8,20 +8,11 @@ not yet reported have a limit of their own.
 """
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 
 from headrace.datanode.handoff import HeldMessage
 from headrace.datanode.settings import DataNodeSettings
 
 RELIEVED = 4  # memory is relieved to a quarter below the soft mark
-
-
-@dataclass(slots=True)
-class _Writing:
-    """A sync pack between its cut and its last put."""
-
-    messages: tuple[HeldMessage, ...]
-    size_bytes: int
 
 
 class Budget:
@@ -36,7 +27,7 @@ class Budget:
         self.waiting_bytes = 0
         self.writing_bytes = 0
         self.unreported_bytes = 0
-        self._writing: dict[Hashable, _Writing] = {}
+        self._writing: dict[Hashable, tuple[tuple[HeldMessage, ...], int]] = {}  # and its bytes
 
     @classmethod
     def of(cls, settings: DataNodeSettings) -> "Budget":
@@ -104,28 +95,27 @@ class Budget:
         assert pack not in self._writing, pack
         for message in messages:
             self._cut(message)
-        self._writing[pack] = _Writing(messages, size_bytes)
+        self._writing[pack] = messages, size_bytes
         self.writing_bytes += size_bytes
 
     def encoded(self, pack: Hashable, size_bytes: int, view_bytes: int) -> None:
         """The files are made and have this size; so much of it are views of the messages, which
         then stay until they are written, else they can go."""
-        writing = self._writing[pack]
-        messages = writing.messages
+        messages, cut_bytes = self._writing[pack]
         if not view_bytes:
             for message in messages:
                 self._release(message)
             messages = ()
         own_bytes = size_bytes - view_bytes
-        self.writing_bytes += own_bytes - writing.size_bytes
-        self._writing[pack] = _Writing(messages, own_bytes)
+        self.writing_bytes += own_bytes - cut_bytes
+        self._writing[pack] = messages, own_bytes
 
     def written(self, pack: Hashable) -> None:
         """The sync holds no memory any more: stored, or given up."""
-        writing = self._writing.pop(pack)
-        for message in writing.messages:
+        messages, size_bytes = self._writing.pop(pack)
+        for message in messages:
             self._release(message)
-        self.writing_bytes -= writing.size_bytes
+        self.writing_bytes -= size_bytes
 
     # ---- the sums ----------------------------------------------------------------------------
 
@@ -143,6 +133,6 @@ class Budget:
 
     def validate(self) -> None:
         """Assert that the sums agree with what is known one by one."""
-        assert self.writing_bytes == sum(w.size_bytes for w in self._writing.values())
+        assert self.writing_bytes == sum(size for _, size in self._writing.values())
         assert 0 <= self.waiting_bytes <= self.message_bytes, "bytes wait that are not held"
         assert self.unreported_bytes >= 0

@@ -27,7 +27,6 @@ from headrace.datanode.growing import policy
 from headrace.datanode.handoff import HeldMessage, SyncKey
 from headrace.datanode.report.idle import IdleReports
 from headrace.datanode.settings import DataNodeSettings
-from headrace.datanode.watches import Verdict, Watches
 from headrace.model.channel import VChannel
 from headrace.model.errors import Conflict, Corrupt, Fenced, Unavailable
 from headrace.model.ids import Epoch
@@ -50,7 +49,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         self.shared = Shared(settings, self.budget)
         self.flows: dict[VChannel, Flowgraph] = {}
         self._reading = Reading(settings, self.budget, self.flows)
-        self._watches = Watches()
+        self._highest: dict[VChannel, Epoch] = {}  # epochs that were watched or released here
         self._idle = IdleReports(settings.idle_report_s, settings.moves_most)
         self._busy: dict[VChannel, None] = {}  # something is buffered
         self._starting: dict[VChannel, None] = {}
@@ -166,13 +165,14 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         refused = []
         for watch in event.request.watches:
             running = self._flow(watch.vchannel)
-            verdict = self._watches.judge(
-                watch.vchannel, watch.epoch, running.epoch if running else None
-            )
-            if verdict is Verdict.STARTS:
-                effects += self._start(watch, running)
-            elif verdict is Verdict.REFUSED:
+            if running is not None and running.epoch == watch.epoch:
+                continue
+            # CH-1: an epoch starts once. What was stopped never starts again under it, since copies
+            # of its reports may still be on their way, and its object keys are taken.
+            if watch.epoch <= self._highest.get(watch.vchannel, -1):
                 refused.append(f"epoch {watch.epoch} of {watch.vchannel}")
+            else:
+                effects += self._start(watch, running)
         if not refused:
             return [*effects, Answer(event.call, Done())]
         what = "watched or released here before, or replaced by a higher one"
@@ -182,6 +182,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         vchannel, epoch = watch.vchannel, watch.epoch
         ended = self._end(running, f"replaced by epoch {epoch}") if running is not None else []
         self._asks.pop(vchannel, None)
+        self._highest[vchannel] = epoch
         consumer = self._reading.join(vchannel, watch.seek)
         self.flows[vchannel] = Flowgraph(watch, self.shared, consumer)
         self._starting[vchannel] = None
@@ -195,7 +196,9 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         if refusal := self._misdirected(event):
             return refusal
         request = event.request
-        self._watches.released(request.vchannel, request.epoch)
+        # The watch of an epoch may arrive after its release, which has ended it.
+        highest = self._highest.get(request.vchannel, -1)
+        self._highest[request.vchannel] = max(request.epoch, highest)
         flow = self._flow(request.vchannel)
         effects: list[Effect] = []
         if flow is not None and flow.epoch <= request.epoch:

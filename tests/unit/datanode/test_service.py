@@ -155,7 +155,7 @@ def test_a_put_whose_answer_was_lost_is_stored_once() -> None:
 
 def test_other_bytes_under_our_key_end_the_flowgraph() -> None:
     async def scene(world: World) -> None:
-        world.bucket.put(f"insert/{COLLECTION}/{PARTITION}/1/1-1.parquet", b"somebody else's")
+        world.bucket.put(f"insert/{COLLECTION}/{PARTITION}/1/1-1.parquet", b"another process's")
         world.writer.term()
         world.writer.insert(1, [1], opens=True)
         world.writer.seal(1)
@@ -257,7 +257,7 @@ def test_a_seek_below_the_first_message_fails_only_who_needs_it() -> None:
     play(scene)
 
 
-def test_an_idle_vchannel_reports_at_once_when_somebody_waits() -> None:
+def test_an_idle_vchannel_reports_at_once_when_a_caller_waits() -> None:
     async def scene(world: World) -> None:
         world.writer.term()
         await world.watch(watch_of())

@@ -6,9 +6,8 @@ So that position is the new segment checkpoint, and the new delete checkpoint if
 
 from collections.abc import Callable
 
-from headrace.datanode.growing.buffers import Buffers
+from headrace.datanode.growing.buffers import Buffers, Segment
 from headrace.datanode.growing.policy import Due
-from headrace.datanode.growing.segments import Segment
 from headrace.datanode.handoff import DeletesSync, SegmentSync, Stage, SyncKey, SyncPack
 from headrace.model.ids import Version
 from headrace.model.position import Position

@@ -7,8 +7,7 @@ go along with every sync: they are few, and the channel checkpoint waits for the
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from headrace.datanode.growing.buffers import Buffers
-from headrace.datanode.growing.segments import Segment
+from headrace.datanode.growing.buffers import Buffers, Segment
 from headrace.model.ids import SegmentId
 from headrace.model.timestamp import Timestamp
 

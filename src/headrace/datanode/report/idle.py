@@ -55,11 +55,7 @@ class IdleReports:
         """Whose checkpoints to look at now, at most as many as one report takes: those that
         are awaited, then those that are due (True)."""
         chosen = list(dict.fromkeys((*awaited, *self.due)))[: self._most]
-        return [(v, v in self.due and self._take(v)) for v in chosen]
-
-    def _take(self, vchannel: VChannel) -> bool:
-        del self.due[vchannel]
-        return True
+        return [(v, self.due.pop(v, self) is None) for v in chosen]
 
     def begin(self, server_id: ServerId, moves: Sequence[CheckpointMove]) -> None:
         """Report these moves, if there are any."""

@@ -1,4 +1,4 @@
-"""Checkpoints of idle vchannels: once a period all, at once where somebody waits."""
+"""Checkpoints of idle vchannels: once a period all, at once where a caller waits."""
 
 from headrace.datanode.report.idle import IdleReports
 from headrace.model.position import Position
