@@ -21,8 +21,8 @@ from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.reports.committer import Committer
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.shell import DataServiceShell
-from headrace.dataservice.state.fenced_meta import LeaderMeta
 from headrace.dataservice.state.follow import Follower
+from headrace.frame.leader_store import LeaderStore
 from headrace.log.api import Log
 from headrace.meta.api import MetaStore, ModRevisionIs
 from headrace.meta.following import LeaderWatcher, SessionWatcher
@@ -67,7 +67,7 @@ class Leading:
 
     def __init__(self, around: Surroundings, leads: ModRevisionIs) -> None:
         self._around = around
-        self._meta = LeaderMeta(around.meta, leads)
+        self._meta = LeaderStore(around.meta, leads, around.host, around.settings.pauses)
         self._journal = Journal()
         self._callers = Callers()
         self._over = ""  # why it ended

@@ -30,7 +30,7 @@ from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.placement.watches import read_watch
 from headrace.dataservice.reports.committer import Committer, Outcome
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.state.fenced_meta import LeaderMeta, NotLeading
+from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.meta.api import Compacted
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
@@ -67,7 +67,7 @@ class DataServiceShell:
         settings: DataServiceSettings,
         telemetry: Telemetry,
         keys: Keys,
-        meta: LeaderMeta,
+        meta: LeaderStore,
         objects: ObjectStore,
         peers: Peers,
         committer: Committer,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.frame.leader_store import LeaderStore
 from headrace.log.api import Log
 from headrace.masterservice.effects import Answer, Effect
 from headrace.masterservice.events import (
@@ -30,7 +31,6 @@ from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.masterservice.shell import MasterShell
 from headrace.masterservice.state.load import ensure_pool, load
-from headrace.masterservice.state.transactions import LeaderStore
 from headrace.meta.api import MetaStore, ModRevisionIs
 from headrace.meta.keys import Keys
 from headrace.meta.records import SessionRecord

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, assert_never
 
+from headrace.frame.leader_store import LeaderStore
 from headrace.masterservice.collections import recording
 from headrace.masterservice.collections.tombstones import remove_tombstone
 from headrace.masterservice.effects import (
@@ -54,7 +55,6 @@ from headrace.masterservice.events import (
 )
 from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.masterservice.state.transactions import LeaderStore
 from headrace.meta.api import Delete, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (
@@ -177,13 +177,13 @@ class MasterShell:
         key = self._keys.id_mark if effect.mark is Mark.IDS else self._keys.timestamp_mark
         value = str(effect.value).encode()
         try:
-            found = (await self._store.get_once(key)).first
+            found = (await self._store.store.get(key)).first
             stands = int(found.value) if found else 0
             while stands < effect.value:
                 compare = [ModRevisionIs(key, found.mod_revision if found else 0)]
-                if await self._store.commit_once(compare, [Put(key, value)]) is not None:
+                if await self._store.txn(compare, [Put(key, value)]) is not None:
                     break
-                found = (await self._store.get_once(key)).first
+                found = (await self._store.store.get(key)).first
                 stands = int(found.value) if found else 0
         except Unavailable as error:
             self._log.warning("a mark was not moved", mark=effect.mark, reason=error.message)

@@ -10,7 +10,7 @@ replaced or bundled meanwhile makes it fail, and the object is garbage.
 
 from headrace.dataservice.maintenance.drops import store_bundle
 from headrace.dataservice.state.channel_state import Image, Stored, read_image
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import BundleRecord, SegmentRecord
@@ -24,7 +24,7 @@ _BYTES_MOST = 512_000  # of one bundle's record; etcd takes 1.5 MB
 
 
 async def bundle_flushed(
-    meta: LeaderMeta, keys: Keys, objects: ObjectStore, vchannel: VChannel, size: int
+    meta: LeaderStore, keys: Keys, objects: ObjectStore, vchannel: VChannel, size: int
 ) -> bool:
     """Bundle the oldest flushed segments if there are enough; whether that was done.
 

@@ -26,7 +26,7 @@ from headrace.dataservice.maintenance.garbage import (
     references_of,
 )
 from headrace.dataservice.state.channel_state import Image, Stored, read_image
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import MAX_OPERATIONS, Delete, Operation
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, SegmentRecord
@@ -52,7 +52,7 @@ class Collector:
     """Rounds of one leadership."""
 
     def __init__(
-        self, meta: LeaderMeta, keys: Keys, objects: ObjectStore, clock: Clock, grace_s: float
+        self, meta: LeaderStore, keys: Keys, objects: ObjectStore, clock: Clock, grace_s: float
     ) -> None:
         self._meta = meta
         self._keys = keys

@@ -13,7 +13,7 @@ from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Bundle
 from headrace.dataservice.manifests.manifest import listed
 from headrace.dataservice.state.channel_state import Image, Stored, is_dropped, read_image
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import MAX_OPERATIONS, Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import BundleRecord, PChannelRecord, SegmentRecord
@@ -27,7 +27,7 @@ _BATCH = MAX_OPERATIONS - 8
 
 
 async def follow_drop(
-    meta: LeaderMeta, keys: Keys, objects: ObjectStore, vchannel: VChannel
+    meta: LeaderStore, keys: Keys, objects: ObjectStore, vchannel: VChannel
 ) -> bool:
     """One round for one vchannel; whether its meta was changed. `Unavailable`, `NotLeading`."""
     try:
@@ -42,7 +42,7 @@ async def follow_drop(
     return changed
 
 
-async def _mark(meta: LeaderMeta, image: Image) -> bool:
+async def _mark(meta: LeaderStore, image: Image) -> bool:
     told = [s for s in image.segments.values() if _is_to_mark(s.value, image)]
     for start in range(0, len(told), _BATCH):
         part = told[start : start + _BATCH]
@@ -52,7 +52,7 @@ async def _mark(meta: LeaderMeta, image: Image) -> bool:
 
 
 async def _unbundle(
-    meta: LeaderMeta,
+    meta: LeaderStore,
     keys: Keys,
     objects: ObjectStore,
     image: Image,
@@ -79,7 +79,7 @@ async def _unbundle(
 
 
 async def store_bundle(
-    meta: LeaderMeta,
+    meta: LeaderStore,
     objects: ObjectStore,
     image: Image,
     number: int,
@@ -100,7 +100,7 @@ async def store_bundle(
     return key
 
 
-async def leave_pchannel(meta: LeaderMeta, keys: Keys, vchannel: VChannel) -> None:
+async def leave_pchannel(meta: LeaderStore, keys: Keys, vchannel: VChannel) -> None:
     """Take a dropped vchannel off its pchannel's list."""
     key = keys.pchannel(pchannel_of(vchannel))
     found = (await meta.store.get(key)).first

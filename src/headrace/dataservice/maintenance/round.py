@@ -15,7 +15,7 @@ from headrace.dataservice.maintenance.drops import follow_drop
 from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.manifests.names import store_names
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.following import LeaderWatcher
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel, parse_vchannel
@@ -38,7 +38,7 @@ class Maintenance:
         settings: DataServiceSettings,
         telemetry: Telemetry,
         keys: Keys,
-        meta: LeaderMeta,
+        meta: LeaderStore,
         objects: ObjectStore,
         peers: Peers,
         master: LeaderWatcher,

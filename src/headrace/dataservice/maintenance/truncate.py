@@ -13,7 +13,7 @@ timestamp of the master service, never a clock of ours.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.log.api import Log
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.keys import Keys
@@ -56,7 +56,7 @@ class Samples:
 class Truncation:
     """The samples of one leadership, and the rounds."""
 
-    def __init__(self, meta: LeaderMeta, keys: Keys, log: Log, window_s: float) -> None:
+    def __init__(self, meta: LeaderStore, keys: Keys, log: Log, window_s: float) -> None:
         self._meta = meta
         self._keys = keys
         self._log = log

@@ -6,7 +6,7 @@ wrote has written it, and a write that lands late meets a revision that has move
 """
 
 from headrace.dataservice.effects import WriteEpoch
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import EpochRecord
@@ -16,7 +16,7 @@ from headrace.model.ids import Revision
 
 
 async def write_epoch(
-    meta: LeaderMeta, keys: Keys, order: WriteEpoch
+    meta: LeaderStore, keys: Keys, order: WriteEpoch
 ) -> tuple[EpochRecord, Revision] | None:
     """The record as it stands, with its revision; None when something else stands.
 

@@ -21,7 +21,7 @@ from headrace.dataservice.reports.decision import (
     stamped,
 )
 from headrace.dataservice.state.channel_state import Image, read_image
-from headrace.dataservice.state.fenced_meta import LeaderMeta
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import MAX_OPERATIONS, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
@@ -46,7 +46,7 @@ class Committer:
     """Commits of one leadership; every transaction compares the leader key."""
 
     def __init__(
-        self, meta: LeaderMeta, keys: Keys, clock: Clock, *, timeout_s: float, retry_s: float
+        self, meta: LeaderStore, keys: Keys, clock: Clock, *, timeout_s: float, retry_s: float
     ) -> None:
         self._meta = meta
         self._keys = keys

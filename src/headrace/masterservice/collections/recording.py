@@ -11,8 +11,8 @@ beyond the position meanwhile, it is asked for again.
 
 from collections.abc import Mapping
 
+from headrace.frame.leader_store import LeaderStore
 from headrace.masterservice.effects import NoteDdl, RecordCollection, RecordDdl
-from headrace.masterservice.state.transactions import LeaderStore
 from headrace.meta.api import Compare, Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (
@@ -67,7 +67,7 @@ async def record_collection(
             Put(keys.checkpoint(vchannel), codec.encode(checkpoint)),
             Put(keys.epoch(vchannel), codec.encode(EpochRecord(epoch=0, server_id=0))),
         ]
-    return await store.commit_once(compare, operations)
+    return await store.txn(compare, operations)
 
 
 async def find_collection(

@@ -10,7 +10,7 @@ log has gone, since whoever reads that may ask for them too. A checkpoint that i
 has been cleared away by the data service after its last object.
 """
 
-from headrace.masterservice.state.transactions import LeaderStore
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import Compare, Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (

@@ -10,7 +10,7 @@ suspicion of our own.
 from collections.abc import Callable
 from typing import Any
 
-from headrace.masterservice.state.transactions import LeaderStore
+from headrace.frame.leader_store import LeaderStore
 from headrace.meta.keys import Keys
 from headrace.meta.records import SequencerRecord
 from headrace.model import codec

@@ -6,13 +6,13 @@ of a leader compares the leader key. So what an earlier leader still has under w
 is read stands.
 """
 
+from headrace.frame.leader_store import LeaderStore
 from headrace.log.api import Log
 from headrace.masterservice.collections.ddl import Standing
 from headrace.masterservice.machine import Loaded
 from headrace.masterservice.sequencers.assignment import Stood
 from headrace.masterservice.sequencers.pool import check_pool, wanted_pool
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.masterservice.state.transactions import LeaderStore
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
+from support.world.clock import manual_host
 from support.world.dataservice import World
 
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch
-from headrace.dataservice.state.fenced_meta import LeaderMeta, NotLeading
+from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.memory import MetaCall
 from headrace.meta.records import EpochRecord, LeaderRecord, Role
@@ -45,12 +46,12 @@ class Scene:
         self.trouble = Trouble()
         self.meta = self.elect(1)
 
-    def elect(self, server_id: int) -> LeaderMeta:
+    def elect(self, server_id: int) -> LeaderStore:
         key = self.world.keys.leader(Role.DATA_SERVICE)
         record = LeaderRecord(server_id=server_id, node_name="d", address="d")
         revision = self.world.store.txn([], [Put(key, codec.encode(record))]).revision
         store = self.world.store.client("d", self.trouble)
-        return LeaderMeta(store, ModRevisionIs(key, revision))
+        return LeaderStore(store, ModRevisionIs(key, revision), manual_host(self.world.clock))
 
     def order(self, server_id: int = 5, epoch: int = 1, revision: int = 0) -> WriteEpoch:
         found = self.world.store.read(self.world.keys.epoch(self.vchannel), False, 0).first

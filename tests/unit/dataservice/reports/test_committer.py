@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.world.clock import ManualClock
+from support.world.clock import ManualClock, manual_host
 from support.world.dataservice import World
 from support.world.facts import deletes_report, position, report, segment_report
 
@@ -17,7 +17,7 @@ from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.reports.committer import Committer, Outcome
 from headrace.dataservice.state.channel_state import read_image
-from headrace.dataservice.state.fenced_meta import LeaderMeta, NotLeading
+from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.memory import MetaCall
 from headrace.meta.records import LeaderRecord, Role
@@ -73,7 +73,7 @@ class Scene:
         record = LeaderRecord(server_id=self.leaders, node_name="d", address="d")
         revision = self.world.store.txn([], [Put(key, codec.encode(record))]).revision
         client = self.world.store.client(f"d{self.leaders}", self.trouble)
-        self.meta = LeaderMeta(client, ModRevisionIs(key, revision))
+        self.meta = LeaderStore(client, ModRevisionIs(key, revision), manual_host(self.clock))
         return Committer(self.meta, self.keys, self.clock, timeout_s=5.0, retry_s=0.1)
 
     async def assign(self, server_id: int) -> int:
