@@ -1,15 +1,22 @@
-"""Copies of a part of the meta store that are kept by watch: sessions and leaders.
+"""List, then watch: parts of the meta store followed for ever, and copies kept in that way.
 
 **Owns** listing, watching from the next revision on, and listing anew when what was to come is
 compacted. **Does not own** truth: a copy lags, so what must be true is compared in a transaction,
 and what is about to be refused because of a copy is read from the store first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Generic, TypeVar
+from typing import Generic, Never, TypeVar
 
-from headrace.meta.api import Compacted, KeyValue, MetaStore, PutEvent
+from headrace.meta.api import (
+    Compacted,
+    KeyValue,
+    MetaStore,
+    PutEvent,
+    RangeResult,
+    WatchBatch,
+)
 from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role, SessionRecord
 from headrace.model.codec import decode
@@ -18,10 +25,51 @@ from headrace.model.ids import Revision
 from headrace.runtime.changes import Changes
 from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff, Pauses
-from headrace.runtime.telemetry import Telemetry
+from headrace.runtime.telemetry import Logger, Telemetry
 
 T = TypeVar("T")
 _PAUSES = Pauses(first_s=0.05, most_s=1.0)
+
+
+async def follow(
+    meta: MetaStore,
+    prefix: str,
+    host: Host,
+    log: Logger,
+    *,
+    listed: Callable[[RangeResult], None],
+    changed: Callable[[WatchBatch], None],
+) -> Never:
+    """Tell of all that is below `prefix`, then of each change, for ever; told anew when the changes
+    to come are compacted or the store was away."""
+    backoff = Backoff(host, _PAUSES)
+    in_trouble = False
+    while True:
+        try:
+            found = await meta.range(prefix)
+            listed(found)
+            backoff.reset()
+            in_trouble = False
+            async with aclosing(meta.watch(prefix, start=found.revision + 1)) as watch:
+                async for batch in watch:
+                    changed(batch)
+        except Compacted:
+            log.info("listing anew", prefix=prefix)
+        except Unavailable as error:
+            if not in_trouble:
+                log.warning("can not list", prefix=prefix, reason=error.message)
+            in_trouble = True
+            await host.clock.sleep(backoff.next_s())
+
+
+def values_of(batch: WatchBatch) -> list[tuple[str, bytes | None, Revision]]:
+    """What each key has become: its value, or None when it is gone, and since which revision."""
+    return [
+        (event.key, event.item.value, event.item.mod_revision)
+        if isinstance(event, PutEvent)
+        else (event.key, None, event.mod_revision)
+        for event in batch.events
+    ]
 
 
 class Following(Generic[T]):
@@ -55,46 +103,26 @@ class Following(Generic[T]):
         """Whether there is a copy."""
         return self.revision > 0
 
-    async def run(self) -> None:
+    async def run(self) -> Never:
         """Keep the copy for ever; trouble of the store is waited out."""
-        backoff = Backoff(self._host, _PAUSES)
-        in_trouble = False
-        while True:
-            try:
-                await self._list()
-                backoff.reset()
-                in_trouble = False
-                await self._watch()
-            except Compacted:
-                self._log.info("listing anew", prefix=self._prefix)
-            except Unavailable as error:
-                if not in_trouble:
-                    self._log.warning("can not list", prefix=self._prefix, reason=error.message)
-                in_trouble = True
-                await self._host.clock.sleep(backoff.next_s())
+        await follow(
+            self._meta,
+            self._prefix,
+            self._host,
+            self._log,
+            listed=lambda found: self._become({}, found.items, found.revision),
+            changed=self._changed,
+        )
 
-    async def _list(self) -> None:
-        found = await self._meta.range(self._prefix)
-        self._become({}, found.items, found.revision)
+    def _changed(self, batch: WatchBatch) -> None:
+        items = dict(self.items)
+        for event in batch.events:
+            items.pop(event.key, None)
+        written = [event.item for event in batch.events if isinstance(event, PutEvent)]
+        self._become(items, written, batch.revision)
 
-    async def _watch(self) -> None:
-        watch = self._meta.watch(self._prefix, start=self.revision + 1)
-        async with aclosing(watch):
-            async for batch in watch:
-                items = dict(self.items)
-                written = []
-                for event in batch.events:
-                    if isinstance(event, PutEvent):
-                        written.append(event.item)
-                    else:
-                        items.pop(event.key, None)
-                self._become(items, written, batch.revision)
-
-    def _become(
-        self, items: dict[str, T], written: "tuple[KeyValue, ...] | list[KeyValue]", at: Revision
-    ) -> None:
+    def _become(self, items: dict[str, T], written: Sequence[KeyValue], at: Revision) -> None:
         for item in written:
-            items.pop(item.key, None)
             try:
                 items[item.key] = decode(item.value, self._kind, item.key)
             except Corrupt as error:
@@ -148,8 +176,6 @@ class LeaderWatcher(Following[LeaderRecord]):
 
     async def found(self) -> LeaderRecord:
         """Wait until somebody leads."""
-        while True:
-            count = self.changes.count
-            if self.leader is not None:
-                return self.leader
-            await self.changes.after(count)
+        await self.changes.until(lambda: self.leader is not None)
+        assert self.leader is not None
+        return self.leader

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 
 
 class Changes:
@@ -30,3 +31,8 @@ class Changes:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return as soon as it holds: now, or after a change."""
+        while not holds():
+            await self.after(self.count)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headrace.log.api import Log
-from headrace.meta.api import Compacted, DeleteEvent, MetaStore, PutEvent
+from headrace.meta.api import MetaStore, RangeResult, WatchBatch
+from headrace.meta.following import follow, values_of
 from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, DdlRecord, SequencerRecord
 from headrace.model import codec
@@ -186,11 +187,19 @@ class Sequencers:
 
     async def run(self) -> None:
         """Sequence what is assigned until `stop`; raises only what the process must die of."""
+        assignments = follow(
+            self._meta,
+            self._keys.sequencers_prefix,
+            self._host,
+            self._telemetry.log,
+            listed=self._listed,
+            changed=self._changed,
+        )
         try:
             async with TaskGroup("sequencers") as group:
                 self._group = group
                 group.spawn("grants", self._desk.run(), must_not_end=True)
-                group.spawn("assignments", self._watch(), must_not_end=True)
+                group.spawn("assignments", assignments, must_not_end=True)
                 group.spawn("disk", self._watch_disk(), must_not_end=True)
                 group.spawn("time", self._tell_time(), must_not_end=True)
                 await self._stop.wait()
@@ -233,28 +242,17 @@ class Sequencers:
     # ---- assignments
     # ------------------------------------------------------------------------------
 
-    async def _watch(self) -> None:
-        """List, then watch; again from the beginning when the watch ends."""
-        prefix = self._keys.sequencers_prefix
-        while True:
-            try:
-                found = await self._meta.range(prefix)
-                there = {item.key for item in found.items}
-                for item in found.items:
-                    self._assignment(item.key, item.value, item.mod_revision)
-                for pchannel in sorted(self._drivers):
-                    if self._keys.sequencer(pchannel) not in there:
-                        self._assignment(self._keys.sequencer(pchannel), None, found.revision)
-                async for batch in self._meta.watch(prefix, start=found.revision + 1):
-                    for event in batch.events:
-                        match event:
-                            case PutEvent(item):
-                                self._assignment(item.key, item.value, item.mod_revision)
-                            case DeleteEvent(key, revision):
-                                self._assignment(key, None, revision)
-            except (Unavailable, Compacted) as error:
-                self._telemetry.log.warning("assignments are read anew", reason=str(error))
-                await self._host.clock.sleep(self._settings.retry_most_s)
+    def _listed(self, found: RangeResult) -> None:
+        there = {item.key for item in found.items}
+        for item in found.items:
+            self._assignment(item.key, item.value, item.mod_revision)
+        for pchannel in sorted(self._drivers):
+            if self._keys.sequencer(pchannel) not in there:
+                self._assignment(self._keys.sequencer(pchannel), None, found.revision)
+
+    def _changed(self, batch: WatchBatch) -> None:
+        for key, value, revision in values_of(batch):
+            self._assignment(key, value, revision)
 
     def _assignment(self, key: str, value: bytes | None, revision: Revision) -> None:
         pchannel = key.removeprefix(self._keys.sequencers_prefix)

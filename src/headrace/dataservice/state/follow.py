@@ -1,13 +1,12 @@
 """Following: what meta says of vchannels and collections, as events for the machine.
 
-**Owns** listing and watching two parts of the meta store. **Does not own** truth: what is told here
+**Owns** what a key and its value mean to the machine. **Does not own** truth: what is told here
 lags, so commits and epochs compare, whatever was told. Records of one revision are told in the
 order of their keys; a record that is not what we wrote is left out, and said so.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from typing import assert_never
+from collections.abc import Callable
+from typing import Never
 
 from headrace.dataservice.events import (
     ChannelsListed,
@@ -16,18 +15,16 @@ from headrace.dataservice.events import (
     EpochSeen,
     Event,
 )
-from headrace.meta.api import Compacted, DeleteEvent, MetaStore, PutEvent, WatchBatch
+from headrace.meta.api import MetaStore, RangeResult, WatchBatch
+from headrace.meta.following import follow, values_of
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, EpochRecord
 from headrace.model import codec
 from headrace.model.channel import parse_vchannel
-from headrace.model.errors import Corrupt, Invalid, Unavailable
+from headrace.model.errors import Corrupt, Invalid
 from headrace.model.ids import Revision
 from headrace.runtime.host import Host
-from headrace.runtime.retry import Backoff, Pauses
 from headrace.runtime.telemetry import Logger
-
-_PAUSES = Pauses(first_s=0.05, most_s=1.0)
 
 
 class Follower:
@@ -47,39 +44,25 @@ class Follower:
         self._log = log
         self._post = post
 
-    async def follow_channels(self) -> None:
+    async def follow_channels(self) -> Never:
         """Vchannels, for ever."""
-        await self._follow(self._list_channels, self._keys.channels_prefix, self._tell_channels)
+        prefix = self._keys.channels_prefix
+        await self._follow(prefix, self._list_channels, self._tell_channels)
 
-    async def follow_collections(self) -> None:
+    async def follow_collections(self) -> Never:
         """Collections, for ever; changes only, since every list is made anew at first anyway."""
-        await self._follow(
-            self._present_revision, self._keys.collections_prefix, self._tell_collections
-        )
+        prefix = self._keys.collections_prefix
+        await self._follow(prefix, lambda found: None, self._tell_collections)
 
     async def _follow(
         self,
-        begin: Callable[[], Awaitable[Revision]],
         prefix: str,
-        tell: Callable[[WatchBatch], None],
-    ) -> None:
-        backoff = Backoff(self._host, _PAUSES)
-        while True:
-            try:
-                revision = await begin()
-                backoff.reset()
-                watch = self._meta.watch(prefix, start=revision + 1)
-                async with aclosing(watch):
-                    async for batch in watch:
-                        tell(batch)
-            except Compacted:
-                self._log.info("listing anew", prefix=prefix)
-            except Unavailable as error:
-                self._log.warning("can not list", prefix=prefix, reason=error.message)
-                await self._host.clock.sleep(backoff.next_s())
+        listed: Callable[[RangeResult], None],
+        changed: Callable[[WatchBatch], None],
+    ) -> Never:
+        await follow(self._meta, prefix, self._host, self._log, listed=listed, changed=changed)
 
-    async def _list_channels(self) -> Revision:
-        found = await self._meta.range(self._keys.channels_prefix)
+    def _list_channels(self, found: RangeResult) -> None:
         seen = [self._seen(item.key, item.value, item.mod_revision) for item in found.items]
         self._post(
             ChannelsListed(
@@ -87,31 +70,18 @@ class Follower:
                 tuple(s for s in seen if isinstance(s, CheckpointSeen)),
             )
         )
-        return found.revision
-
-    async def _present_revision(self) -> Revision:
-        return (await self._meta.get(self._keys.layout)).revision
 
     def _tell_channels(self, batch: WatchBatch) -> None:
-        for event in batch.events:
-            match event:
-                case PutEvent():
-                    item = event.item
-                    seen = self._seen(item.key, item.value, item.mod_revision)
-                case DeleteEvent():
-                    seen = self._seen(event.key, None, event.mod_revision)
-                case _:
-                    assert_never(event)
+        for key, value, revision in values_of(batch):
+            seen = self._seen(key, value, revision)
             if seen is not None:
                 self._post(seen)
 
     def _tell_collections(self, batch: WatchBatch) -> None:
-        for event in batch.events:
-            present = isinstance(event, PutEvent)
-            key = event.item.key if isinstance(event, PutEvent) else event.key
+        for key, value, _ in values_of(batch):
             name = key.removeprefix(self._keys.collections_prefix)
             if name.isdecimal():
-                self._post(CollectionChanged(int(name), present))
+                self._post(CollectionChanged(int(name), value is not None))
 
     def _seen(
         self, key: str, value: bytes | None, revision: Revision

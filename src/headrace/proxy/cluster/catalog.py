@@ -52,8 +52,7 @@ class Catalog:
 
     async def listed(self) -> None:
         """Return when there is a copy."""
-        while not self._copy.listed:
-            await self._copy.changes.after(self._copy.changes.count)
+        await self._copy.changes.until(lambda: self._copy.listed)
 
     async def find(self, name: str) -> CollectionRecord:
         """The collection of that name: the copy's, or the store's; `NotFound` if it has none."""

@@ -46,9 +46,8 @@ class Leaders:
 
     async def found(self) -> None:
         """Return when both roles have a leader."""
-        for role in (Role.MASTER_SERVICE, Role.DATA_SERVICE):
-            while self.leader(role) is None:
-                await self._copy.changes.after(self._copy.changes.count)
+        roles = (Role.MASTER_SERVICE, Role.DATA_SERVICE)
+        await self._copy.changes.until(lambda: all(map(self.leader, roles)))
 
     def leader(self, role: Role) -> LeaderRecord | None:
         """The leader of a role, as far as is known."""

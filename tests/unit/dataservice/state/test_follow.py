@@ -80,35 +80,6 @@ def test_what_is_not_ours_is_left_out() -> None:
     asyncio.run(scene())
 
 
-def test_after_a_compaction_everything_is_listed_anew() -> None:
-    async def scene() -> None:
-        s = Scene()
-        world = s.world
-        task = asyncio.create_task(s.follower.follow_channels())
-        await settle()
-        task.cancel()
-        await settle()
-        s.take()
-        world.create(1)
-        world.store.txn([], [Put("headrace/other", b"1")])
-        follower = Follower(
-            world.meta, world.keys, manual_host(world.clock), Silent(), s.events.append
-        )
-
-        async def old() -> int:
-            return 1
-
-        follower._list_channels, listing = old, follower._list_channels  # type: ignore[method-assign]
-        world.store.compact(world.store.revision)
-        task = asyncio.create_task(follower.follow_channels())
-        follower._list_channels = listing  # type: ignore[method-assign]
-        await settle()
-        assert [type(e) for e in s.take()] == [ChannelsListed]
-        task.cancel()
-
-    asyncio.run(scene())
-
-
 def test_changes_of_collections_are_told_by_their_ids() -> None:
     async def scene() -> None:
         s = Scene()
