@@ -29,6 +29,7 @@ from headrace.binlog.body import encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.datanode.service import DataNode
 from headrace.datanode.settings import DataNodeSettings
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Put
 from headrace.meta.keys import Keys
@@ -137,16 +138,18 @@ async def replay(objects: ObjectStore, log: MemoryLogServer, schema: Schema, seg
         store.txn([], [Put(keys.leader(role), codec.encode(leader))])
     server = network.server()
     node = DataNode(
-        settings=DataNodeSettings(),
-        host=host,
-        telemetry=silent(),
-        keys=keys,
-        node_name="bench",
-        meta=store.client(),
-        log=log.client(),
-        objects=objects,
-        peers=network.peers(),
-        server=server,
+        Surroundings(
+            settings=DataNodeSettings(),
+            host=host,
+            telemetry=silent(),
+            keys=keys,
+            node_name="bench",
+            meta=store.client(),
+            log=log.client(),
+            objects=objects,
+            peers=network.peers(),
+            server=server,
+        )
     )
     running = asyncio.create_task(node.run())
     while not node.healthy:  # noqa: ASYNC110 - a role does not announce it

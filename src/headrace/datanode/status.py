@@ -4,16 +4,10 @@ from typing import Any
 
 from headrace.datanode.machine import DataNodeMachine
 from headrace.model.position import Position
-from headrace.runtime.journal import Journal
-
-STORY = "story:"
 
 
-def details(machine: DataNodeMachine, journal: Journal, topic: str, now: float) -> dict[str, Any]:
-    """A table by name for the topic: "", channels, checkpoints, story:WHAT; else nothing."""
-    if topic.startswith(STORY):
-        story = journal.story(topic.removeprefix(STORY))
-        return {"story": story} if story else {}
+def details(machine: DataNodeMachine, topic: str, now: float) -> dict[str, Any]:
+    """A table by name for the topic: "", channels, checkpoints; else nothing."""
     states = machine.states(now)
     if topic == "channels":
         rows = [

@@ -5,16 +5,11 @@
 
 from typing import Any
 
-from headrace.masterservice.leading import Leading
-
-STORY = "story:"
+from headrace.masterservice.machine import MasterMachine
 
 
-def details(leading: Leading | None, topic: str) -> dict[str, Any]:
-    """A table by name for the topic; nothing from a process that does not lead."""
-    if leading is None or leading.machine is None:
-        return {}
-    machine = leading.machine
+def details(machine: MasterMachine, topic: str) -> dict[str, Any]:
+    """A table by name for the topic: nodes, channels; else nothing."""
     if topic == "nodes":
         wanted = list(machine.sequencers.wanted().values())
         rows = [
@@ -35,7 +30,4 @@ def details(leading: Leading | None, topic: str) -> dict[str, Any]:
                 for p, r in records.items()
             ]
         }
-    if topic.startswith(STORY):
-        story = leading.story(topic.removeprefix(STORY))
-        return {"story": story} if story else {}
     return {}

@@ -21,11 +21,16 @@ class Callers:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._last = 0
 
-    async def ask(self, post: Callable[[E, Cause], None], make: Callable[[int], E]) -> Any:
+    async def ask(
+        self,
+        post: Callable[[E, Cause], None],
+        make: Callable[[int], E],
+        source: Source = Source.PEER,
+    ) -> Any:
         """Post the event of a new call and wait; an answer that is an error is raised."""
         call, future = self.open()
         try:
-            post(make(call), Source.PEER)
+            post(make(call), source)
             return await future
         finally:
             self._waiting.pop(call, None)

@@ -9,16 +9,16 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from headrace.log.api import Log
-from headrace.meta.api import MetaStore, RangeResult, WatchBatch
+from headrace.frame.actor import Actor, every
+from headrace.frame.surroundings import Surroundings
+from headrace.meta.api import RangeResult, WatchBatch
 from headrace.meta.following import follow, values_of
-from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, DdlRecord, SequencerRecord
 from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
-from headrace.model.errors import Corrupt, Fenced, HeadraceError, Unavailable
+from headrace.model.errors import Corrupt, Fenced, HeadraceError
 from headrace.model.ids import Revision, ServerId
-from headrace.rpc.api import Handler, Peers
+from headrace.rpc.api import Handler
 from headrace.rpc.messages import (
     AppendDdlRequest,
     AppendDdlResponse,
@@ -32,15 +32,11 @@ from headrace.rpc.messages import (
     StopSequencingRequest,
 )
 from headrace.runtime.callers import Callers
-from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.driver import Driver, Source
-from headrace.runtime.host import Host
+from headrace.runtime.driver import Source
 from headrace.runtime.journal import Journal
 from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
-from headrace.runtime.telemetry import Telemetry
 from headrace.sequencer.append.grant_client import GrantDesk
-from headrace.sequencer.effects import Effect
 from headrace.sequencer.events import (
     AppendArrived,
     AssignmentRead,
@@ -68,51 +64,33 @@ class Sequencers:
 
     def __init__(
         self,
+        around: Surroundings[SequencerSettings],
         *,
-        settings: SequencerSettings,
-        host: Host,
-        telemetry: Telemetry,
-        keys: Keys,
-        meta: MetaStore,
-        log: Log,
-        peers: Peers,
         server_id: Callable[[], ServerId | None],
         address: Callable[[], str],
         master_address: Callable[[], str | None],
-        crash: CrashPoints | None = None,
-        validate: bool = False,
     ) -> None:
-        self._settings = settings
-        self._host = host
-        self._telemetry = telemetry
-        self._keys = keys
-        self._meta = meta
-        self._log = log
-        self._peers = peers
+        self._around = around
+        self._settings = around.settings
+        self._clock = around.host.clock
+        self._log = around.telemetry.log
         self._server_id = server_id
         self._address = address
         self._master_address = master_address
-        self._crash = crash or NoCrashPoints()
-        self._validate = validate
-        self._callers = Callers()
-        self._machines: dict[PChannel, SequencerMachine] = {}
-        self._drivers: dict[PChannel, Driver[Event, Effect]] = {}
-        self._journals: dict[PChannel, Journal] = {}
+        self._actors: dict[PChannel, Actor[SequencerMachine, Event]] = {}
         self._stop = asyncio.Event()
         self._stopping = False
         self._group: TaskGroup | None = None
-        labels = ("pchannel",)
-        self._open = telemetry.gauge("sequencer_open", "1 while requests are taken", labels)
-        self._waiting_bytes = telemetry.gauge(
+        labels, gauge = ("pchannel",), around.telemetry.gauge
+        self._open = gauge("sequencer_open", "1 while requests are taken", labels)
+        self._waiting_bytes = gauge(
             "sequencer_waiting_bytes", "bytes of parts that have no outcome yet", labels
         )
-        self._window_ids = telemetry.gauge(
-            "sequencer_window_ids", "ids of requests that are kept", labels
-        )
+        self._window_ids = gauge("sequencer_window_ids", "ids of requests that are kept", labels)
         self._desk = GrantDesk(
-            settings=settings,
-            clock=host.clock,
-            peers=peers,
+            settings=around.settings,
+            clock=self._clock,
+            peers=around.peers,
             master_address=master_address,
             server_id=server_id,
         )
@@ -131,17 +109,17 @@ class Sequencers:
 
     def sequences(self, pchannel: PChannel) -> bool:
         """Whether this process takes requests for the pchannel now."""
-        machine = self._machines.get(pchannel)
-        return machine is not None and machine.is_open
+        actor = self._actors.get(pchannel)
+        return actor is not None and actor.machine.is_open
 
     def status(self) -> list[dict[str, Any]]:
         """Every pchannel that this process sequences or has sequenced, for `headrace inspect`."""
-        return [self._machines[p].status() for p in sorted(self._machines)]
+        return [actor.machine.status() for _, actor in sorted(self._actors.items())]
 
     def story(self, pchannel: PChannel, mentions: str = "") -> str:
         """The last steps of a pchannel's machine that mention a text, "" if there are none."""
-        journal = self._journals.get(pchannel)
-        return journal.story(mentions) if journal else ""
+        actor = self._actors.get(pchannel)
+        return actor.journal.story(mentions) if actor else ""
 
     async def append(self, request: AppendRequest) -> AppendResponse:
         """A part of a client's request; see `AppendResponse` for what its outcomes say.
@@ -179,7 +157,7 @@ class Sequencers:
         """Answered when nothing more will be appended; a process with another id is `Fenced`."""
         if request.server_id != self._server_id():
             raise Fenced(f"this process is not {request.server_id}")
-        if request.pchannel in self._drivers:
+        if request.pchannel in self._actors:
             await self._ask(request.pchannel, StopAsked)
         return Done()
 
@@ -187,11 +165,12 @@ class Sequencers:
 
     async def run(self) -> None:
         """Sequence what is assigned until `stop`; raises only what the process must die of."""
+        around, settings = self._around, self._settings
         assignments = follow(
-            self._meta,
-            self._keys.sequencers_prefix,
-            self._host,
-            self._telemetry.log,
+            around.meta,
+            around.keys.sequencers_prefix,
+            around.host,
+            self._log,
             listed=self._listed,
             changed=self._changed,
         )
@@ -201,129 +180,113 @@ class Sequencers:
                 group.spawn("grants", self._desk.run(), must_not_end=True)
                 group.spawn("assignments", assignments, must_not_end=True)
                 group.spawn("disk", self._watch_disk(), must_not_end=True)
-                group.spawn("time", self._tell_time(), must_not_end=True)
+                time = every(self._clock, settings.time_step_s, self._pass_time)
+                group.spawn("time", time, must_not_end=True)
                 await self._stop.wait()
                 self._stopping = True
                 await self._let_go()
                 group.cancel()
         finally:
             self._stopping = True
-            self._callers.refuse_all(
-                Unavailable("this process has ended before it knew the outcome")
-            )
 
     def stop(self) -> None:
         """End `run`: take nothing more, wait a little for what is on its way, let go."""
         self._stop.set()
 
     async def _let_go(self) -> None:
-        asked: list[asyncio.Future[Any]] = []
-        for pchannel in sorted(self._drivers):
-            call, future = self._callers.open()
-            self._drivers[pchannel].post(StopAsked(call, for_good=True), Source.PROCESS)
-            asked.append(future)
-        if not asked:
-            return
-        every = asyncio.gather(*asked, return_exceptions=True)
-        await pause(self._host.clock, self._settings.stop_timeout_s, every)
+        asked = [
+            actor.ask(lambda call: StopAsked(call, for_good=True), Source.PROCESS)
+            for _, actor in sorted(self._actors.items())
+        ]
+        every_answer = asyncio.gather(*asked, return_exceptions=True)
+        await pause(self._clock, self._settings.stop_timeout_s, every_answer)
 
     async def _ask(self, pchannel: PChannel, event: Callable[[Call], Event]) -> Any:
-        driver = self._drivers.get(pchannel)
-        if driver is None or self._stopping:
+        actor = self._actors.get(pchannel)
+        if actor is None or self._stopping:
             raise Fenced(f"this process does not sequence {pchannel}")
-        return await self._callers.ask(driver.post, event)
+        return await actor.ask(event)
 
-    async def _tell_time(self) -> None:
-        while True:
-            await self._host.clock.sleep(self._settings.time_step_s)
-            for driver in self._drivers.values():
-                driver.post(TimePassed(), Source.CLOCK)
+    def _post(self, event: Event) -> None:
+        for actor in self._actors.values():
+            actor.post(event, Source.CLOCK)
 
-    # ---- assignments
-    # ------------------------------------------------------------------------------
+    def _pass_time(self) -> None:
+        self._post(TimePassed())
+
+    # ---- assignments -------------------------------------------------------------------------
 
     def _listed(self, found: RangeResult) -> None:
         there = {item.key for item in found.items}
         for item in found.items:
             self._assignment(item.key, item.value, item.mod_revision)
-        for pchannel in sorted(self._drivers):
-            if self._keys.sequencer(pchannel) not in there:
-                self._assignment(self._keys.sequencer(pchannel), None, found.revision)
+        for pchannel in sorted(self._actors):
+            key = self._around.keys.sequencer(pchannel)
+            if key not in there:
+                self._assignment(key, None, found.revision)
 
     def _changed(self, batch: WatchBatch) -> None:
         for key, value, revision in values_of(batch):
             self._assignment(key, value, revision)
 
     def _assignment(self, key: str, value: bytes | None, revision: Revision) -> None:
-        pchannel = key.removeprefix(self._keys.sequencers_prefix)
+        pchannel = key.removeprefix(self._around.keys.sequencers_prefix)
         wanted: ServerId = 0
         try:
             if value is not None:
                 wanted = codec.decode(value, SequencerRecord, key).server_id
         except Corrupt as error:
-            self._telemetry.log.error("a assignment cannot be read", reason=error.message)
+            self._log.error("an assignment cannot be read", reason=error.message)
             return
-        own = self._server_id()
-        if pchannel not in self._drivers:
-            if wanted == 0 or wanted != own:
+        if pchannel not in self._actors:
+            if wanted == 0 or wanted != self._server_id():
                 return
             self._start(pchannel, wanted)
-        self._drivers[pchannel].post(AssignmentRead(wanted, revision), Source.WATCH)
+        self._actors[pchannel].post(AssignmentRead(wanted, revision), Source.WATCH)
 
     def _start(self, pchannel: PChannel, server_id: ServerId) -> None:
         assert self._group is not None, "the service runs"
-        journal = self._journals[pchannel] = Journal()
-        machine = journal.begin(
-            SequencerMachine, pchannel, server_id, self._address(), self._settings
-        )
+        around, settings = self._around, self._settings
+        callers, journal = Callers(), Journal()
         shell = Shell(
             pchannel=pchannel,
-            settings=self._settings,
-            host=self._host,
-            telemetry=self._telemetry,
-            log=self._log,
-            peers=self._peers,
-            reading=Reading(
-                pchannel, self._keys, self._meta, self._log, self._host.clock, self._settings
-            ),
+            settings=settings,
+            host=around.host,
+            telemetry=around.telemetry,
+            log=around.log,
+            peers=around.peers,
+            reading=Reading(pchannel, around.keys, around.meta, around.log, self._clock, settings),
             desk=self._desk,
-            callers=self._callers,
+            callers=callers,
             master_address=self._master_address,
-            crash=self._crash,
+            crash=around.crash,
         )
-        driver: Driver[Event, Effect] = Driver(
-            machine,
+        actor: Actor[SequencerMachine, Event] = Actor(
+            f"sequencer {pchannel}",
+            journal.begin(SequencerMachine, pchannel, server_id, self._address(), settings),
             shell.perform,
-            self._host.clock,
-            name=f"sequencer {pchannel}",
-            journal=journal.record,
-            validate=self._validate,
+            around,
+            callers=callers,
+            journal=journal,
         )
-        self._machines[pchannel] = machine
-        self._drivers[pchannel] = driver
-        self._group.spawn(pchannel, _run(pchannel, driver, journal), must_not_end=True)
+        self._actors[pchannel] = actor
+        self._group.spawn(pchannel, actor.run(), must_not_end=True)
 
     async def _watch_disk(self) -> None:
         """How much the log's disk still takes; not known is not low."""
         while True:
             try:
-                free_bytes = await self._log.free_bytes()
+                free_bytes = await self._around.log.free_bytes()
             except HeadraceError as error:
-                self._telemetry.log.debug("free space is not known", reason=error.message)
+                self._log.debug("free space is not known", reason=error.message)
             else:
-                for driver in self._drivers.values():
-                    driver.post(DiskRead(free_bytes), Source.CLOCK)
+                self._post(DiskRead(free_bytes))
             self._measure()
-            await self._host.clock.sleep(self._settings.disk_step_s)
+            await self._clock.sleep(self._settings.disk_step_s)
 
     def _measure(self) -> None:
-        for pchannel, machine in self._machines.items():
-            told = machine.status()
+        for pchannel, actor in self._actors.items():
+            told = actor.machine.status()
             self._waiting_bytes.labels(pchannel).set(told.get("waiting_bytes", 0))
             self._window_ids.labels(pchannel).set(told.get("window_ids", 0))
-            self._open.labels(pchannel).set(machine.is_open)
-
-
-async def _run(pchannel: PChannel, driver: Driver[Event, Effect], journal: Journal) -> None:
-    with journal.told_on_assertion(f"the sequencer of {pchannel}"):
-        await driver.run()
+            self._open.labels(pchannel).set(actor.machine.is_open)

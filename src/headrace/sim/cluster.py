@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from headrace.app.edges import Edges
 from headrace.app.wiring import RoleSettings, make_role
+from headrace.frame.service import RoleService
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
@@ -25,7 +26,6 @@ from headrace.model.errors import HeadraceError
 from headrace.objects.memory import MemoryObjects, MemoryServer
 from headrace.rpc.memory import Call, MemoryNetwork
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.role import RoleProcess
 from headrace.runtime.telemetry import Telemetry
 from headrace.sim.faults import LogFaults, MetaFaults, ObjectFaults, RpcFaults, Weather
 from headrace.sim.host import virtual_host
@@ -43,7 +43,7 @@ class Process:
     fate: Fate
     address: str
     context: contextvars.Context
-    instance: RoleProcess | None = None
+    instance: RoleService[Any] | None = None
     task: "asyncio.Task[None] | None" = None
     starts: int = 1
 
@@ -97,33 +97,27 @@ class Cluster:
         context = context_of(fate)
         number = self.starts.get(name, 0) + 1
         self.starts[name] = number
-        host = virtual_host(random.Random(self.chance.getrandbits(64)))
         server = self.network.server()
         process = Process(role, name, fate, server.address, context, starts=number)
-        edges = Edges(
+        around = Surroundings(
+            settings=self.settings,
+            node_name=name,
+            host=virtual_host(random.Random(self.chance.getrandbits(64))),
+            telemetry=Telemetry(SimLogger(self.trace, f"{name}#{number}")),
+            keys=self.keys,
             meta=self.meta.client(name, MetaFaults(self.weather)),
             log=self.log.client(LogFaults(self.weather)),
             objects=MemoryObjects(self.objects, ObjectFaults(self.weather)),
             peers=self.network.peers(name),
             server=server,
+            crash=self.crash_points(self, name),
+            validate=True,
         )
-        telemetry = Telemetry(SimLogger(self.trace, f"{name}#{number}"))
         self.trace.note(name, "process starts", number=number, address=server.address)
 
         async def main() -> None:
-            instance = make_role(
-                role,
-                settings=self.settings,
-                host=host,
-                telemetry=telemetry,
-                keys=self.keys,
-                node_name=name,
-                edges=edges,
-                crash=self.crash_points(self, name),
-                validate=True,
-            )
-            process.instance = instance
-            await instance.run()
+            process.instance = make_role(role, around)
+            await process.instance.run()
 
         loop = asyncio.get_running_loop()
         process.task = loop.create_task(main(), context=context)

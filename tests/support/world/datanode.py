@@ -14,6 +14,7 @@ import pyarrow as pa
 from headrace.binlog import body, delta_log, insert_log
 from headrace.datanode.service import DataNode
 from headrace.datanode.settings import DataNodeSettings
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Put
 from headrace.meta.keys import Keys
@@ -39,7 +40,7 @@ from headrace.rpc.messages import (
     WatchDmChannelsRequest,
     WatchedSchema,
 )
-from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.telemetry import Telemetry, silent
 from support.values.rows import SMALL, small_batch
 from support.world.clock import ManualClock, manual_host
@@ -219,18 +220,20 @@ class World:
         """A data node that runs; wait for what is wanted of it with `until`."""
         number = len(self.tasks) + 1
         node = DataNode(
-            settings=settings or DataNodeSettings(),
-            host=manual_host(self.clock, number),
-            telemetry=telemetry or silent(),
-            keys=self.keys,
-            node_name=node_name,
-            meta=self.store.client(node_name, self.line),
-            log=self.log.client(),
-            objects=MemoryObjects(self.bucket, self.faults),
-            peers=self.net.peers(node_name),
-            server=self.net.server(f"node:{number}"),
-            crash=crash,
-            validate=True,
+            Surroundings(
+                settings=settings or DataNodeSettings(),
+                host=manual_host(self.clock, number),
+                telemetry=telemetry or silent(),
+                keys=self.keys,
+                node_name=node_name,
+                meta=self.store.client(node_name, self.line),
+                log=self.log.client(),
+                objects=MemoryObjects(self.bucket, self.faults),
+                peers=self.net.peers(node_name),
+                server=self.net.server(f"node:{number}"),
+                crash=crash or NoCrashPoints(),
+                validate=True,
+            )
         )
         self.tasks.append(asyncio.create_task(node.run()))
         await self.clock.sleep(0.01)

@@ -14,6 +14,7 @@ from headrace.binlog.manifest import Manifest
 from headrace.dataservice.service import DataService
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Delete, Put
 from headrace.meta.keys import Keys
@@ -51,7 +52,7 @@ from headrace.rpc.messages import (
     Watch,
     WatchDmChannelsRequest,
 )
-from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.telemetry import silent
 from support.world.clock import ManualClock, manual_host
 from support.world.facts import (
@@ -98,18 +99,20 @@ class World:
         """A process of the data service; it leads as soon as nobody else does."""
         self._starts += 1
         service = DataService(
-            settings=self.settings,
-            host=manual_host(self.clock, seed=self._starts),
-            telemetry=self.telemetry,
-            keys=self.keys,
-            node_name=name,
-            meta=self.store.client(f"{name}#{self._starts}", hook),
-            log=self.log.client(),
-            objects=MemoryObjects(self.bucket, self._bucket_fault),
-            peers=self.network.peers(name),
-            server=self.network.server(f"{name}:{self._starts}"),
-            crash=crash,
-            validate=True,
+            Surroundings(
+                settings=self.settings,
+                host=manual_host(self.clock, seed=self._starts),
+                telemetry=self.telemetry,
+                keys=self.keys,
+                node_name=name,
+                meta=self.store.client(f"{name}#{self._starts}", hook),
+                log=self.log.client(),
+                objects=MemoryObjects(self.bucket, self._bucket_fault),
+                peers=self.network.peers(name),
+                server=self.network.server(f"{name}:{self._starts}"),
+                crash=crash or NoCrashPoints(),
+                validate=True,
+            )
         )
         self.services[name] = service
         self._tasks[name] = asyncio.create_task(service.run())
@@ -121,9 +124,9 @@ class World:
     async def kill(self, name: str) -> None:
         """The process ends without a word; its lease ends by itself."""
         service = self.services.pop(name)
-        self.network.kill(service._server.address)
+        self.network.kill(service.address)
         task = self._tasks.pop(name)
-        session = service._session
+        session = service.session
         if session is not None:
             session.close = _nothing  # type: ignore[method-assign]
         task.cancel()

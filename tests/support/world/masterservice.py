@@ -5,11 +5,17 @@ the master service itself, or faults on the way (hooks of the in-memory edges).
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace.frame.actor import Actor
+from headrace.frame.leader_store import LeaderStore
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
-from headrace.masterservice.leading import Leading, Surroundings
+from headrace.masterservice.events import Event
+from headrace.masterservice.leading import lead, listed
+from headrace.masterservice.machine import MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Delete, ModRevisionIs, Put
 from headrace.meta.keys import Keys
@@ -31,6 +37,7 @@ from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced
 from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
+from headrace.objects.memory import MemoryObjects, MemoryServer
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     AppendDdlRequest,
@@ -46,6 +53,7 @@ from headrace.rpc.messages import (
     VChannelPosition,
 )
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
+from headrace.runtime.driver import Source
 from headrace.runtime.telemetry import silent
 from support.world.clock import ManualClock, manual_host
 
@@ -79,37 +87,46 @@ class World:
 
     # ---- the master service ------------------------------------------------------------------
 
+    def objects(self) -> MemoryObjects:
+        """A store that the master service does not use."""
+        return MemoryObjects(MemoryServer(self.clock))
+
     def elect(
         self, server_id: int, hook: CallHook | None = None, crash: CrashPoints | None = None
-    ) -> Leading:
+    ) -> "Leading":
         """A leadership of a new process; whoever led before is replaced."""
         key = self.keys.leader(Role.MASTER_SERVICE)
         record = LeaderRecord(server_id=server_id, node_name="m", address=f"m:{server_id}")
         revision = self.store.txn([], [Put(key, codec.encode(record))]).revision
         around = Surroundings(
             settings=self.settings,
+            node_name="m",
             host=manual_host(self.clock, seed=server_id),
             telemetry=silent(),
             keys=self.keys,
             meta=self.store.client(f"m{server_id}", hook),
             log=self.log.client(),
+            objects=self.objects(),
             peers=self.network.peers(f"m{server_id}"),
+            server=self.network.server(),
             crash=crash or NoCrashPoints(),
         )
         return Leading(around, ModRevisionIs(key, revision))
 
-    async def lead(self, leading: Leading) -> asyncio.Task[str]:
+    async def lead(self, leading: "Leading") -> asyncio.Task[str]:
         """Run it; returns when it has read everything and knows the proxies."""
         task = asyncio.create_task(leading.run())
         self._tasks.append(task)
-        while leading.machine is None and not task.done():
+        while leading.actor is None and not task.done():
             await self.clock.sleep(0.01)
         self.tell_proxies(leading)
         return task
 
-    def tell_proxies(self, leading: Leading) -> None:
+    def tell_proxies(self, leading: "Leading") -> None:
         """What the watch of the sessions would tell."""
-        leading.proxies([p.session for p in self.proxies.values() if p.alive])
+        if leading.actor is not None:
+            sessions = [p.session for p in self.proxies.values() if p.alive]
+            leading.actor.post(listed(sessions), Source.WATCH)
 
     async def end(self) -> None:
         """Stop every leadership."""
@@ -202,6 +219,28 @@ class World:
         items = self.store.read(prefix, True, 0).items
         assert {i.key.removeprefix(prefix): i.value.decode() for i in items} == names
         assert self.names and self.names[-1] == names
+
+
+class Leading:
+    """One leadership without a session, an election and a watch."""
+
+    def __init__(self, around: Surroundings[MasterServiceSettings], leads: ModRevisionIs) -> None:
+        self._around = around
+        self._store = LeaderStore(around.meta, leads, around.host, around.settings.pauses)
+        self.actor: Actor[MasterMachine, Event] | None = None
+
+    async def run(self) -> str:
+        """Lead until another leads; why it ended."""
+        try:
+            self.actor = await lead(self._around, self._store)
+        except Fenced as error:
+            return error.message
+        return await self.actor.run()
+
+    async def ask(self, make: Callable[[int], Event]) -> Any:
+        """What the machine answers."""
+        assert self.actor is not None, "it has begun"
+        return await self.actor.ask(make)
 
 
 class FakeProxy:

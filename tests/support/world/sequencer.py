@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from headrace.binlog.body import encode_rows
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Put
 from headrace.meta.keys import Keys
@@ -28,6 +29,7 @@ from headrace.model.errors import Unavailable
 from headrace.model.group import Group, decode
 from headrace.model.position import Position
 from headrace.model.timestamp import compose
+from headrace.objects.memory import MemoryObjects, MemoryServer
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     AllocIdsRequest,
@@ -36,7 +38,7 @@ from headrace.rpc.messages import (
     GrantRequest,
     GrantResponse,
 )
-from headrace.runtime.crashpoints import CrashPoints
+from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.telemetry import silent
 from headrace.sequencer.service import Sequencers
 from headrace.sequencer.settings import SequencerSettings
@@ -136,18 +138,23 @@ class World:
     ) -> Sequencers:
         """A process with sequencers, running."""
         sequencers = Sequencers(
-            settings=SequencerSettings(**changes),
-            host=manual_host(self.clock),
-            telemetry=silent(),
-            keys=self.keys,
-            meta=self.meta_server.client(f"p{server_id}"),
-            log=log or self.log.client(),
-            peers=self.network.peers(f"p{server_id}"),
+            Surroundings(
+                settings=SequencerSettings(**changes),
+                node_name=f"p{server_id}",
+                host=manual_host(self.clock),
+                telemetry=silent(),
+                keys=self.keys,
+                meta=self.meta_server.client(f"p{server_id}"),
+                log=log or self.log.client(),
+                objects=MemoryObjects(MemoryServer(self.clock)),
+                peers=self.network.peers(f"p{server_id}"),
+                server=self.network.server(),
+                crash=crash or NoCrashPoints(),
+                validate=True,
+            ),
             server_id=lambda: server_id,
             address=lambda: f"127.0.0.1:{9000 + server_id}",
             master_address=lambda: MASTER,
-            crash=crash,
-            validate=True,
         )
         self.running.append(asyncio.create_task(sequencers.run()))
         return sequencers

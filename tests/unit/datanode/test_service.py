@@ -93,7 +93,7 @@ def test_no_stream_is_read_before_the_first_watch() -> None:
         node = await world.start(node_name="data-node-2")
         await world.until(lambda: node.healthy)
         await world.clock.sleep(5)
-        assert not node.machine.budget.credit_bytes
+        assert not node.actor.machine.budget.credit_bytes
 
     play(scene)
 

@@ -114,7 +114,7 @@ def test_a_leader_that_lost_its_key_answers_reports_with_again_later() -> None:
         (a,) = world.create(1)
         await watched(world, [a])
         service = world.services["data-service"]
-        address = service._server.address
+        address = service.address
         other = LeaderRecord(server_id=999, node_name="other", address="other:1")
         key = world.keys.leader(Role.DATA_SERVICE)
         world.store.txn([], [Put(key, codec.encode(other))])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import pytest
-from support.clock import ManualClock, manual_host
+from support.world.clock import ManualClock, manual_host
 
 from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.meta.api import ModRevisionIs, Put

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.world.masterservice import OTHER, SCHEMA, World
+from support.world.masterservice import OTHER, SCHEMA, Leading, World
 
 from headrace.masterservice.events import (
     CreateAsked,
@@ -17,7 +17,6 @@ from headrace.masterservice.events import (
     SetClientStateAsked,
     TimestampAsked,
 )
-from headrace.masterservice.leading import Leading
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Put
 from headrace.meta.memory import MetaCall

@@ -8,6 +8,7 @@ import pytest
 from support.world.clock import manual_host
 from support.world.masterservice import World, create_request
 
+from headrace.frame.surroundings import Surroundings
 from headrace.masterservice.service import MasterService
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Put
@@ -65,16 +66,19 @@ class Masters:
         self.starts += 1
         hook = Cut()
         service = MasterService(
-            settings=settings or self.world.settings,
-            host=manual_host(self.world.clock, seed=self.starts),
-            telemetry=silent(),
-            keys=self.world.keys,
-            node_name=name,
-            meta=self.world.store.client(f"{name}#{self.starts}", hook),
-            log=self.world.log.client(),
-            peers=self.world.network.peers(name),
-            server=self.world.network.server(f"{name}:{self.starts}"),
-            validate=True,
+            Surroundings(
+                settings=settings or self.world.settings,
+                host=manual_host(self.world.clock, seed=self.starts),
+                telemetry=silent(),
+                keys=self.world.keys,
+                node_name=name,
+                meta=self.world.store.client(f"{name}#{self.starts}", hook),
+                log=self.world.log.client(),
+                objects=self.world.objects(),
+                peers=self.world.network.peers(name),
+                server=self.world.network.server(f"{name}:{self.starts}"),
+                validate=True,
+            )
         )
         self.services[name], self.hooks[name] = service, hook
         self.tasks[name] = asyncio.create_task(service.run())

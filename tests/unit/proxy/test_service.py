@@ -9,9 +9,9 @@ from google.protobuf.message_factory import GetMessageClass
 from support.world.clock import ManualClock, manual_host
 from support.world.proxy import insert_request, simple_schema
 
-from headrace.app.edges import Edges
 from headrace.app.wiring import RoleSettings, make_role
 from headrace.binlog.body import decode_keys, decode_rows
+from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Put
@@ -28,7 +28,6 @@ from headrace.proxy.milvus import SERVICE, Message, pb
 from headrace.proxy.service import Proxy
 from headrace.rpc import messages as m
 from headrace.rpc.memory import MemoryNetwork
-from headrace.runtime.crashpoints import NoCrashPoints
 from headrace.runtime.telemetry import silent
 
 PCHANNELS = 4
@@ -51,19 +50,18 @@ class Cluster:
         """One process."""
         instance = make_role(
             role,
-            settings=self.settings,
-            host=manual_host(self.clock, seed=len(self.tasks)),
-            telemetry=silent(),
-            keys=self.keys,
-            node_name=name,
-            edges=Edges(
+            Surroundings(
+                settings=self.settings,
+                node_name=name,
+                host=manual_host(self.clock, seed=len(self.tasks)),
+                telemetry=silent(),
+                keys=self.keys,
                 meta=self.meta.client(name),
                 log=self.log.client(),
                 objects=MemoryObjects(MemoryBucket(self.clock)),
                 peers=self.network.peers(name),
                 server=self.network.server(),
             ),
-            crash=NoCrashPoints(),
         )
         self.roles[name] = instance
         self.tasks[name] = asyncio.create_task(instance.run())

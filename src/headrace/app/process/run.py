@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from headrace.app.edges import Edges, open_edges
 from headrace.app.process.crash import crash_points_from
@@ -23,13 +24,14 @@ from headrace.app.process.memory import keep_pages
 from headrace.app.process.metrics import MetricsServer
 from headrace.app.settings import Settings
 from headrace.app.wiring import make_role
+from headrace.frame.service import RoleService
+from headrace.frame.surroundings import Surroundings
 from headrace.meta.keys import Keys
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError, Invalid
 from headrace.proxy.door.frontdoor import FrontDoor
 from headrace.runtime.host import real_host
 from headrace.runtime.race import race
-from headrace.runtime.role import RoleProcess
 from headrace.runtime.telemetry import Telemetry
 
 PARENT_CHECK_S = 2.0
@@ -88,13 +90,19 @@ async def _run(
     try:
         process = make_role(
             role,
-            settings=settings,
-            host=host,
-            telemetry=telemetry,
-            keys=Keys(settings.etcd.root),
-            node_name=name,
-            edges=edges,
-            crash=crash_points_from(os.environ),
+            Surroundings(
+                settings=settings,
+                node_name=name,
+                host=host,
+                telemetry=telemetry,
+                keys=Keys(settings.etcd.root),
+                meta=edges.meta,
+                log=edges.log,
+                objects=edges.objects,
+                peers=edges.peers,
+                server=edges.server,
+                crash=crash_points_from(os.environ),
+            ),
             door=lambda methods: FrontDoor(methods, settings.proxy, host, telemetry),
         )
         metrics = MetricsServer(
@@ -127,7 +135,7 @@ def _set_on_signals(stop: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _stop_when_set(stop: asyncio.Event, process: RoleProcess) -> None:
+async def _stop_when_set(stop: asyncio.Event, process: RoleService[Any]) -> None:
     await stop.wait()
     process.stop()
 
