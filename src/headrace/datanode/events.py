@@ -19,8 +19,6 @@ from headrace.rpc.messages import (
 
 Call: TypeAlias = int  # a request from outside, answered by its number
 
-# ---- the session -------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -42,9 +40,6 @@ class StopAsked:
 @dataclass(frozen=True, slots=True)
 class TimePassed:
     """A step of time."""
-
-
-# ---- requests ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +82,6 @@ class FlushAnnounced:
     request: SegmentFlushedRequest
 
 
-# ---- the log -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class GroupsFetched:
     """Messages came, in order. `corrupt`: what is wrong with the one after them, "" = nothing."""
@@ -104,9 +96,6 @@ class FetchEnded:
     """A fetch was called off, as its reader was closed."""
 
     reader: int
-
-
-# ---- files and objects -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +127,6 @@ class PutFailed:
     key: SyncKey
     stored: frozenset[str]
     reason: str
-
-
-# ---- reports -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

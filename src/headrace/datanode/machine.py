@@ -10,18 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import assert_never
 
+from headrace.datanode import effects as fx
 from headrace.datanode import events as ev
 from headrace.datanode.budget import Budget
 from headrace.datanode.consume.reading import Reading
-from headrace.datanode.effects import (
-    Answer,
-    AskNewEpoch,
-    Effect,
-    Happening,
-    SendMoves,
-    Stopped,
-    Tell,
-)
 from headrace.datanode.flowgraph import Flowgraph, Phase, Shared
 from headrace.datanode.growing import policy
 from headrace.datanode.handoff import HeldMessage, SyncKey
@@ -40,7 +32,7 @@ from headrace.rpc.messages import (
 from headrace.runtime.driver import Machine
 
 
-class DataNodeMachine(Machine[ev.Event, Effect]):
+class DataNodeMachine(Machine[ev.Event, fx.Effect]):
     """One node. `flows` has the present flowgraph of each vchannel, an ended one until its
     successor is watched."""
 
@@ -55,14 +47,16 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         self._starting: dict[VChannel, None] = {}
         self._have_read = False  # of those that start, some may have begun to read
         self._look: dict[VChannel, None] = {}  # a caller waits, and something has changed
-        self._asks: dict[VChannel, AskNewEpoch] = {}
+        self._asks: dict[VChannel, fx.AskNewEpoch] = {}
         self._stopping = False
         self._stopped = False
 
-    def step(self, event: ev.Event, now: float) -> Sequence[Effect]:
+    def step(self, event: ev.Event, now: float) -> Sequence[fx.Effect]:
         return [*self._handle(event, now), *self._settle(now)]
 
-    def _handle(self, event: ev.Event, now: float) -> list[Effect]:
+    def _handle(self, event: ev.Event, now: float) -> list[fx.Effect]:
+        if isinstance(event, ev.Request) and (refusal := self._misdirected(event)):
+            return refusal
         match event:
             case ev.Registered():
                 return self._registered(event)
@@ -130,13 +124,13 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
 
     # ---- the node ----------------------------------------------------------------------------
 
-    def _registered(self, event: ev.Registered) -> list[Effect]:
+    def _registered(self, event: ev.Registered) -> list[fx.Effect]:
         self.shared.server_id, self.shared.registered = event.server_id, True
         reports = [e for flow in self._live() for e in flow.report()]
         return [*reports, *self._send_moves()]
 
-    def _time_passed(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
+    def _time_passed(self, now: float) -> list[fx.Effect]:
+        effects: list[fx.Effect] = []
         for vchannel in list(self._busy):
             flow = self.flows[vchannel]
             effects += self._attempt(flow, partial(flow.sync_overdue, now))
@@ -146,22 +140,20 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
 
     # ---- requests ----------------------------------------------------------------------------
 
-    def _misdirected(self, event: ev.Request) -> list[Effect]:
+    def _misdirected(self, event: ev.Request) -> list[fx.Effect]:
         """The refusal of a request that is not for this process; nothing if it is."""
         own = self.shared.server_id
         if not own:
-            return [Answer(event.call, Unavailable("this data node is not registered yet"))]
+            return [fx.Answer(event.call, Unavailable("this data node is not registered yet"))]
         meant = getattr(event.request, "server_id", own)
         if meant == own:
             return []
-        return [Answer(event.call, Fenced(f"this data node is server {own}, not {meant}"))]
+        return [fx.Answer(event.call, Fenced(f"this data node is server {own}, not {meant}"))]
 
-    def _watch_arrived(self, event: ev.WatchArrived) -> list[Effect]:
-        if refusal := self._misdirected(event):
-            return refusal
+    def _watch_arrived(self, event: ev.WatchArrived) -> list[fx.Effect]:
         if self._stopping:
-            return [Answer(event.call, Unavailable("this data node is stopping"))]
-        effects: list[Effect] = []
+            return [fx.Answer(event.call, Unavailable("this data node is stopping"))]
+        effects: list[fx.Effect] = []
         refused = []
         for watch in event.request.watches:
             running = self._flow(watch.vchannel)
@@ -174,11 +166,11 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
             else:
                 effects += self._start(watch, running)
         if not refused:
-            return [*effects, Answer(event.call, Done())]
+            return [*effects, fx.Answer(event.call, Done())]
         what = "watched or released here before, or replaced by a higher one"
-        return [*effects, Answer(event.call, Conflict(f"{what}: {', '.join(refused)}"))]
+        return [*effects, fx.Answer(event.call, Conflict(f"{what}: {', '.join(refused)}"))]
 
-    def _start(self, watch: Watch, running: Flowgraph | None) -> list[Effect]:
+    def _start(self, watch: Watch, running: Flowgraph | None) -> list[fx.Effect]:
         vchannel, epoch = watch.vchannel, watch.epoch
         ended = self._end(running, f"replaced by epoch {epoch}") if running is not None else []
         self._asks.pop(vchannel, None)
@@ -189,56 +181,48 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         self._have_read = True
         segments = tuple(s.segment_id for s in watch.segments)
         position = watch.seek.timestamp
-        told = Tell(Happening.WATCHED, vchannel, epoch, position=position, segments=segments)
+        told = fx.Tell(fx.Happening.WATCHED, vchannel, epoch, position=position, segments=segments)
         return [*ended, told]
 
-    def _release_arrived(self, event: ev.ReleaseArrived, now: float) -> list[Effect]:
-        if refusal := self._misdirected(event):
-            return refusal
+    def _release_arrived(self, event: ev.ReleaseArrived, now: float) -> list[fx.Effect]:
         request = event.request
         # The watch of an epoch may arrive after its release, which has ended it.
         highest = self._highest.get(request.vchannel, -1)
         self._highest[request.vchannel] = max(request.epoch, highest)
         flow = self._flow(request.vchannel)
-        effects: list[Effect] = []
+        effects: list[fx.Effect] = []
         if flow is not None and flow.epoch <= request.epoch:
             drains = request.drain and flow.epoch == request.epoch
             effects = self._drain(flow, now) if drains else self._end(flow, "released")
-        return [*effects, Answer(event.call, Done())]
+        return [*effects, fx.Answer(event.call, Done())]
 
-    def _state_asked(self, event: ev.StateAsked, now: float) -> list[Effect]:
-        if refusal := self._misdirected(event):
-            return refusal
+    def _state_asked(self, event: ev.StateAsked, now: float) -> list[fx.Effect]:
         states = NodeStateResponse(server_id=self.shared.server_id, channels=self.states(now))
-        return [Answer(event.call, states)]
+        return [fx.Answer(event.call, states)]
 
-    def _await_arrived(self, event: ev.AwaitArrived) -> list[Effect]:
-        if refusal := self._misdirected(event):
-            return refusal
+    def _await_arrived(self, event: ev.AwaitArrived) -> list[fx.Effect]:
         for item in event.request.items:
             if item.vchannel in self.flows:
                 self._idle.await_timestamp(item.vchannel, item.timestamp)
                 self._look[item.vchannel] = None
-        return [Answer(event.call, Done())]
+        return [fx.Answer(event.call, Done())]
 
-    def _flush_announced(self, event: ev.FlushAnnounced) -> list[Effect]:
-        if refusal := self._misdirected(event):
-            return refusal
+    def _flush_announced(self, event: ev.FlushAnnounced) -> list[fx.Effect]:
         flow = self._flow(event.request.vchannel)
         if flow is not None:
             flow.announced(event.request.segment_ids)
-        return [Answer(event.call, Done())]
+        return [fx.Answer(event.call, Done())]
 
     # ---- entries -----------------------------------------------------------------------------
 
-    def _groups_fetched(self, event: ev.GroupsFetched, now: float) -> list[Effect]:
+    def _groups_fetched(self, event: ev.GroupsFetched, now: float) -> list[fx.Effect]:
         reader = self._reading.returned(event.reader, [g.size_bytes for g in event.groups])
         if reader is None:
             return []
         self._have_read = True
         demux = self._reading.demux_of(reader)
         corrupt = event.corrupt
-        effects: list[Effect] = []
+        effects: list[fx.Effect] = []
         for fetched in event.groups:
             try:
                 shares = demux.deal(reader, fetched)
@@ -258,7 +242,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
             self._look.update(dict.fromkeys(v for v in self._idle.awaited if v in reader.consumers))
         return effects
 
-    def _attempt(self, flow: Flowgraph, work: Callable[[], list[Effect]]) -> list[Effect]:
+    def _attempt(self, flow: Flowgraph, work: Callable[[], list[fx.Effect]]) -> list[fx.Effect]:
         """Have a flowgraph do something; what is corrupt ends it and no other."""
         try:
             effects = work()
@@ -266,7 +250,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
             return self._fail(flow, error.message)
         return [*effects, *self._note(flow)]
 
-    def _note(self, flow: Flowgraph) -> list[Effect]:
+    def _note(self, flow: Flowgraph) -> list[fx.Effect]:
         """Keep the books on a flowgraph to which something happened."""
         vchannel = flow.vchannel
         if flow.ended or (flow.buffers.empty and flow.phase is not Phase.DRAINING):
@@ -281,7 +265,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         if not flow.dropped or self.flows.get(vchannel) is not flow:
             return []
         del self.flows[vchannel]
-        return [Tell(Happening.DROPPED, vchannel, flow.epoch)]
+        return [fx.Tell(fx.Happening.DROPPED, vchannel, flow.epoch)]
 
     # ---- syncs and reports -------------------------------------------------------------------
 
@@ -293,28 +277,28 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         self.budget.written(key)
         return None
 
-    def _pack_encoded(self, event: ev.PackEncoded) -> list[Effect]:
+    def _pack_encoded(self, event: ev.PackEncoded) -> list[fx.Effect]:
         flow = self._waiting(event.pack.key)
         return [*flow.encoded(event.pack), *self._note(flow)] if flow is not None else []
 
-    def _pack_refused(self, event: ev.PackRefused) -> list[Effect]:
+    def _pack_refused(self, event: ev.PackRefused) -> list[fx.Effect]:
         flow = self._waiting(event.key)
         if flow is None:
             return []
         self.budget.written(event.key)
         return self._fail(flow, event.reason)
 
-    def _objects_stored(self, event: ev.ObjectsStored) -> list[Effect]:
+    def _objects_stored(self, event: ev.ObjectsStored) -> list[fx.Effect]:
         flow = self._waiting(event.key)
         return [*flow.stored(event.key.number), *self._note(flow)] if flow is not None else []
 
-    def _put_failed(self, event: ev.PutFailed) -> list[Effect]:
+    def _put_failed(self, event: ev.PutFailed) -> list[fx.Effect]:
         flow = self._waiting(event.key)
         if flow is None:
             return []
         return flow.put_failed(event.key.number, event.stored, event.reason)
 
-    def _report_answered(self, event: ev.ReportAnswered) -> list[Effect]:
+    def _report_answered(self, event: ev.ReportAnswered) -> list[fx.Effect]:
         flow = self._flow(event.vchannel, event.epoch)
         if flow is None:
             return []
@@ -323,7 +307,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
             self._look[flow.vchannel] = None
         return effects
 
-    def _report_refused(self, event: ev.ReportRefused) -> list[Effect]:
+    def _report_refused(self, event: ev.ReportRefused) -> list[fx.Effect]:
         flow = self._flow(event.vchannel, event.epoch)
         if flow is None:
             return []
@@ -331,12 +315,12 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
             return self._end(flow, f"fenced: {event.reason}")
         return self._fail(flow, event.reason)
 
-    def _report_unanswered(self, event: ev.ReportUnanswered) -> list[Effect]:
+    def _report_unanswered(self, event: ev.ReportUnanswered) -> list[fx.Effect]:
         flow = self._flow(event.vchannel, event.epoch)
         return flow.unanswered(event.reason) if flow is not None else []
 
-    def _moves_answered(self, event: ev.MovesAnswered) -> list[Effect]:
-        effects: list[Effect] = []
+    def _moves_answered(self, event: ev.MovesAnswered) -> list[fx.Effect]:
+        effects: list[fx.Effect] = []
         for move in self._idle.answered():
             flow = self._flow(move.vchannel, move.epoch)
             if flow is not None:
@@ -347,40 +331,40 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
 
     # ---- ends --------------------------------------------------------------------------------
 
-    def _drain(self, flow: Flowgraph, now: float) -> list[Effect]:
+    def _drain(self, flow: Flowgraph, now: float) -> list[fx.Effect]:
         if flow.phase is Phase.DRAINING:
             return []
         self._reading.leave(flow.consumer)
         self._starting.pop(flow.vchannel, None)
-        told = Tell(Happening.DRAINING, flow.vchannel, flow.epoch)
+        told = fx.Tell(fx.Happening.DRAINING, flow.vchannel, flow.epoch)
         return [told, *self._attempt(flow, partial(flow.drain, now))]
 
-    def _end(self, flow: Flowgraph, reason: str) -> list[Effect]:
+    def _end(self, flow: Flowgraph, reason: str) -> list[fx.Effect]:
         flow.end(Phase.RELEASED, reason)
-        return [*self._note(flow), Tell(Happening.ENDED, flow.vchannel, flow.epoch, reason)]
+        return [*self._note(flow), fx.Tell(fx.Happening.ENDED, flow.vchannel, flow.epoch, reason)]
 
-    def _fail(self, flow: Flowgraph, reason: str) -> list[Effect]:
+    def _fail(self, flow: Flowgraph, reason: str) -> list[fx.Effect]:
         """End a flowgraph that cannot go on, and ask for a new epoch."""
         vchannel, epoch = flow.vchannel, flow.epoch
         flow.end(Phase.FAILED, reason)
         request = NewEpochRequest(
             server_id=self.shared.server_id, vchannel=vchannel, epoch=epoch, reason=reason
         )
-        told = Tell(Happening.FAILED, vchannel, epoch, reason)
+        told = fx.Tell(fx.Happening.FAILED, vchannel, epoch, reason)
         return [*self._note(flow), told, self._ask(request, 0)]
 
-    def _ask(self, request: NewEpochRequest, attempt: int) -> AskNewEpoch:
-        ask = self._asks[request.vchannel] = AskNewEpoch(request, attempt)
+    def _ask(self, request: NewEpochRequest, attempt: int) -> fx.AskNewEpoch:
+        ask = self._asks[request.vchannel] = fx.AskNewEpoch(request, attempt)
         return ask
 
-    def _asked(self, event: ev.NewEpochAnswered | ev.NewEpochUnanswered) -> AskNewEpoch | None:
+    def _asked(self, event: ev.NewEpochAnswered | ev.NewEpochUnanswered) -> fx.AskNewEpoch | None:
         """The question that this is about, if it still waits for its answer."""
         ask = self._asks.get(event.vchannel)
         return ask if ask is not None and ask.request.epoch == event.epoch else None
 
     # ---- after each event --------------------------------------------------------------------
 
-    def _settle(self, now: float) -> list[Effect]:
+    def _settle(self, now: float) -> list[fx.Effect]:
         effects = [
             *self._relieve(now),
             *self._serve_waiting(now),
@@ -393,15 +377,15 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
                 if flow.consumer.has_read:
                     del self._starting[flow.vchannel]
                     flow.phase = Phase.RUNNING
-                    effects.append(Tell(Happening.RUNNING, flow.vchannel, flow.epoch))
+                    effects.append(fx.Tell(fx.Happening.RUNNING, flow.vchannel, flow.epoch))
         if self._stopping and not self._stopped and not self._live():
             self._stopped = True
-            effects.append(Stopped())
+            effects.append(fx.Stopped())
         return effects
 
-    def _relieve(self, now: float) -> list[Effect]:
+    def _relieve(self, now: float) -> list[fx.Effect]:
         """Above the soft mark: sync the largest and the oldest, until what waits is well below."""
-        effects: list[Effect] = []
+        effects: list[fx.Effect] = []
         budget = self.budget
         if not budget.pressed:
             return effects
@@ -416,9 +400,9 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
             effects += self._attempt(flow, partial(flow.sync, due, now))
         return effects
 
-    def _serve_waiting(self, now: float) -> list[Effect]:
+    def _serve_waiting(self, now: float) -> list[fx.Effect]:
         """A caller waits for checkpoints: cut what holds them."""
-        effects: list[Effect] = []
+        effects: list[fx.Effect] = []
         for vchannel in list(self._look):
             flow = self._flow(vchannel)
             if flow is None:
@@ -431,7 +415,7 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
                 effects += self._attempt(flow, partial(flow.sync_up_to, until, now))
         return effects
 
-    def _begin_moves(self) -> list[Effect]:
+    def _begin_moves(self) -> list[fx.Effect]:
         """Report checkpoints that nothing else reports: of idle vchannels, and where a caller
         waits."""
         idle = self._idle
@@ -450,12 +434,12 @@ class DataNodeMachine(Machine[ev.Event, Effect]):
         idle.begin(self.shared.server_id, moves)
         return self._send_moves()
 
-    def _send_moves(self) -> list[Effect]:
+    def _send_moves(self) -> list[fx.Effect]:
         moving = self._idle.moving
         if moving is None or moving.sent or not self.shared.registered:
             return []
         moving.sent = True
-        return [SendMoves(moving.request, moving.attempt)]
+        return [fx.SendMoves(moving.request, moving.attempt)]
 
     # ---- what it says of itself --------------------------------------------------------------
 

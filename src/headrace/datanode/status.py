@@ -10,17 +10,8 @@ def details(machine: DataNodeMachine, topic: str, now: float) -> dict[str, Any]:
     """A table by name for the topic: "", channels, checkpoints; else nothing."""
     states = machine.states(now)
     if topic == "channels":
-        rows = [
-            {
-                "vchannel": s.vchannel,
-                "epoch": s.epoch,
-                "state": s.state,
-                "buffered_bytes": s.buffered_bytes,
-                "reason": s.reason,
-            }
-            for s in states
-        ]
-        return {"flowgraphs": rows}
+        names = ("vchannel", "epoch", "state", "buffered_bytes", "reason")
+        return {"flowgraphs": [{name: getattr(s, name) for name in names} for s in states]}
     if topic == "checkpoints":
         rows = [
             {
