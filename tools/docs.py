@@ -215,10 +215,7 @@ def errors() -> str:
         "`UNAVAILABLE` by itself, and raises the others as they are.",
         _table(
             ("gRPC status", "sentence", "name"),
-            [
-                (f"`{e.value.transport.name}`", f"`{_shown(e.value.text)}`", f"`{e.name}`")
-                for e in Ending
-            ],
+            [(f"`{e.transport.name}`", f"`{_shown(e.text)}`", f"`{e.name}`") for e in Ending],
         ),
     ]
     return _page("Errors", *parts)

@@ -4,8 +4,6 @@
 directly.
 """
 
-from headrace.meta.api import MetaStore
-from headrace.meta.keys import Keys
 from headrace.proxy.accepted.client_state import ClientState
 from headrace.proxy.accepted.indexes import Indexes
 from headrace.proxy.accepted.loads import Loads
@@ -20,57 +18,22 @@ from headrace.proxy.collections.properties import Properties
 from headrace.proxy.collections.statistics import Statistics
 from headrace.proxy.door.connections import Connections
 from headrace.proxy.door.methods import Method, Methods
-from headrace.proxy.settings import ProxySettings
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.write.automatic_keys import AllAutomaticKeys
 from headrace.proxy.write.writes import WriteContext, Writes
-from headrace.rpc.api import Peers
-from headrace.runtime.host import Host
 from headrace.runtime.supervise import TaskGroup
-from headrace.runtime.telemetry import Telemetry
 
 
 class Assembly:
     """All that answers a client."""
 
-    def __init__(
-        self,
-        *,
-        settings: ProxySettings,
-        host: Host,
-        telemetry: Telemetry,
-        keys: Keys,
-        meta: MetaStore,
-        peers: Peers,
-        sequencers: SequencerPort,
-    ) -> None:
-        self.catalog = Catalog(meta, keys, host, telemetry)
-        self.leaders = Leaders(
-            settings=settings, meta=meta, keys=keys, peers=peers, host=host, telemetry=telemetry
-        )
-        self.sequencing = Sequencing(
-            own=sequencers,
-            leaders=self.leaders,
-            suspect_again_s=settings.suspect_again_s,
-            meta=meta,
-            keys=keys,
-            peers=peers,
-            host=host,
-            telemetry=telemetry,
-        )
-        self.known = KnownTime(
-            leaders=self.leaders, peers=peers, host=host, refresh_s=settings.known_timestamp_s
-        )
-        context = WriteContext(
-            catalog=self.catalog,
-            sequencing=self.sequencing,
-            known=self.known,
-            automatic=AllAutomaticKeys(self.leaders, host, settings),
-            host=host,
-            settings=settings,
-        )
-        state = ClientState(self.leaders, meta, keys)
-        self.served = self._served(state, Writes(context, telemetry), host, settings)
-        self.methods = Methods(self.served, settings, telemetry)
+    def __init__(self, edges: ProxyEdges, sequencers: SequencerPort) -> None:
+        self.catalog = Catalog(edges)
+        self.leaders = Leaders(edges)
+        self.sequencing = Sequencing(edges, sequencers, self.leaders)
+        self.known = KnownTime(edges, self.leaders)
+        self.served = self._served(edges)
+        self.methods = Methods(self.served, edges.settings, edges.telemetry)
 
     async def found(self) -> None:
         """Return when both services have a leader and the copies are there."""
@@ -83,18 +46,19 @@ class Assembly:
         group.spawn("leaders", self.leaders.run(), must_not_end=True)
         group.spawn("sequencers", self.sequencing.run(), must_not_end=True)
 
-    def _served(
-        self, state: ClientState, writes: Writes, host: Host, settings: ProxySettings
-    ) -> dict[str, Method]:
+    def _served(self, edges: ProxyEdges) -> dict[str, Method]:
         """Milvus's methods that are served, by name."""
-        connections = Connections(self.leaders, self.known, host)
+        state = ClientState(edges, self.leaders)
+        connections = Connections(self.leaders, self.known, edges.host)
         statistics = Statistics(self.catalog, self.leaders)
         properties = Properties(self.catalog, state)
         describe = Describe(self.catalog, properties)
-        ddl = DdlMethods(self.catalog, self.leaders, properties, settings)
+        ddl = DdlMethods(self.catalog, self.leaders, properties, edges.settings)
         indexes = Indexes(self.catalog, statistics, state)
         loads = Loads(self.catalog, state)
-        flush = Flush(self.catalog, self.leaders, self.sequencing, self.known, host, settings)
+        flush = Flush(edges, self.catalog, self.leaders, self.sequencing, self.known)
+        automatic = AllAutomaticKeys(edges, self.leaders)
+        writes = Writes(WriteContext(edges, self.catalog, self.sequencing, self.known, automatic))
         return {
             "Connect": connections.connect,
             "GetVersion": connections.get_version,

@@ -7,7 +7,6 @@ code 8, a rate limit. So a gRPC status is only used where that is wanted (`UNAVA
 nothing of the request stands in a log) or where it surely stops (`DEADLINE_EXCEEDED`).
 """
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from headrace.model.errors import Invalid
@@ -46,48 +45,48 @@ class Aborted(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """A gRPC status and what is said with it; names in braces are filled in."""
-
-    transport: Transport
-    text: str
-
-
 class Ending(Enum):
-    """All ways in which a call ends without an answer. Call a member to make its `Aborted`."""
+    """All ways in which a call ends without an answer: a gRPC status and its sentence.
 
-    NOTHING_WRITTEN = Last(
-        Transport.UNAVAILABLE, "nothing was written: {reason}; send it again, as pymilvus does"
+    Call a member to make its `Aborted`; names in braces are filled in.
+    """
+
+    NOTHING_WRITTEN = (
+        Transport.UNAVAILABLE,
+        "nothing was written: {reason}; send it again, as pymilvus does",
     )
-    NOT_ASKED = Last(
+    NOT_ASKED = (
         Transport.UNAVAILABLE,
         "the {role} can not be reached: {reason}; nothing was done, so ask again",
     )
-    AGAIN = Last(Transport.UNAVAILABLE, "nothing was done: {reason}; ask again, later")
-    OUTCOME_OPEN = Last(
+    AGAIN = (Transport.UNAVAILABLE, "nothing was done: {reason}; ask again, later")
+    OUTCOME_OPEN = (
         Transport.DEADLINE_EXCEEDED,
         "the outcome is not known: {reason}; send it again under the same idempotency key, or look "
         "its rows up first",
     )
-    NOT_ANSWERED = Last(
+    NOT_ANSWERED = (
         Transport.DEADLINE_EXCEEDED,
         "the {role} did not answer in time: {reason}; it may have been done, so look before you "
         "ask again",
     )
-    NOT_SEALED = Last(
+    NOT_SEALED = (
         Transport.DEADLINE_EXCEEDED,
         "pchannel {pchannel} was not sealed in time: {reason}; flush again",
     )
-    TOKEN_WRONG = Last(
+    TOKEN_WRONG = (
         Transport.UNAUTHENTICATED,
         "the token is missing or another one: send the one that is set as proxy.token",
     )
-    NO_METHOD = Last(Transport.UNIMPLEMENTED, "{method} is not served yet; {instead}")
+    NO_METHOD = (Transport.UNIMPLEMENTED, "{method} is not served yet; {instead}")
+
+    def __init__(self, transport: Transport, text: str) -> None:
+        self.transport = transport
+        self.text = text
 
     def __call__(self, **values: object) -> Aborted:
         """The end of a call."""
-        return Aborted(self.value.transport, self.value.text.format(**values))
+        return Aborted(self.transport, self.text.format(**values))
 
 
 def success() -> Message:

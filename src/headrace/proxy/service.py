@@ -60,15 +60,7 @@ class Proxy(RoleService[ProxySettings]):
         super().__init__(around)
         self._sequencing: asyncio.Task[None] | None = None
         self._sequencers = sequencers(self)
-        self._assembly = Assembly(
-            settings=around.settings,
-            host=around.host,
-            telemetry=around.telemetry,
-            keys=around.keys,
-            meta=around.meta,
-            peers=around.peers,
-            sequencers=self._sequencers,
-        )
+        self._assembly = Assembly(around, self._sequencers)
         self.methods = self._assembly.methods
         self._door = door(self.methods) if door else None
 

@@ -34,6 +34,7 @@ from headrace.model.schema import Schema
 from headrace.model.timestamp import compose
 from headrace.proxy.assembly import Assembly
 from headrace.proxy.call import ClientCall
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc import messages as m
@@ -187,15 +188,15 @@ class ProxyWorld:
         if self.offload is not None:
             self.host = replace(self.host, offload=self.offload)
         self.store = StoreInTrouble(self.meta_server.client("proxy, in trouble"))
-        self.assembly = Assembly(
+        self.edges = ProxyEdges(
             settings=self.settings,
             host=self.host,
             telemetry=silent(),
             keys=self.keys,
             meta=self.store,  # type: ignore[arg-type]
             peers=self.network.peers("proxy"),
-            sequencers=self.sequencer,
         )
+        self.assembly = Assembly(self.edges, self.sequencer)
         self.assembly.sequencing.server_id = SERVER_ID
         self.flushed = True
         self.orders: list[Any] = []

@@ -7,21 +7,20 @@ collection.
 
 from collections.abc import Mapping
 
-from headrace.meta.api import MetaStore
-from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, Role
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
+from headrace.proxy.edges import ProxyEdges
 from headrace.rpc.messages import SetClientStateRequest
 
 
 class ClientState:
     """Reads from the store itself, so that all proxies answer alike."""
 
-    def __init__(self, leaders: Leaders, meta: MetaStore, keys: Keys) -> None:
+    def __init__(self, edges: ProxyEdges, leaders: Leaders) -> None:
         self._leaders = leaders
-        self._meta = meta
-        self._keys = keys
+        self._meta = edges.meta
+        self._keys = edges.keys
 
     async def set(
         self, record: CollectionRecord, topic: str, value: bytes, call: ClientCall

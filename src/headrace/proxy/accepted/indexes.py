@@ -39,7 +39,7 @@ class Indexes:
 
     async def create_index(self, request: Message, call: ClientCall) -> Message:
         """Milvus's CreateIndex: again with the same parameters is done, with others an error."""
-        record = await self._collection(request, call)
+        record = await self._catalog.read(request.collection_name)
         field = record.schema.field(request.field_name)
         if field is None:
             raise Refusal.COLUMN_EXTRA(at="field_name", name=request.field_name)
@@ -60,7 +60,7 @@ class Indexes:
 
     async def describe_index(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DescribeIndex: every index is finished."""
-        record = await self._collection(request, call)
+        record = await self._catalog.read(request.collection_name)
         answer = pb.DescribeIndexResponse(status=success())
         rows = await self._statistics.rows(record.id, call)
         for index in await self._named(record, request):
@@ -89,14 +89,14 @@ class Indexes:
 
     async def get_index_state(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexState."""
-        record = await self._collection(request, call)
+        record = await self._catalog.read(request.collection_name)
         await self._named(record, request)
         finished = common_pb.IndexState.Value("Finished")
         return pb.GetIndexStateResponse(status=success(), state=finished)
 
     async def get_index_build_progress(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexBuildProgress: all rows are done."""
-        record = await self._collection(request, call)
+        record = await self._catalog.read(request.collection_name)
         await self._named(record, request)
         rows = await self._statistics.rows(record.id, call)
         return pb.GetIndexBuildProgressResponse(
@@ -105,15 +105,12 @@ class Indexes:
 
     async def drop_index(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DropIndex: of what is absent it is done as well."""
-        record = await self._collection(request, call)
+        record = await self._catalog.read(request.collection_name)
         for index in await self._indexes(record):
             if _matches(index, request.field_name, request.index_name):
                 topic = f"{INDEX}{index.field}/{index.name}"
                 await self._state.delete(record, topic, call)
         return success()
-
-    async def _collection(self, request: Message, call: ClientCall) -> CollectionRecord:
-        return await self._catalog.read(request.collection_name)
 
     async def _indexes(self, record: CollectionRecord) -> Sequence[AcceptedIndex]:
         found = await self._state.below(record, INDEX)

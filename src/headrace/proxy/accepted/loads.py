@@ -48,7 +48,7 @@ class Loads:
 
     async def release_partitions(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ReleasePartitions: of a collection that is loaded as a whole, the others stay
-        loaded. They are remembered first, so a repetition finishes what was begun."""
+        loaded. They are stored first, so a repetition finishes what was begun."""
         record = await self._catalog.read(request.collection_name)
         named = _named(record, request.partition_names)
         loaded = await self._state.below(record, LOAD)

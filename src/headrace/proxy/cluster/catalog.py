@@ -6,15 +6,12 @@ is there for clients from its first noted DDL until its drop is recorded.
 
 from collections.abc import Sequence
 
-from headrace.meta.api import MetaStore
 from headrace.meta.following import Following
-from headrace.meta.keys import Keys
 from headrace.meta.records import CollectionRecord, CollectionState
 from headrace.model.codec import decode
 from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Refusal
-from headrace.runtime.host import Host
-from headrace.runtime.telemetry import Telemetry
 
 DEFAULT_DATABASE = "default"
 
@@ -38,12 +35,13 @@ def partition_of(record: CollectionRecord, name: str) -> PartitionId:
 class Catalog:
     """The collections that clients see."""
 
-    def __init__(self, meta: MetaStore, keys: Keys, host: Host, telemetry: Telemetry) -> None:
-        self._meta = meta
-        self._keys = keys
+    def __init__(self, edges: ProxyEdges) -> None:
+        self._meta = edges.meta
+        self._keys = edges.keys
         self._by_name: dict[str, CollectionRecord] = {}
+        prefix = edges.keys.collections_prefix
         self._copy = Following(
-            meta, keys.collections_prefix, CollectionRecord, host, telemetry, self._changed
+            edges.meta, prefix, CollectionRecord, edges.host, edges.telemetry, self._changed
         )
 
     async def run(self) -> None:

@@ -7,9 +7,8 @@ from headrace.model.errors import Fenced, Unavailable
 from headrace.model.timestamp import Timestamp
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.rpc.api import Peers
+from headrace.proxy.edges import ProxyEdges
 from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
-from headrace.runtime.host import Host
 
 REFRESH_TIMEOUT_S = 1.0
 
@@ -21,20 +20,20 @@ class KnownTime:
     timestamp of a log that was idle for long, and a request so old is answered *unknown*.
     """
 
-    def __init__(self, *, leaders: Leaders, peers: Peers, host: Host, refresh_s: float) -> None:
+    def __init__(self, edges: ProxyEdges, leaders: Leaders) -> None:
         self.newest: Timestamp = 0
         self._learned = 0.0
         self._leaders = leaders
-        self._peers = peers
-        self._host = host
-        self._refresh_s = refresh_s
+        self._peers = edges.peers
+        self._clock = edges.host.clock
+        self._refresh_s = edges.settings.known_timestamp_s
         self._refreshing = asyncio.Lock()
 
     def learn(self, timestamp: Timestamp) -> None:
         """A granted timestamp was seen."""
         if timestamp > self.newest:
             self.newest = timestamp
-            self._learned = self._host.clock.monotonic()
+            self._learned = self._clock.monotonic()
 
     async def grant(self, call: ClientCall) -> Timestamp:
         """A timestamp above all that were granted before."""
@@ -67,10 +66,10 @@ class KnownTime:
                 leader.address, AllocTimestampRequest(), timeout_s=REFRESH_TIMEOUT_S
             )
         except (Unavailable, Fenced):
-            self._learned = self._host.clock.monotonic()  # ask again after a while only
+            self._learned = self._clock.monotonic()  # ask again after a while only
             return
         self.learn(answer.timestamp)
 
     def _is_fresh(self) -> bool:
-        age_s = self._host.clock.monotonic() - self._learned
+        age_s = self._clock.monotonic() - self._learned
         return self.newest > 0 and age_s < self._refresh_s

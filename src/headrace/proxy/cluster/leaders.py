@@ -6,39 +6,28 @@ these roles is made so that a repetition finds what the first one did.
 
 from typing import Any
 
-from headrace.meta.api import MetaStore
 from headrace.meta.following import Following
-from headrace.meta.keys import Keys
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.proxy.call import ClientCall
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Ending
-from headrace.proxy.settings import ProxySettings
-from headrace.rpc.api import NotSent, Peers
-from headrace.runtime.host import Host
+from headrace.rpc.api import NotSent
 from headrace.runtime.race import pause
 from headrace.runtime.retry import Backoff
-from headrace.runtime.telemetry import Telemetry
 
 
 class Leaders:
     """The leaders of both service roles, as the meta store names them."""
 
-    def __init__(
-        self,
-        *,
-        meta: MetaStore,
-        keys: Keys,
-        peers: Peers,
-        host: Host,
-        telemetry: Telemetry,
-        settings: ProxySettings,
-    ) -> None:
-        self._keys = keys
-        self._peers = peers
-        self._host = host
-        self._settings = settings
-        self._copy = Following(meta, keys.leader(""), LeaderRecord, host, telemetry)
+    def __init__(self, edges: ProxyEdges) -> None:
+        self._keys = edges.keys
+        self._peers = edges.peers
+        self._host = edges.host
+        self._settings = edges.settings
+        self._copy = Following(
+            edges.meta, edges.keys.leader(""), LeaderRecord, edges.host, edges.telemetry
+        )
 
     async def run(self) -> None:
         """Follow the elections for ever."""
@@ -54,7 +43,7 @@ class Leaders:
         return self._copy.items.get(self._keys.leader(role))
 
     async def call(self, role: Role, request: Any, call: ClientCall) -> Any:
-        """The leader's answer. Repeats what found nobody, was lost or met a former leader.
+        """The leader's answer. Repeats a call that found no leader, was lost or met a former one.
 
         What the leader refuses is raised as it is. When the client's time is over: `UNAVAILABLE` if
         no leader can have heard of it, else `DEADLINE_EXCEEDED`.

@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from headrace.meta.api import MetaStore
 from headrace.meta.following import Following
-from headrace.meta.keys import Keys
 from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.proxy.cluster.leaders import Leaders
+from headrace.proxy.edges import ProxyEdges
 from headrace.rpc.api import Handler, NotSent, Peers
 from headrace.rpc.messages import (
     AppendRequest,
@@ -23,9 +22,7 @@ from headrace.rpc.messages import (
     SealResponse,
     SuspectRequest,
 )
-from headrace.runtime.host import Host
 from headrace.runtime.race import pause, unless, within
-from headrace.runtime.telemetry import Telemetry
 
 T = TypeVar("T")
 SUSPECT_TIMEOUT_S = 2.0
@@ -92,29 +89,19 @@ class RemoteSequencers:
 class Sequencing:
     """Calls to the sequencers of all pchannels."""
 
-    def __init__(
-        self,
-        *,
-        meta: MetaStore,
-        keys: Keys,
-        peers: Peers,
-        host: Host,
-        telemetry: Telemetry,
-        own: SequencerPort,
-        leaders: Leaders,
-        suspect_again_s: float,
-    ) -> None:
+    def __init__(self, edges: ProxyEdges, own: SequencerPort, leaders: Leaders) -> None:
         self.server_id = 0  # of this process, once it is registered
-        self._keys = keys
-        self._peers = peers
-        self._host = host
         self._own = own
         self._leaders = leaders
-        self._suspect_again_s = suspect_again_s
-        self._log = telemetry.log
+        self._keys = edges.keys
+        self._peers = edges.peers
+        self._clock = edges.host.clock
+        self._suspect_again_s = edges.settings.suspect_again_s
+        self._log = edges.telemetry.log
         self._suspected: dict[int, float] = {}
         self._reports: dict[int, asyncio.Task[None]] = {}
-        self._copy = Following(meta, keys.sequencers_prefix, SequencerRecord, host, telemetry)
+        prefix = edges.keys.sequencers_prefix
+        self._copy = Following(edges.meta, prefix, SequencerRecord, edges.host, edges.telemetry)
 
     async def run(self) -> None:
         """Follow the assignments for ever."""
@@ -139,7 +126,7 @@ class Sequencing:
 
     async def moved(self, count: int, seconds: float) -> None:
         """Wait until the assignments have changed since `count`, at most `seconds`."""
-        await pause(self._host.clock, seconds, self._copy.changes.after(count))
+        await pause(self._clock, seconds, self._copy.changes.after(count))
 
     def _assigned(self, pchannel: PChannel) -> SequencerRecord:
         record = self._copy.items.get(self._keys.sequencer(pchannel))
@@ -158,7 +145,7 @@ class Sequencing:
         """What the sequencer answers, within its time and while the pchannel is assigned to it."""
         if record.server_id == self.server_id:
             try:
-                return await within(self._host.clock, timeout_s, asked)
+                return await within(self._clock, timeout_s, asked)
             except TimeoutError:
                 raise Unavailable(f"no answer within {timeout_s:.1f} s") from None
         try:
@@ -180,7 +167,7 @@ class Sequencing:
 
     def _suspect(self, record: SequencerRecord) -> None:
         """Report it to the master service, at most once a while, without waiting for that."""
-        now = self._host.clock.monotonic()
+        now = self._clock.monotonic()
         if now < self._suspected.get(record.server_id, 0.0):
             return
         self._suspected[record.server_id] = now + self._suspect_again_s

@@ -18,11 +18,10 @@ from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.cluster.sequencers import Sequencing
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Ending, Refusal, success
 from headrace.proxy.milvus import Message, pb
-from headrace.proxy.settings import ProxySettings
 from headrace.rpc.messages import FlushStateRequest, FlushStateResponse, SealRequest
-from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff
 
 
@@ -31,19 +30,18 @@ class Flush:
 
     def __init__(
         self,
+        edges: ProxyEdges,
         catalog: Catalog,
         leaders: Leaders,
         sequencing: Sequencing,
         known: KnownTime,
-        host: Host,
-        settings: ProxySettings,
     ) -> None:
         self._catalog = catalog
         self._leaders = leaders
         self._sequencing = sequencing
         self._known = known
-        self._host = host
-        self._settings = settings
+        self._host = edges.host
+        self._settings = edges.settings
 
     async def flush(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Flush: answered when everything before it is sealed."""

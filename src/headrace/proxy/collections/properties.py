@@ -1,7 +1,7 @@
 """Properties of a collection: which are served, and what they are now.
 
 Served are those that only tell a server of Milvus how to load, search and tidy up: they are stored
-and told again, since nothing here rests on them. What would change the rows that are kept (a TTL)
+and answered, since nothing here rests on them. What would change the rows that are kept (a TTL)
 or taken (rates) must not be promised, so it is refused. The record of a collection holds the
 properties that it was created with, client state each later change.
 """

@@ -4,24 +4,16 @@ Rows that were deleted or replaced are counted until they are folded away, as in
 are only in the log are not counted before they are in a file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from headrace.meta.records import Role
 from headrace.model.ids import CollectionId
-from headrace.model.segment import SegmentState
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog, partition_of
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.errors import success
 from headrace.proxy.milvus import Message, common_pb, pb
 from headrace.rpc.messages import SegmentInfo, SegmentsRequest, SegmentsResponse
-
-_STATES: Mapping[str, int] = {
-    SegmentState.GROWING: common_pb.SegmentState.Value("Growing"),
-    SegmentState.SEALED: common_pb.SegmentState.Value("Sealed"),
-    SegmentState.FLUSHED: common_pb.SegmentState.Value("Flushed"),
-    SegmentState.DROPPED: common_pb.SegmentState.Value("Dropped"),
-}
 
 
 class Statistics:
@@ -57,7 +49,7 @@ class Statistics:
         record = await self._catalog.read(request.collectionName)
         answer = pb.GetPersistentSegmentInfoResponse(status=success())
         for segment in await self._segments(record.id, call):
-            state = _STATES[segment.state]
+            state = common_pb.SegmentState.Value(segment.state.capitalize())
             if request.states and state not in request.states:
                 continue
             answer.infos.add(

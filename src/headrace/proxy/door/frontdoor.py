@@ -14,7 +14,7 @@ from headrace.model.errors import Invalid
 from headrace.proxy.call import ClientCall
 from headrace.proxy.door.methods import Methods
 from headrace.proxy.door.unserved import WITHOUT_STATUS
-from headrace.proxy.errors import Aborted, Transport
+from headrace.proxy.errors import Aborted
 from headrace.proxy.milvus import SERVICE
 from headrace.proxy.settings import ProxySettings
 from headrace.runtime.host import Host
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
     Handlers = grpc.GenericRpcHandler[bytes, bytes]
 else:
     Handlers = grpc.GenericRpcHandler  # generic in its stubs only
-
-_STATUS = {
-    Transport.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    Transport.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Transport.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-    Transport.UNIMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
-}
 
 
 class FrontDoor:
@@ -87,8 +80,10 @@ class FrontDoor:
 
     async def call(self, method: str, data: bytes, context: Context) -> bytes:
         """One call from the wire."""
-        longest_s = self._settings.deadline_s_max
+        seconds = self._settings.deadline_s_max
         given_s = context.time_remaining()
+        if given_s is not None:
+            seconds = min(seconds, max(0.0, given_s))
         headers = {
             key.lower(): value
             for key, value in context.invocation_metadata() or ()
@@ -97,17 +92,16 @@ class FrontDoor:
         call = ClientCall(
             method=method,
             clock=self._host.clock,
-            deadline=self._host.clock.monotonic()
-            + (longest_s if given_s is None else min(longest_s, max(0.0, given_s))),
+            deadline=self._host.clock.monotonic() + seconds,
             headers=headers,
             request=data,
         )
         try:
             return await self._methods.answer(data, call)
         except Aborted as error:
-            await context.abort(_STATUS[error.transport], error.message)
+            await context.abort(grpc.StatusCode[error.transport.name], error.message)
         except Exception:
-            # Our own mistake: it ends this call and is told here; the others go on.
+            # Our own mistake: it is logged and ends this call only.
             self._log.error("a call broke", method=method, exc_info=True)
             if method in WITHOUT_STATUS:
                 raise
@@ -124,7 +118,6 @@ class _Handlers(Handlers):
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
-        """See `grpc.GenericRpcHandler`."""
         service, _, name = handler_call_details.method.lstrip("/").partition("/")
         method = SERVICE.methods_by_name.get(name)
         if service != SERVICE.full_name or method is None or method.client_streaming:

@@ -75,7 +75,7 @@ class Methods:
         return bytes(answer.SerializeToString())
 
     def _refusal(self, call: ClientCall, error: HeadraceError) -> Invalid:
-        """What the client is told; what is not its mistake is also said here."""
+        """What the client is told. A failure that is not its mistake is logged here, too."""
         if isinstance(error, Invalid):
             self._count(call, "refused")
             return error
@@ -83,16 +83,12 @@ class Methods:
         self._log.error("a call failed", method=call.method, error=error.message)
         return Refusal.FAILED(reason=error.message)
 
-    def _check_room(self, size: int) -> None:
-        """pymilvus repeats this refusal by itself, after a pause."""
-        most = self._settings.under_way_bytes_max
-        if self._under_way_bytes > most and self._under_way_bytes != size:
-            raise Refusal.BUSY(under_way=self._under_way_bytes, most=most)
-
     async def _answer(self, method: Any, data: bytes, call: ClientCall) -> Message:
         self._check_token(call)
-        self._check_room(len(data))
-        limit = self._settings.request_bytes_max
+        limit, most = self._settings.request_bytes_max, self._settings.under_way_bytes_max
+        if self._under_way_bytes > most and self._under_way_bytes != len(data):
+            # pymilvus repeats this by itself, after a pause.
+            raise Refusal.BUSY(under_way=self._under_way_bytes, most=most)
         if len(data) > limit:
             raise Refusal.TOO_LARGE(size=len(data), limit=limit)
         handler = self._served.get(method.name)

@@ -67,7 +67,7 @@ SERVED: Mapping[str, frozenset[str]] = {
         "GetFlushAllStateRequest": "base flush_all_ts db_name",
         "GetCollectionStatisticsRequest": _NAMED,
         "GetPersistentSegmentInfoRequest": "base dbName collectionName states",
-        # indexes and loads: what is only stored and told again keeps any parameter
+        # indexes and loads: which are only stored and answered, so they keep any parameter
         "CreateIndexRequest": f"{_NAMED} field_name extra_params index_name",
         "DescribeIndexRequest": f"{_NAMED} field_name index_name timestamp",
         "GetIndexStatisticsRequest": f"{_NAMED} index_name timestamp",

@@ -18,10 +18,9 @@ from headrace.binlog.columns import key_type
 from headrace.meta.records import CollectionRecord, Role
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.proxy.settings import ProxySettings
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.write.key_hash import Shards, hash_keys, shards_of
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse
-from headrace.runtime.host import Host
 
 
 class IdLeases(Protocol):
@@ -72,10 +71,10 @@ class AutomaticKeys:
 class AllAutomaticKeys:
     """The automatic keys of every collection, from ids that the master service leases."""
 
-    def __init__(self, leaders: Leaders, host: Host, settings: ProxySettings) -> None:
+    def __init__(self, edges: ProxyEdges, leaders: Leaders) -> None:
         self._leaders = leaders
-        self._host = host
-        self._settings = settings
+        self._clock = edges.host.clock
+        self._settings = edges.settings
         self._keys: dict[tuple[str, int], AutomaticKeys] = {}
 
     async def take(self, record: CollectionRecord, shard_of_row: Shards) -> pa.Array:
@@ -88,8 +87,8 @@ class AllAutomaticKeys:
 
     async def lease(self, count: int) -> tuple[int, int]:
         """A range of ids; takes its time from no client, since others may use the range, too."""
-        deadline = self._host.clock.monotonic() + self._settings.append_timeout_s
-        call = ClientCall(method="AllocIds", clock=self._host.clock, deadline=deadline)
+        deadline = self._clock.monotonic() + self._settings.append_timeout_s
+        call = ClientCall(method="AllocIds", clock=self._clock, deadline=deadline)
         answer: AllocIdsResponse = await self._leaders.call(
             Role.MASTER_SERVICE, AllocIdsRequest(count), call
         )

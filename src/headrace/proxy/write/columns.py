@@ -58,9 +58,8 @@ MEMBERS: Mapping[DataType, str] = {
 def read_values(field: Field, data: Message, rows: int, present: Places | None) -> pa.Array:
     """The values that `data` brings for `field`, as many as it brings; `Invalid` if one is wrong.
 
-    `rows` is how many they should be, for messages about vectors, whose number is not theirs.
-    `present` are the rows that have a value, rising, where some have none: by these the rows of
-    values that come alone are told.
+    `rows` is how many vectors there should be, which their numbers do not say. `present` are the
+    rows that have a value, rising, where some have none: an error then names the right row.
     """
     if data.type not in (0, int(field.type)):
         _refuse_type(field, _type_of(data.type))

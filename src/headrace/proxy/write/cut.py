@@ -29,7 +29,7 @@ MADE_KEY_BYTES = 24  # of an automatic key, the longest as a text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class WritePart:
     """The rows of one part, rising; `places` None = all rows of the request.
 
     `partition` is a place among those that the request's rows may go to.
@@ -113,7 +113,7 @@ def cut(
     bytes_max: int,
     partition_of_row: Shards | None = None,
     partitions: int = 1,
-) -> list[Part]:
+) -> list[WritePart]:
     """The parts of a request; `Invalid` when a single row is larger than an entry may be.
 
     Rows with shard -1 are left out. Without `partition_of_row` all go to one partition.
@@ -124,11 +124,11 @@ def cut(
         target_of_row = np.where(
             shard_of_row < 0, shard_of_row, shard_of_row * partitions + partition_of_row
         )
-    parts: list[Part] = []
+    parts: list[WritePart] = []
     for target, places in _by_target(target_of_row, shards * partitions):
         shard, partition = divmod(target, partitions)
         for piece in _pieces(places, len(shard_of_row), sizes, bytes_max):
-            parts.append(Part(len(parts), shard, piece, partition))
+            parts.append(WritePart(len(parts), shard, piece, partition))
     return parts
 
 

@@ -14,7 +14,7 @@ from headrace.model.request import part_id
 from headrace.proxy.cluster.catalog import partition_of
 from headrace.proxy.errors import Refusal
 from headrace.proxy.write.automatic_keys import AllAutomaticKeys
-from headrace.proxy.write.cut import Part, Places, cut, kept_of, row_sizes, take
+from headrace.proxy.write.cut import Places, WritePart, cut, kept_of, row_sizes, take
 from headrace.proxy.write.identity import RequestIdentity
 from headrace.proxy.write.key_hash import Shards, hash_keys, hash_rows, partitions_of, shards_of
 from headrace.proxy.write.rows_check import CheckedRows
@@ -29,21 +29,21 @@ class WritePlan:
     """How the rows of a write go into one version of a collection.
 
     `keys` are the keys of all rows, made ones included (of a delete: the keys to delete).
-    `partition_ids` are those among which `Part.partition` is a place. `replaced_in` is where older
-    rows go: a partition, or all. `kept`, where an upsert repeats a key: the places of the rows that
-    are stored, rising.
+    `partition_ids` are those among which `WritePart.partition` is a place. `replaced_in` is where
+    older rows are deleted: in a partition, or in all. `kept`, where an upsert repeats a key: the
+    places of the rows that are stored, rising.
     """
 
     record: CollectionRecord
     rows: CheckedRows
     keys: pa.Array
-    parts: Sequence[Part]
+    parts: Sequence[WritePart]
     partition_ids: Sequence[PartitionId]
     replaced_in: PartitionId
     kept: Places | None
 
     def append_request(
-        self, part: Part, identity: RequestIdentity, entry_bytes_max: int
+        self, part: WritePart, identity: RequestIdentity, entry_bytes_max: int
     ) -> AppendRequest:
         """The part, encoded; `Invalid` when defaults make it larger than an entry may be."""
         rows = deletes = 0

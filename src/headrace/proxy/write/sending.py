@@ -4,7 +4,7 @@ pymilvus repeats what ends in `UNAVAILABLE` by itself, with identical bytes but,
 under another id. So that status is given only while no part stands anywhere and none may still come
 to: every attempt reached no sequencer, or was refused before it was sent. Once an attempt may have
 got through, the parts are repeated to the client's deadline, and then `DEADLINE_EXCEEDED` says that
-the outcome is not known. A full log disk is told at once, in a Status, which is not repeated.
+the outcome is not known. A full log disk is answered at once, in a Status, which is not repeated.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from headrace.runtime.retry import Backoff
 ANSWERED_BY = 0.9
 
 
-class Sending:
+class PartSender:
     """The appends of one request, and what is known of all its parts together.
 
     `possible`: a part stands in a log, or may. `reason`: why the last attempt failed.

@@ -20,20 +20,18 @@ from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.sequencers import Sequencing
+from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message, pb
-from headrace.proxy.settings import ProxySettings
 from headrace.proxy.write.automatic_keys import AllAutomaticKeys
-from headrace.proxy.write.cut import Part
+from headrace.proxy.write.cut import WritePart
 from headrace.proxy.write.expressions import keys_of
 from headrace.proxy.write.identity import RequestIdentity, identify
 from headrace.proxy.write.plan import WritePlan, plan_write
 from headrace.proxy.write.rows_check import CheckedRows, check_rows
-from headrace.proxy.write.sending import Sending
+from headrace.proxy.write.sending import PartSender
 from headrace.rpc.messages import AppendRequest, AppendResponse
-from headrace.runtime.host import Host
 from headrace.runtime.retry import Backoff
-from headrace.runtime.telemetry import Telemetry
 
 OFFLOAD_PARTS = 100  # of a partition key's many partitions: each costs 0.1 ms and more to encode
 
@@ -46,24 +44,23 @@ class WriteKind(StrEnum):
     DELETE = "Delete"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class WriteContext:
     """What all writes use."""
 
+    edges: ProxyEdges
     catalog: Catalog
     sequencing: Sequencing
     known: KnownTime
     automatic: AllAutomaticKeys
-    host: Host
-    settings: ProxySettings
 
 
 class Writes:
     """The three methods that write rows. Each is answered when all its rows stand in the log."""
 
-    def __init__(self, context: WriteContext, telemetry: Telemetry) -> None:
+    def __init__(self, context: WriteContext) -> None:
         self._context = context
-        self._rows = telemetry.counter(
+        self._rows = context.edges.telemetry.counter(
             "proxy_rows_total", "Rows and keys of deletes acknowledged to clients", ("method",)
         )
 
@@ -81,14 +78,14 @@ class Writes:
         return await self._write(WriteKind.DELETE, request, call)
 
     async def _write(self, kind: WriteKind, request: Message, call: ClientCall) -> Message:
-        identity = await identify(call, self._context.known, self._context.host)
-        write = Write(self._context, kind, request, call, identity)
+        identity = await identify(call, self._context.known, self._context.edges.host)
+        write = ClientWrite(self._context, kind, request, call, identity)
         plan = await write.run()
         self._rows.labels(kind.value).inc(len(plan.keys))
         return write.answer(plan)
 
 
-class Write:
+class ClientWrite:
     """One write on its way from a client's message to parts that stand in the log."""
 
     def __init__(
@@ -102,13 +99,13 @@ class Write:
         self._catalog = context.catalog
         self._known = context.known
         self._automatic = context.automatic
-        self._host = context.host
-        self._settings = context.settings
+        self._host = context.edges.host
+        self._settings = context.edges.settings
         self._kind = kind
         self._request = request
         self._call = call
         self._identity = identity
-        self._sending = Sending(context.sequencing, context.host, context.settings, call)
+        self._sender = PartSender(context.sequencing, self._host, self._settings, call)
         self._done: dict[int, AppendResponse] = {}  # by number of the part
 
     async def run(self) -> WritePlan:
@@ -123,7 +120,7 @@ class Write:
             if record.id != plan.record.id:
                 self._done.clear()
             elif record.version == plan.record.version:
-                await self._sending.pause(backoff)
+                await self._sender.pause(backoff)
                 continue
             plan = await self._plan(record, plan)
 
@@ -179,17 +176,17 @@ class Write:
         backoff = Backoff(self._host, self._settings.pauses)
         while True:
             try:
-                if self._sending.possible:
+                if self._sender.possible:
                     return await self._catalog.read_id(plan.record.id)
                 return await self._catalog.read(self._request.collection_name)
             except NotFound:
-                if self._sending.possible:
+                if self._sender.possible:
                     name = self._request.collection_name
                     raise Refusal.COLLECTION_DROPPED(name=name) from None
                 raise
             except Unavailable as error:
-                self._sending.reason = error.message
-                await self._sending.pause(backoff)
+                self._sender.reason = error.message
+                await self._sender.pause(backoff)
 
     # ---- send --------------------------------------------------------------------------------
 
@@ -197,7 +194,7 @@ class Write:
         """Append the parts that do not stand yet; stale ones stay without a result."""
         parts = [part for part in plan.parts if part.number not in self._done]
         requests = await self._encode(plan, parts)
-        responses = await self._sending.send(requests)
+        responses = await self._sender.send(requests)
         if any(r.outcome == "unknown" for r in responses):
             raise Refusal.OUTCOME_UNKNOWN()
         for part, response in zip(parts, responses, strict=True):
@@ -205,12 +202,12 @@ class Write:
                 self._known.learn(response.timestamp)
                 self._done[part.number] = response
 
-    async def _encode(self, plan: WritePlan, parts: Sequence[Part]) -> list[AppendRequest]:
+    async def _encode(self, plan: WritePlan, parts: Sequence[WritePart]) -> list[AppendRequest]:
         if self._is_large() or len(parts) > OFFLOAD_PARTS:
             return await self._host.offload.run(partial(self._encoded, plan, parts))
         return self._encoded(plan, parts)
 
-    def _encoded(self, plan: WritePlan, parts: Sequence[Part]) -> list[AppendRequest]:
+    def _encoded(self, plan: WritePlan, parts: Sequence[WritePart]) -> list[AppendRequest]:
         most = self._settings.entry_bytes_max
         return [plan.append_request(part, self._identity, most) for part in parts]
 

@@ -13,13 +13,7 @@ from headrace.proxy.write.identity import RequestIdentity, identify
 
 
 def known_of(world: ProxyWorld) -> KnownTime:
-    assert world.host is not None
-    return KnownTime(
-        leaders=world.assembly.leaders,
-        peers=world.network.peers("test"),
-        host=world.host,
-        refresh_s=5.0,
-    )
+    return KnownTime(world.edges, world.assembly.leaders)
 
 
 def call_of(world: ProxyWorld, request: bytes = b"request", **headers: str) -> ClientCall:
