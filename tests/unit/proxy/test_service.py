@@ -118,9 +118,11 @@ class Cluster:
             for key in decode_rows(entry.body).column("id").to_pylist()
         )
 
-    def sequenced(self, proxy: Proxy) -> int:
-        """How many pchannels a proxy sequences."""
-        return sum(proxy._sequencers.sequences(p) for p in self.log.pchannels())
+    async def sequenced(self, proxy: Proxy) -> int:
+        """How many pchannels a proxy says that it sequences."""
+        peers = self.network.peers("test")
+        status = await peers.call(proxy.address, m.StatusRequest("channels"), timeout_s=1)
+        return sum(p["phase"] == "open" for p in decode(status.details, dict)["pchannels"])
 
     def session(self, name: str) -> SessionRecord | None:
         """A proxy's session."""
@@ -131,7 +133,7 @@ class Cluster:
         """Let time pass until it is so."""
 
         async def wait() -> None:
-            while not condition():
+            while not await condition():
                 await self.clock.sleep(0.1)
 
         await self.clock.run(wait(), limit_s=60)
@@ -143,9 +145,15 @@ async def cluster_of(proxies: int) -> AsyncIterator[tuple[Cluster, list[Proxy]]]
     await cluster.data_service()
     cluster.start(Role.MASTER_SERVICE, "master-1")
     started = [cluster.start(Role.PROXY, f"proxy-{n + 1}") for n in range(proxies)]
-    await cluster.until(lambda: all(p.healthy for p in started))
-    even = PCHANNELS // proxies
-    await cluster.until(lambda: all(cluster.sequenced(p) == even for p in started))
+
+    async def healthy() -> bool:
+        return all(p.healthy for p in started)
+
+    async def even_share() -> bool:
+        return all([await cluster.sequenced(p) == PCHANNELS // proxies for p in started])
+
+    await cluster.until(healthy)
+    await cluster.until(even_share)
     try:
         yield cluster, started
     finally:
@@ -180,7 +188,7 @@ async def test_two_proxies_forward_to_each_other_and_see_each_other_s_keys() -> 
         again = await cluster.call(two, "Insert", request, idempotency_key="once")
         assert first == again
         assert cluster.rows() == list(range(40))
-        assert cluster.sequenced(one) == cluster.sequenced(two) == 2
+        assert await cluster.sequenced(one) == await cluster.sequenced(two) == 2
 
 
 async def test_a_proxy_that_dies_is_replaced_for_the_clients_of_the_other() -> None:
@@ -240,7 +248,11 @@ async def test_a_proxy_says_how_it_is_and_gives_its_session_back() -> None:
 async def test_a_stop_before_the_services_are_found_ends_cleanly() -> None:
     cluster = Cluster()
     proxy = cluster.start(Role.PROXY, "proxy-1")
-    await cluster.until(lambda: cluster.session("proxy-1") is not None)
+
+    async def registered() -> bool:
+        return cluster.session("proxy-1") is not None
+
+    await cluster.until(registered)
     assert not proxy.healthy
     proxy.stop()
     await cluster.clock.run(asyncio.wait_for(cluster.tasks["proxy-1"], None))
