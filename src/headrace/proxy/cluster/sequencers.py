@@ -74,16 +74,15 @@ class RemoteSequencers:
         self._timeout_s = timeout_s
 
     async def append(self, request: AppendRequest) -> AppendResponse:
-        response: AppendResponse = await self._peers.call(
-            self._address, request, timeout_s=self._timeout_s
-        )
+        response: AppendResponse = await self._call(request)
         return response
 
     async def seal(self, request: SealRequest) -> SealResponse:
-        response: SealResponse = await self._peers.call(
-            self._address, request, timeout_s=self._timeout_s
-        )
+        response: SealResponse = await self._call(request)
         return response
+
+    async def _call(self, request: AppendRequest | SealRequest) -> Any:
+        return await self._peers.call(self._address, request, timeout_s=self._timeout_s)
 
 
 class Sequencing:

@@ -178,24 +178,23 @@ def _check_field(item: Message, field_id: int, automatic: bool) -> Field:
 
 
 def _check_key(item: Message, kind: DataType, rule: TypeRule, default: Scalar) -> None:
-    name = item.name
     if not rule.key:
-        raise Refusal.KEY_TYPE.of(name, type=kind.name)
-    if item.nullable:
-        raise Refusal.KEY_PLAIN.of(name, what="nullable")
-    if default is not None:
-        raise Refusal.KEY_PLAIN.of(name, what="given a default")
+        raise Refusal.KEY_TYPE.of(item.name, type=kind.name)
+    if item.nullable or default is not None:
+        what = "nullable" if item.nullable else "given a default"
+        raise Refusal.KEY_PLAIN.of(item.name, what=what)
 
 
 def _check_partition_key(item: Message, kind: DataType, rule: TypeRule) -> None:
-    name = item.name
+    reason = ""
     if item.is_primary_key:
-        raise Refusal.PARTITION_KEY_BAD.of(name, reason="it is the primary key")
-    if not rule.key:
+        reason = "it is the primary key"
+    elif not rule.key:
         reason = f"it has type {kind.name}, not INT64 or VARCHAR"
-        raise Refusal.PARTITION_KEY_BAD.of(name, reason=reason)
-    if item.nullable:
-        raise Refusal.PARTITION_KEY_BAD.of(name, reason="it is nullable")
+    elif item.nullable:
+        reason = "it is nullable"
+    if reason:
+        raise Refusal.PARTITION_KEY_BAD.of(item.name, reason=reason)
 
 
 def _check_element(item: Message, kind: DataType) -> DataType:
@@ -253,17 +252,19 @@ def _check_default(item: Message, kind: DataType, rule: TypeRule) -> Scalar:
     if not rule.defaults:
         raise Refusal.FLAG_ON_TYPE.of(name, type=kind.name, what="given a default")
     value: Scalar = getattr(item.default_value, member)
+    reason = ""
     if member not in rule.defaults:
-        wanted = f"not of type {kind.name}"
-        raise Refusal.DEFAULT_BAD.of(name, got=value, reason=wanted)
-    if rule.integer_bits and not isinstance(value, bool) and isinstance(value, int):
+        reason = f"not of type {kind.name}"
+    elif rule.integer_bits and isinstance(value, int):
         limit = 1 << (rule.integer_bits - 1)
         if not -limit <= value < limit:
-            raise Refusal.DEFAULT_BAD.of(name, got=value, reason=f"out of the range of {kind.name}")
-    if isinstance(value, float):
+            reason = f"out of the range of {kind.name}"
+    elif isinstance(value, float):
         most = FLOAT_MAX if kind is DataType.FLOAT else math.inf
         if not math.isfinite(value) or abs(value) > most:
-            raise Refusal.DEFAULT_BAD.of(name, got=value, reason=f"no finite {kind.name}")
+            reason = f"no finite {kind.name}"
+    if reason:
+        raise Refusal.DEFAULT_BAD.of(name, got=value, reason=reason)
     return value
 
 
