@@ -18,7 +18,7 @@ from headrace.proxy.collections.properties import Properties
 from headrace.proxy.collections.statistics import Statistics
 from headrace.proxy.door.connections import Connections
 from headrace.proxy.door.methods import Method, Methods
-from headrace.proxy.edges import ProxyEdges
+from headrace.proxy.settings import ProxySurroundings
 from headrace.proxy.write.automatic_keys import AllAutomaticKeys
 from headrace.proxy.write.writes import WriteContext, Writes
 from headrace.runtime.supervise import TaskGroup
@@ -27,13 +27,13 @@ from headrace.runtime.supervise import TaskGroup
 class Assembly:
     """All that answers a client."""
 
-    def __init__(self, edges: ProxyEdges, sequencers: SequencerPort) -> None:
-        self.catalog = Catalog(edges)
-        self.leaders = Leaders(edges)
-        self.sequencing = Sequencing(edges, sequencers, self.leaders)
-        self.known = KnownTime(edges, self.leaders)
-        self.served = self._served(edges)
-        self.methods = Methods(self.served, edges.settings, edges.telemetry)
+    def __init__(self, around: ProxySurroundings, sequencers: SequencerPort) -> None:
+        self.catalog = Catalog(around)
+        self.leaders = Leaders(around)
+        self.sequencing = Sequencing(around, sequencers, self.leaders)
+        self.known = KnownTime(around, self.leaders)
+        self.served = self._served(around)
+        self.methods = Methods(self.served, around.settings, around.telemetry)
 
     async def found(self) -> None:
         """Return when both services have a leader and the copies are there."""
@@ -46,19 +46,19 @@ class Assembly:
         group.spawn("leaders", self.leaders.run(), must_not_end=True)
         group.spawn("sequencers", self.sequencing.run(), must_not_end=True)
 
-    def _served(self, edges: ProxyEdges) -> dict[str, Method]:
+    def _served(self, around: ProxySurroundings) -> dict[str, Method]:
         """Milvus's methods that are served, by name."""
-        state = ClientState(edges, self.leaders)
-        connections = Connections(self.leaders, self.known, edges.host)
+        state = ClientState(around, self.leaders)
+        connections = Connections(self.leaders, self.known, around.host)
         statistics = Statistics(self.catalog, self.leaders)
         properties = Properties(self.catalog, state)
         describe = Describe(self.catalog, properties)
-        ddl = DdlMethods(self.catalog, self.leaders, properties, edges.settings)
+        ddl = DdlMethods(self.catalog, self.leaders, properties, around.settings)
         indexes = Indexes(self.catalog, statistics, state)
         loads = Loads(self.catalog, state)
-        flush = Flush(edges, self.catalog, self.leaders, self.sequencing, self.known)
-        automatic = AllAutomaticKeys(edges, self.leaders)
-        writes = Writes(WriteContext(edges, self.catalog, self.sequencing, self.known, automatic))
+        flush = Flush(around, self.catalog, self.leaders, self.sequencing, self.known)
+        automatic = AllAutomaticKeys(around, self.leaders)
+        writes = Writes(WriteContext(around, self.catalog, self.sequencing, self.known, automatic))
         return {
             "Connect": connections.connect,
             "GetVersion": connections.get_version,

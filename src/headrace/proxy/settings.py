@@ -1,7 +1,9 @@
 """What can be set about the front door, with defaults and limits."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from headrace.frame.surroundings import Surroundings
 from headrace.model.errors import Invalid
 from headrace.runtime.retry import Pauses
 
@@ -46,3 +48,6 @@ class ProxySettings:
     def pauses(self) -> Pauses:
         """How the pauses between repetitions grow."""
         return Pauses(self.repeat_least_s, self.repeat_most_s)
+
+
+ProxySurroundings: TypeAlias = Surroundings[ProxySettings]

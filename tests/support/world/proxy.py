@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from google.protobuf.message_factory import GetMessageClass
 
 from headrace.binlog.body import decode_keys, decode_rows, encode_keys
+from headrace.frame.surroundings import Surroundings
+from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Delete, Put
 from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
@@ -32,11 +34,12 @@ from headrace.model.position import Position
 from headrace.model.refusals import Refusal
 from headrace.model.schema import Schema
 from headrace.model.timestamp import compose
+from headrace.objects.memory import MemoryObjects
+from headrace.objects.memory import MemoryServer as MemoryBucket
 from headrace.proxy.assembly import Assembly
 from headrace.proxy.call import ClientCall
-from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
-from headrace.proxy.settings import ProxySettings
+from headrace.proxy.settings import ProxySettings, ProxySurroundings
 from headrace.rpc import messages as m
 from headrace.rpc.memory import MemoryNetwork
 from headrace.runtime.host import Host
@@ -188,15 +191,19 @@ class ProxyWorld:
         if self.offload is not None:
             self.host = replace(self.host, offload=self.offload)
         self.store = StoreInTrouble(self.meta_server.client("proxy, in trouble"))
-        self.edges = ProxyEdges(
+        self.around: ProxySurroundings = Surroundings(
             settings=self.settings,
             host=self.host,
             telemetry=silent(),
             keys=self.keys,
             meta=self.store,  # type: ignore[arg-type]
+            log=MemoryLogServer().client(),
+            objects=MemoryObjects(MemoryBucket(self.clock)),
             peers=self.network.peers("proxy"),
+            server=self.network.server(),
+            node_name="proxy-1",
         )
-        self.assembly = Assembly(self.edges, self.sequencer)
+        self.assembly = Assembly(self.around, self.sequencer)
         self.assembly.sequencing.server_id = SERVER_ID
         self.flushed = True
         self.orders: list[Any] = []

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from headrace.meta.records import CollectionRecord, Role
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.proxy.edges import ProxyEdges
+from headrace.proxy.settings import ProxySurroundings
 from headrace.rpc.messages import SetClientStateRequest
 
 
 class ClientState:
     """Reads from the store itself, so that all proxies answer alike."""
 
-    def __init__(self, edges: ProxyEdges, leaders: Leaders) -> None:
+    def __init__(self, around: ProxySurroundings, leaders: Leaders) -> None:
         self._leaders = leaders
-        self._meta = edges.meta
-        self._keys = edges.keys
+        self._meta = around.meta
+        self._keys = around.keys
 
     async def set(
         self, record: CollectionRecord, topic: str, value: bytes, call: ClientCall

@@ -10,8 +10,8 @@ from headrace.meta.following import Following
 from headrace.meta.records import CollectionRecord, CollectionState
 from headrace.model.codec import decode
 from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
-from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Refusal
+from headrace.proxy.settings import ProxySurroundings
 
 DEFAULT_DATABASE = "default"
 
@@ -35,13 +35,13 @@ def partition_of(record: CollectionRecord, name: str) -> PartitionId:
 class Catalog:
     """The collections that clients see."""
 
-    def __init__(self, edges: ProxyEdges) -> None:
-        self._meta = edges.meta
-        self._keys = edges.keys
+    def __init__(self, around: ProxySurroundings) -> None:
+        self._meta = around.meta
+        self._keys = around.keys
         self._by_name: dict[str, CollectionRecord] = {}
-        prefix = edges.keys.collections_prefix
+        prefix = around.keys.collections_prefix
         self._copy = Following(
-            edges.meta, prefix, CollectionRecord, edges.host, edges.telemetry, self._changed
+            around.meta, prefix, CollectionRecord, around.host, around.telemetry, self._changed
         )
 
     async def run(self) -> None:

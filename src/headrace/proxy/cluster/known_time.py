@@ -7,7 +7,7 @@ from headrace.model.errors import Fenced, Unavailable
 from headrace.model.timestamp import Timestamp
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.proxy.edges import ProxyEdges
+from headrace.proxy.settings import ProxySurroundings
 from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
 
 REFRESH_TIMEOUT_S = 1.0
@@ -20,13 +20,13 @@ class KnownTime:
     timestamp of a log that was idle for long, and a request so old is answered *unknown*.
     """
 
-    def __init__(self, edges: ProxyEdges, leaders: Leaders) -> None:
+    def __init__(self, around: ProxySurroundings, leaders: Leaders) -> None:
         self.newest: Timestamp = 0
         self._learned = 0.0
         self._leaders = leaders
-        self._peers = edges.peers
-        self._clock = edges.host.clock
-        self._refresh_s = edges.settings.known_timestamp_s
+        self._peers = around.peers
+        self._clock = around.host.clock
+        self._refresh_s = around.settings.known_timestamp_s
         self._refreshing = asyncio.Lock()
 
     def learn(self, timestamp: Timestamp) -> None:

@@ -10,8 +10,8 @@ from headrace.meta.following import Following
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.proxy.call import ClientCall
-from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Ending
+from headrace.proxy.settings import ProxySurroundings
 from headrace.rpc.api import NotSent
 from headrace.runtime.race import pause
 from headrace.runtime.retry import Backoff
@@ -20,13 +20,13 @@ from headrace.runtime.retry import Backoff
 class Leaders:
     """The leaders of both service roles, as the meta store names them."""
 
-    def __init__(self, edges: ProxyEdges) -> None:
-        self._keys = edges.keys
-        self._peers = edges.peers
-        self._host = edges.host
-        self._settings = edges.settings
+    def __init__(self, around: ProxySurroundings) -> None:
+        self._keys = around.keys
+        self._peers = around.peers
+        self._host = around.host
+        self._settings = around.settings
         self._copy = Following(
-            edges.meta, edges.keys.leader(""), LeaderRecord, edges.host, edges.telemetry
+            around.meta, around.keys.leader(""), LeaderRecord, around.host, around.telemetry
         )
 
     async def run(self) -> None:

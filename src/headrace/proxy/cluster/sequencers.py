@@ -13,7 +13,7 @@ from headrace.meta.records import Role, SequencerRecord
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.proxy.edges import ProxyEdges
+from headrace.proxy.settings import ProxySurroundings
 from headrace.rpc.api import Handler, NotSent, Peers
 from headrace.rpc.messages import (
     AppendRequest,
@@ -88,19 +88,19 @@ class RemoteSequencers:
 class Sequencing:
     """Calls to the sequencers of all pchannels."""
 
-    def __init__(self, edges: ProxyEdges, own: SequencerPort, leaders: Leaders) -> None:
+    def __init__(self, around: ProxySurroundings, own: SequencerPort, leaders: Leaders) -> None:
         self.server_id = 0  # of this process, once it is registered
         self._own = own
         self._leaders = leaders
-        self._keys = edges.keys
-        self._peers = edges.peers
-        self._clock = edges.host.clock
-        self._suspect_again_s = edges.settings.suspect_again_s
-        self._log = edges.telemetry.log
+        self._keys = around.keys
+        self._peers = around.peers
+        self._clock = around.host.clock
+        self._suspect_again_s = around.settings.suspect_again_s
+        self._log = around.telemetry.log
         self._suspected: dict[int, float] = {}
         self._reports: dict[int, asyncio.Task[None]] = {}
-        prefix = edges.keys.sequencers_prefix
-        self._copy = Following(edges.meta, prefix, SequencerRecord, edges.host, edges.telemetry)
+        prefix = around.keys.sequencers_prefix
+        self._copy = Following(around.meta, prefix, SequencerRecord, around.host, around.telemetry)
 
     async def run(self) -> None:
         """Follow the assignments for ever."""

@@ -18,9 +18,9 @@ from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.leaders import Leaders
 from headrace.proxy.cluster.sequencers import Sequencing
-from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Ending, Refusal, success
 from headrace.proxy.milvus import Message, pb
+from headrace.proxy.settings import ProxySurroundings
 from headrace.rpc.messages import FlushStateRequest, FlushStateResponse, SealRequest
 from headrace.runtime.retry import Backoff
 
@@ -30,7 +30,7 @@ class Flush:
 
     def __init__(
         self,
-        edges: ProxyEdges,
+        around: ProxySurroundings,
         catalog: Catalog,
         leaders: Leaders,
         sequencing: Sequencing,
@@ -40,8 +40,8 @@ class Flush:
         self._leaders = leaders
         self._sequencing = sequencing
         self._known = known
-        self._host = edges.host
-        self._settings = edges.settings
+        self._host = around.host
+        self._settings = around.settings
 
     async def flush(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Flush: answered when everything before it is sealed."""

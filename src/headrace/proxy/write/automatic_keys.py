@@ -18,7 +18,7 @@ from headrace.binlog.columns import key_type
 from headrace.meta.records import CollectionRecord, Role
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.leaders import Leaders
-from headrace.proxy.edges import ProxyEdges
+from headrace.proxy.settings import ProxySurroundings
 from headrace.proxy.write.key_hash import Shards, hash_keys, shards_of
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse
 
@@ -71,10 +71,10 @@ class AutomaticKeys:
 class AllAutomaticKeys:
     """The automatic keys of every collection, from ids that the master service leases."""
 
-    def __init__(self, edges: ProxyEdges, leaders: Leaders) -> None:
+    def __init__(self, around: ProxySurroundings, leaders: Leaders) -> None:
         self._leaders = leaders
-        self._clock = edges.host.clock
-        self._settings = edges.settings
+        self._clock = around.host.clock
+        self._settings = around.settings
         self._keys: dict[tuple[str, int], AutomaticKeys] = {}
 
     async def take(self, record: CollectionRecord, shard_of_row: Shards) -> pa.Array:

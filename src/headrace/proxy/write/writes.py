@@ -20,9 +20,9 @@ from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.catalog import Catalog
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.cluster.sequencers import Sequencing
-from headrace.proxy.edges import ProxyEdges
 from headrace.proxy.errors import Refusal
 from headrace.proxy.milvus import Message, pb
+from headrace.proxy.settings import ProxySurroundings
 from headrace.proxy.write.automatic_keys import AllAutomaticKeys
 from headrace.proxy.write.cut import WritePart
 from headrace.proxy.write.expressions import keys_of
@@ -48,7 +48,7 @@ class WriteKind(StrEnum):
 class WriteContext:
     """What all writes use."""
 
-    edges: ProxyEdges
+    around: ProxySurroundings
     catalog: Catalog
     sequencing: Sequencing
     known: KnownTime
@@ -60,7 +60,7 @@ class Writes:
 
     def __init__(self, context: WriteContext) -> None:
         self._context = context
-        self._rows = context.edges.telemetry.counter(
+        self._rows = context.around.telemetry.counter(
             "proxy_rows_total", "Rows and keys of deletes acknowledged to clients", ("method",)
         )
 
@@ -78,7 +78,7 @@ class Writes:
         return await self._write(WriteKind.DELETE, request, call)
 
     async def _write(self, kind: WriteKind, request: Message, call: ClientCall) -> Message:
-        identity = await identify(call, self._context.known, self._context.edges.host)
+        identity = await identify(call, self._context.known, self._context.around.host)
         write = ClientWrite(self._context, kind, request, call, identity)
         plan = await write.run()
         self._rows.labels(kind.value).inc(len(plan.keys))
@@ -99,8 +99,8 @@ class ClientWrite:
         self._catalog = context.catalog
         self._known = context.known
         self._automatic = context.automatic
-        self._host = context.edges.host
-        self._settings = context.edges.settings
+        self._host = context.around.host
+        self._settings = context.around.settings
         self._kind = kind
         self._request = request
         self._call = call

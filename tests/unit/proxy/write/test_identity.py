@@ -13,7 +13,7 @@ from headrace.proxy.write.identity import RequestIdentity, identify
 
 
 def known_of(world: ProxyWorld) -> KnownTime:
-    return KnownTime(world.edges, world.assembly.leaders)
+    return KnownTime(world.around, world.assembly.leaders)
 
 
 def call_of(world: ProxyWorld, request: bytes = b"request", **headers: str) -> ClientCall:
