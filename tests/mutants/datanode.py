@@ -17,7 +17,7 @@ MUTANTS = (
                 "if watch.epoch < 0:",
             ),
             # Else the object key that is taken shows it first.
-            Edit("datanode.persist.put", "if not is_ours(found, item.parts):", "if not found:"),
+            Edit("datanode.persist.put", "if not same_bytes(item.parts, found):", "if not found:"),
         ),
         killed_by=("DL-1", "OB-1", "SG-2"),
     ),

@@ -7,6 +7,7 @@ TermStart, Tick and Digest belong to the pchannel: every vchannel of it sees the
 to one vchannel. Timestamps rise strictly from entry to entry (TT-1).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -26,6 +27,16 @@ from headrace.model.timestamp import Timestamp
 
 Body: TypeAlias = bytes | memoryview  # an Arrow IPC record batch message with its schema (a stream)
 PartId: TypeAlias = bytes  # 16 bytes, see `part_id` in `headrace.model.request`
+
+
+def same_bytes(parts: Sequence[Body], data: Body) -> bool:
+    """Whether the parts, joined, are these bytes."""
+    view, place = memoryview(data), 0
+    for part in parts:
+        if view[place : place + len(part)] != memoryview(part).cast("B"):
+            return False
+        place += len(part)
+    return place == len(view)
 
 
 @dataclass(frozen=True, slots=True)

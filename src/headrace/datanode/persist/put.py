@@ -7,13 +7,12 @@ Crash points: `datanode.put.begins` before a put, `datanode.put.stands` after it
 """
 
 import asyncio
-from collections.abc import Sequence
 
 from headrace.datanode.effects import PutObjects
 from headrace.datanode.events import ObjectsStored, PackRefused, PutFailed
 from headrace.datanode.handoff import EncodedObject
 from headrace.datanode.settings import DataNodeSettings
-from headrace.model.entry import Body
+from headrace.model.entry import same_bytes
 from headrace.model.errors import Conflict, Corrupt, HeadraceError
 from headrace.objects.api import ObjectStore
 from headrace.runtime.crashpoints import CrashPoints
@@ -23,20 +22,6 @@ from headrace.runtime.telemetry import Telemetry
 
 PUT_BEGINS = "datanode.put.begins"
 PUT_STANDS = "datanode.put.stands"
-
-
-def is_ours(found: bytes, parts: Sequence[Body]) -> bool:
-    """Whether an object that exists already is the one that was to be put.
-
-    Its key names an epoch of ours and a number that was never used before, so it is: an earlier
-    try was carried out and its answer lost. If it is not, two processes write under one epoch.
-    """
-    place, view = 0, memoryview(found)
-    for part in parts:
-        if view[place : place + len(part)] != memoryview(part).cast("B"):
-            return False
-        place += len(part)
-    return place == len(found)
 
 
 class Putter:
@@ -98,8 +83,10 @@ class Putter:
         try:
             await self._objects.put(item.key, item.parts)
         except Conflict:
+            # Its key names an epoch of ours and a number that was never used before: an earlier try
+            # was carried out and its answer lost, or two processes write under one epoch.
             found = await self._objects.get(item.key)
-            if not is_ours(found, item.parts):
+            if not same_bytes(item.parts, found):
                 raise Corrupt(
                     f"object {item.key} holds other bytes: another process writes under its epoch"
                 ) from None

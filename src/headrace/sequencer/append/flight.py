@@ -9,11 +9,10 @@ same id until there is one. So whoever names an id knows the message that has it
 comes late can only be the one that was meant to stand there.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from headrace.model.entry import Body
+from headrace.model.entry import Body, same_bytes
 from headrace.model.ids import MessageId
 from headrace.sequencer.effects import Append, Look
 from headrace.sequencer.settings import SequencerSettings
@@ -25,17 +24,6 @@ class Outcome(Enum):
     STANDS = "stands"
     REPLACED = "replaced"  # another message stands at its id: it never will
     UNKNOWN = "unknown"
-
-
-def same_bytes(parts: Sequence[Body], data: Body) -> bool:
-    """Whether the parts, joined, are these bytes."""
-    view, place = memoryview(data), 0
-    for part in parts:
-        piece = view[place : place + len(part)]
-        if len(piece) != len(part) or piece != part:
-            return False
-        place += len(part)
-    return place == len(view)
 
 
 @dataclass(slots=True)
