@@ -23,14 +23,8 @@ from headrace.frame.service import RoleService
 from headrace.frame.surroundings import Surroundings
 from headrace.meta.records import Role
 from headrace.meta.session import Session
+from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
-from headrace.rpc.messages import (
-    AwaitTimestampsRequest,
-    NodeStateRequest,
-    ReleaseDmChannelRequest,
-    SegmentFlushedRequest,
-    WatchDmChannelsRequest,
-)
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
 from headrace.runtime.journal import Journal
@@ -38,11 +32,11 @@ from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
 
 ASKS: tuple[Ask[Any, ev.Event], ...] = (
-    Ask(WatchDmChannelsRequest, ev.WatchArrived),
-    Ask(ReleaseDmChannelRequest, ev.ReleaseArrived),
-    Ask(NodeStateRequest, ev.StateAsked),
-    Ask(AwaitTimestampsRequest, ev.AwaitArrived),
-    Ask(SegmentFlushedRequest, ev.FlushAnnounced),
+    Ask(m.WatchDmChannelsRequest, ev.WatchArrived),
+    Ask(m.ReleaseDmChannelRequest, ev.ReleaseArrived),
+    Ask(m.NodeStateRequest, ev.StateAsked),
+    Ask(m.AwaitTimestampsRequest, ev.AwaitArrived),
+    Ask(m.SegmentFlushedRequest, ev.FlushAnnounced),
 )
 
 
@@ -56,18 +50,8 @@ class DataNode(RoleService[DataNodeSettings]):
         super().__init__(around, ttl_s=around.settings.lease_ttl_s)
         self._stored = asyncio.Event()
         callers, journal = Callers(), Journal()
-        self._shell = DataNodeShell(
-            settings=around.settings,
-            host=around.host,
-            telemetry=around.telemetry,
-            log=around.log,
-            objects=around.objects,
-            peers=around.peers,
-            data_service=self.leaders[Role.DATA_SERVICE],
-            answer=callers.answer,
-            stopped=self._stored.set,
-            crash=around.crash,
-        )
+        data_service = self.leaders[Role.DATA_SERVICE]
+        self._shell = DataNodeShell(around, data_service, callers.answer, self._stored.set)
         self.actor: Actor[DataNodeMachine, ev.Event] = Actor(
             around.node_name,
             journal.begin(DataNodeMachine, around.settings),

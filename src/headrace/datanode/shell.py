@@ -14,13 +14,8 @@ from headrace.datanode.pack.encode import Encoder
 from headrace.datanode.persist.put import Putter
 from headrace.datanode.report.send import Sender
 from headrace.datanode.settings import DataNodeSettings
-from headrace.log.api import Log
+from headrace.frame.surroundings import Surroundings
 from headrace.meta.following import LeaderWatcher
-from headrace.objects.api import ObjectStore
-from headrace.rpc.api import Peers
-from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.host import Host
-from headrace.runtime.telemetry import Telemetry
 
 
 class DataNodeShell:
@@ -28,22 +23,16 @@ class DataNodeShell:
 
     def __init__(
         self,
-        *,
-        settings: DataNodeSettings,
-        host: Host,
-        telemetry: Telemetry,
-        log: Log,
-        objects: ObjectStore,
-        peers: Peers,
+        around: Surroundings[DataNodeSettings],
         data_service: LeaderWatcher,
         answer: Callable[[int, Any], None],
         stopped: Callable[[], None],
-        crash: CrashPoints,
     ) -> None:
-        self._fetcher = Fetcher(log, host, telemetry)
+        settings, host, telemetry = around.settings, around.host, around.telemetry
+        self._fetcher = Fetcher(around.log, host, telemetry)
         self._encoder = Encoder(settings.encodes_at_once, host.offload, telemetry)
-        self._putter = Putter(objects, settings, host, telemetry, crash)
-        self._sender = Sender(peers, data_service, settings, host, crash)
+        self._putter = Putter(around.objects, settings, host, telemetry, around.crash)
+        self._sender = Sender(around.peers, data_service, settings, host, around.crash)
         self._answer = answer
         self._stopped = stopped
         self._log = telemetry.log

@@ -10,9 +10,7 @@ stands tells.
 
 from headrace.dataservice import events as ev
 from headrace.dataservice.machine import DataServiceMachine
-from headrace.dataservice.maintenance.collector import Collector
 from headrace.dataservice.maintenance.round import Maintenance
-from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.reports.committer import Committer
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.dataservice.shell import DataServiceShell
@@ -54,20 +52,23 @@ def lead(
         timeout_s=settings.commit_timeout_s,
         retry_s=settings.retry_least_s,
     )
+    manifests = machine.manifests
+    maintenance = Maintenance(
+        around,
+        store,
+        master,
+        dropped=lambda: _dropped(machine),
+        collections=lambda: {i: manifests.vchannels(i) for i in manifests.collections()},
+    )
     shell = DataServiceShell(
-        settings=settings,
-        telemetry=around.telemetry,
-        keys=around.keys,
-        meta=store,
-        objects=around.objects,
-        peers=around.peers,
+        around,
+        store,
         committer=committer,
-        maintenance=_maintenance(around, store, machine, master),
-        vchannels=machine.manifests.vchannels,
+        maintenance=maintenance,
+        vchannels=manifests.vchannels,
         proxies=lambda: [s.address for s in proxies.sessions.values()],
         answer=callers.answer,
         stand_down=stand_down,
-        crash=around.crash,
     )
     actor: Actor[DataServiceMachine, ev.Event] = Actor(
         Role.DATA_SERVICE.value,
@@ -127,29 +128,6 @@ def follow(
         ("gauges", every(clock, _GAUGES_S, show_gauges)),
     ):
         group.spawn(name, work, must_not_end=True)
-
-
-def _maintenance(
-    around: Surroundings[DataServiceSettings],
-    store: LeaderStore,
-    machine: DataServiceMachine,
-    master: LeaderWatcher,
-) -> Maintenance:
-    settings, keys, objects = around.settings, around.keys, around.objects
-    manifests = machine.manifests
-    return Maintenance(
-        settings=settings,
-        telemetry=around.telemetry,
-        keys=keys,
-        meta=store,
-        objects=objects,
-        peers=around.peers,
-        master=master,
-        collector=Collector(store, keys, objects, around.host.clock, settings.grace_s),
-        truncation=Truncation(store, keys, around.log, settings.window_s),
-        dropped=lambda: _dropped(machine),
-        collections=lambda: {i: manifests.vchannels(i) for i in manifests.collections()},
-    )
 
 
 def _dropped(machine: DataServiceMachine) -> list[VChannel]:

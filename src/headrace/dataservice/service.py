@@ -27,18 +27,8 @@ from headrace.model import codec
 from headrace.model.channel import VChannel
 from headrace.model.errors import Unavailable
 from headrace.model.ids import CollectionId
+from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
-from headrace.rpc.messages import (
-    Done,
-    FlushStateRequest,
-    NewEpochRequest,
-    SaveBinlogPathsRequest,
-    SaveCheckpointsRequest,
-    SegmentsRequest,
-    SegmentsResponse,
-    StoreNamesRequest,
-    SuspectRequest,
-)
 from headrace.runtime.supervise import TaskGroup
 
 
@@ -82,29 +72,29 @@ class DataService(LeaderService[DataServiceSettings, DataServiceMachine, ev.Even
         is told that it was fenced, and a process that does not lead cannot say so.
         """
         return (
-            Ask(SaveBinlogPathsRequest, ev.ReportArrived, not_leading=Unavailable),
-            Ask(SaveCheckpointsRequest, ev.MovesArrived, not_leading=Unavailable),
+            Ask(m.SaveBinlogPathsRequest, ev.ReportArrived, not_leading=Unavailable),
+            Ask(m.SaveCheckpointsRequest, ev.MovesArrived, not_leading=Unavailable),
             Ask(
-                NewEpochRequest,
+                m.NewEpochRequest,
                 lambda call, r: ev.NewEpochAsked(call, r.server_id, r.vchannel, r.epoch, r.reason),
                 not_leading=Unavailable,
             ),
             Ask(
-                FlushStateRequest,
+                m.FlushStateRequest,
                 lambda call, r: ev.FlushStateAsked(
                     call,
                     (r.collection_id,) if r.collection_id else r.collection_ids,
                     r.timestamp,
                 ),
             ),
-            Ask(SuspectRequest, lambda call, r: ev.NodeSuspected(call, r.server_id)),
+            Ask(m.SuspectRequest, lambda call, r: ev.NodeSuspected(call, r.server_id)),
         )
 
     def handlers(self) -> Mapping[type, Handler]:
         """Names and statistics come from the stores, not from the machine."""
         reads: dict[type, Handler] = {
-            StoreNamesRequest: self._store_names,
-            SegmentsRequest: self._segments,
+            m.StoreNamesRequest: self._store_names,
+            m.SegmentsRequest: self._segments,
         }
         return {**super().handlers(), **reads}
 
@@ -113,22 +103,24 @@ class DataService(LeaderService[DataServiceSettings, DataServiceMachine, ev.Even
         if self.actor is None:
             return {"leads": False}
         if topic == "segments":
-            return {"segments": (await self._segments(SegmentsRequest(collection_id=0))).segments}
+            return {"segments": (await self._segments(m.SegmentsRequest(collection_id=0))).segments}
         return describe(self.actor.machine, topic, self.around.host.clock.monotonic())
 
-    async def _store_names(self, request: StoreNamesRequest) -> Done:
+    async def _store_names(self, request: m.StoreNamesRequest) -> m.Done:
         self.present()
         around = self.around
         async with self._names:
             at = await store_names(around.meta, around.keys, around.objects)
         if at < request.revision:
             raise Unavailable(f"names were read at revision {at}, not {request.revision}")
-        return Done()
+        return m.Done()
 
-    async def _segments(self, request: SegmentsRequest) -> SegmentsResponse:
+    async def _segments(self, request: m.SegmentsRequest) -> m.SegmentsResponse:
         self.present()
         vchannels = await self._vchannels(request.collection_id)
-        return SegmentsResponse(await read_segments(self.around.meta, self.around.keys, vchannels))
+        return m.SegmentsResponse(
+            await read_segments(self.around.meta, self.around.keys, vchannels)
+        )
 
     async def _vchannels(self, collection_id: CollectionId) -> list[VChannel]:
         """Of one collection, or of all (0), as meta has them now."""

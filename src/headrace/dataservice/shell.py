@@ -31,14 +31,13 @@ from headrace.dataservice.placement.watches import read_watch
 from headrace.dataservice.reports.committer import Committer, Outcome
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.frame.leader_store import LeaderStore, NotLeading
+from headrace.frame.surroundings import Surroundings
 from headrace.meta.api import Compacted
-from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
 from headrace.model.errors import Corrupt, HeadraceError, Unavailable
 from headrace.model.ids import CollectionId, Epoch
 from headrace.model.segment import SegmentState
-from headrace.objects.api import ObjectStore
-from headrace.rpc.api import NotSent, Peers
+from headrace.rpc.api import NotSent
 from headrace.rpc.messages import (
     AwaitedTimestamp,
     AwaitTimestampsRequest,
@@ -50,8 +49,6 @@ from headrace.rpc.messages import (
     Watch,
     WatchDmChannelsRequest,
 )
-from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.telemetry import Telemetry
 
 COMMITTED = "dataservice.report.committed"  # it stands, its sender does not know
 _READ_AT_ONCE = 16  # watches that are read at the same time
@@ -63,34 +60,30 @@ class DataServiceShell:
 
     def __init__(
         self,
-        *,
-        settings: DataServiceSettings,
-        telemetry: Telemetry,
-        keys: Keys,
+        around: Surroundings[DataServiceSettings],
         meta: LeaderStore,
-        objects: ObjectStore,
-        peers: Peers,
+        *,
         committer: Committer,
         maintenance: Maintenance,
         vchannels: Callable[[CollectionId], list[VChannel]],
         proxies: Callable[[], list[str]],
         answer: Callable[[int, Any], None],
         stand_down: Callable[[str], None],
-        crash: CrashPoints,
     ) -> None:
-        self._settings = settings
+        telemetry = around.telemetry
+        self._settings = around.settings
         self._log = telemetry.log
-        self._keys = keys
+        self._keys = around.keys
         self._meta = meta
-        self._objects = objects
-        self._peers = peers
+        self._objects = around.objects
+        self._peers = around.peers
         self._committer = committer
         self._maintenance = maintenance
         self._vchannels = vchannels
         self._proxies = proxies
         self._answer = answer
         self._stand_down = stand_down
-        self._crash = crash
+        self._crash = around.crash
         self._not_stored: dict[CollectionId, None] = {}  # whose manifest failed last time
         self._assigned = telemetry.counter("dataservice_assignments_total", "Epochs written")
         self._commits = telemetry.counter(

@@ -11,17 +11,8 @@ from collections.abc import Sequence
 from headrace.frame.actor import Actor
 from headrace.frame.leader_store import LeaderStore
 from headrace.frame.surroundings import Surroundings
+from headrace.masterservice import events as ev
 from headrace.masterservice.effects import Answer, Effect
-from headrace.masterservice.events import (
-    Event,
-    GrantAsked,
-    IdsAsked,
-    LeadershipBegan,
-    ProxiesListed,
-    Proxy,
-    ProxySuspected,
-    TimestampAsked,
-)
 from headrace.masterservice.machine import MasterMachine
 from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
@@ -38,7 +29,7 @@ from headrace.runtime.journal import Journal
 
 async def lead(
     around: Surroundings[MasterServiceSettings], store: LeaderStore
-) -> Actor[MasterMachine, Event]:
+) -> Actor[MasterMachine, ev.Event]:
     """Read what was recorded and begin.
 
     `Invalid` when the settings ask for another pool than the cluster was made with, `Corrupt` when
@@ -50,34 +41,14 @@ async def lead(
     callers, journal = Callers(), Journal(routine=_is_grant)
 
     def suspect(server_id: ServerId, address: str) -> None:
-        actor.post(ProxySuspected(server_id, address), Source.PEER)
+        actor.post(ev.ProxySuspected(server_id, address), Source.PEER)
 
     def stand_down(reason: str) -> None:
         actor.end(reason)
 
-    sequencers = SequencerCalls(
-        store=store,
-        keys=around.keys,
-        peers=around.peers,
-        host=around.host,
-        log=around.telemetry.log,
-        pauses=settings.pauses,
-        timeout_s=settings.ddl_call_timeout_s,
-        suspect=suspect,
-    )
-    shell = MasterShell(
-        settings=settings,
-        host=around.host,
-        telemetry=around.telemetry,
-        keys=around.keys,
-        peers=around.peers,
-        store=store,
-        sequencers=sequencers,
-        answer=callers.answer,
-        stand_down=stand_down,
-        crash=around.crash,
-    )
-    actor: Actor[MasterMachine, Event] = Actor(
+    sequencers = SequencerCalls(around, store, suspect)
+    shell = MasterShell(around, store, sequencers, callers.answer, stand_down)
+    actor: Actor[MasterMachine, ev.Event] = Actor(
         Role.MASTER_SERVICE.value,
         journal.begin(MasterMachine, loaded, settings),
         shell.perform,
@@ -86,12 +57,12 @@ async def lead(
         journal=journal,
         ended=Fenced,
     )
-    actor.post(LeadershipBegan(), Source.SESSION)
+    actor.post(ev.LeadershipBegan(), Source.SESSION)
     return actor
 
 
 def watch_of_proxies(
-    around: Surroundings[MasterServiceSettings], actor: Actor[MasterMachine, Event]
+    around: Surroundings[MasterServiceSettings], actor: Actor[MasterMachine, ev.Event]
 ) -> SessionWatcher:
     """Tells the machine of the proxies while it runs."""
     watch = SessionWatcher(
@@ -105,14 +76,14 @@ def watch_of_proxies(
     return watch
 
 
-def listed(sessions: Sequence[SessionRecord]) -> ProxiesListed:
+def listed(sessions: Sequence[SessionRecord]) -> ev.ProxiesListed:
     """The proxies that have a session now."""
-    return ProxiesListed(
-        tuple(Proxy(s.node_name, s.server_id, s.address, s.state) for s in sessions)
+    return ev.ProxiesListed(
+        tuple(ev.Proxy(s.node_name, s.server_id, s.address, s.state) for s in sessions)
     )
 
 
-def _is_grant(event: Event, effects: Sequence[Effect]) -> bool:
+def _is_grant(event: ev.Event, effects: Sequence[Effect]) -> bool:
     """There are thousands of these: they would push everything else out of the journal."""
-    given = isinstance(event, GrantAsked | TimestampAsked | IdsAsked)
+    given = isinstance(event, ev.GrantAsked | ev.TimestampAsked | ev.IdsAsked)
     return not effects or (given and all(isinstance(effect, Answer) for effect in effects))

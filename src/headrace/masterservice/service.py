@@ -12,18 +12,7 @@ from headrace.frame.actor import Actor, Ask
 from headrace.frame.leader import LeaderService
 from headrace.frame.leader_store import LeaderStore
 from headrace.frame.surroundings import Surroundings
-from headrace.masterservice.events import (
-    CreateAsked,
-    DropAsked,
-    Event,
-    GrantAsked,
-    IdsAsked,
-    PartitionAsked,
-    ProxySuspected,
-    RenameAsked,
-    SetClientStateAsked,
-    TimestampAsked,
-)
+from headrace.masterservice import events as ev
 from headrace.masterservice.leading import lead, watch_of_proxies
 from headrace.masterservice.machine import MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
@@ -32,25 +21,13 @@ from headrace.meta.records import Role
 from headrace.model import codec
 from headrace.model.errors import Invalid
 from headrace.model.schema import Schema
+from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
-from headrace.rpc.messages import (
-    AllocIdsRequest,
-    AllocTimestampRequest,
-    CreateCollectionRequest,
-    Done,
-    DropCollectionRequest,
-    GrantRequest,
-    GrantResponse,
-    PartitionRequest,
-    RenameCollectionRequest,
-    SetClientStateRequest,
-    SuspectRequest,
-)
 from headrace.runtime.driver import Source
 from headrace.runtime.supervise import TaskGroup
 
 
-class MasterService(LeaderService[MasterServiceSettings, MasterMachine, Event]):
+class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event]):
     """See the module. Dies of `Invalid` (the settings ask for another pool) and `Corrupt` (what is
     recorded is not what we wrote)."""
 
@@ -67,7 +44,7 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, Event]):
         """Whether this process leads and has read what it needs."""
         return self.actor is not None
 
-    async def lead(self, store: LeaderStore, group: TaskGroup) -> Actor[MasterMachine, Event]:
+    async def lead(self, store: LeaderStore, group: TaskGroup) -> Actor[MasterMachine, ev.Event]:
         """See `leading`."""
         actor = await lead(self.around, store)
         watch = watch_of_proxies(self.around, actor)
@@ -78,26 +55,26 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, Event]):
         """See `status`; nothing from a process that does not lead."""
         return details(self.actor.machine, topic) if self.actor else {}
 
-    def asks(self) -> Sequence[Ask[Any, Event]]:
+    def asks(self) -> Sequence[Ask[Any, ev.Event]]:
         """What the machine answers."""
         return (
-            Ask(AllocTimestampRequest, self._timestamp_asked),
-            Ask(AllocIdsRequest, lambda call, r: IdsAsked(call=call, count=r.count)),
-            Ask(CreateCollectionRequest, create_asked),
-            Ask(DropCollectionRequest, lambda call, r: DropAsked(call=call, name=r.name)),
+            Ask(m.AllocTimestampRequest, self._timestamp_asked),
+            Ask(m.AllocIdsRequest, lambda call, r: ev.IdsAsked(call=call, count=r.count)),
+            Ask(m.CreateCollectionRequest, create_asked),
+            Ask(m.DropCollectionRequest, lambda call, r: ev.DropAsked(call=call, name=r.name)),
             Ask(
-                RenameCollectionRequest,
-                lambda call, r: RenameAsked(call=call, name=r.name, new_name=r.new_name),
+                m.RenameCollectionRequest,
+                lambda call, r: ev.RenameAsked(call=call, name=r.name, new_name=r.new_name),
             ),
             Ask(
-                PartitionRequest,
-                lambda call, r: PartitionAsked(
+                m.PartitionRequest,
+                lambda call, r: ev.PartitionAsked(
                     call=call, name=r.collection, partition=r.partition, drop=r.drop
                 ),
             ),
             Ask(
-                SetClientStateRequest,
-                lambda call, r: SetClientStateAsked(
+                m.SetClientStateRequest,
+                lambda call, r: ev.SetClientStateAsked(
                     call=call, collection_id=r.collection_id, topic=r.topic, value=r.value
                 ),
             ),
@@ -105,12 +82,15 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, Event]):
 
     def handlers(self) -> Mapping[type, Handler]:
         """Grants are counted, and a suspicion is not waited for."""
-        handlers: dict[type, Handler] = {GrantRequest: self._grant, SuspectRequest: self._suspect}
+        handlers: dict[type, Handler] = {
+            m.GrantRequest: self._grant,
+            m.SuspectRequest: self._suspect,
+        }
         return {**super().handlers(), **handlers}
 
-    async def _grant(self, request: GrantRequest) -> GrantResponse:
-        response: GrantResponse = await self.present().ask(
-            lambda call: GrantAsked(
+    async def _grant(self, request: m.GrantRequest) -> m.GrantResponse:
+        response: m.GrantResponse = await self.present().ask(
+            lambda call: ev.GrantAsked(
                 call=call,
                 server_id=request.server_id,
                 count=request.count,
@@ -122,13 +102,13 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, Event]):
         self._granted.inc(response.count)
         return response
 
-    async def _suspect(self, request: SuspectRequest) -> Done:
-        suspected = ProxySuspected(request.server_id, request.address)
+    async def _suspect(self, request: m.SuspectRequest) -> m.Done:
+        suspected = ev.ProxySuspected(request.server_id, request.address)
         self.present().post(suspected, Source.PEER)
-        return Done()
+        return m.Done()
 
-    def _timestamp_asked(self, call: int, request: AllocTimestampRequest) -> Event:
-        return TimestampAsked(
+    def _timestamp_asked(self, call: int, request: m.AllocTimestampRequest) -> ev.Event:
+        return ev.TimestampAsked(
             call=call,
             wall_ms=self.around.host.clock.wall_ms(),
             leads_until=self._leads_until(),
@@ -139,13 +119,13 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, Event]):
         return self.leadership.stands_until if self.leadership is not None else 0.0
 
 
-def create_asked(call: int, request: CreateCollectionRequest) -> CreateAsked:
+def create_asked(call: int, request: m.CreateCollectionRequest) -> ev.CreateAsked:
     """`Invalid` when a property is not a string."""
     schema = codec.decode(request.schema, Schema, "schema")
     properties: dict[str, str] = codec.decode(request.properties, dict, "properties")
     if not all(isinstance(value, str) for value in properties.values()):
         raise Invalid("properties are strings", field="properties")
-    return CreateAsked(
+    return ev.CreateAsked(
         call=call,
         name=request.name,
         schema=schema,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from headrace.frame.leader_store import LeaderStore
+from headrace.frame.surroundings import Surroundings
 from headrace.masterservice.collections import recording
 from headrace.masterservice.collections.tombstones import remove_tombstone
 from headrace.masterservice.effects import (
@@ -56,7 +57,6 @@ from headrace.masterservice.events import (
 from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Delete, ModRevisionIs, Put
-from headrace.meta.keys import Keys
 from headrace.meta.records import (
     CollectionRecord,
     CollectionState,
@@ -69,7 +69,7 @@ from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import Fenced, HeadraceError, Unavailable
 from headrace.model.position import Position
 from headrace.model.refusals import Refusal
-from headrace.rpc.api import NotSent, Peers
+from headrace.rpc.api import NotSent
 from headrace.rpc.messages import (
     AppendDdlRequest,
     AppendDdlResponse,
@@ -80,10 +80,7 @@ from headrace.rpc.messages import (
     StopSequencingRequest,
     StoreNamesRequest,
 )
-from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.host import Host
 from headrace.runtime.retry import retry
-from headrace.runtime.telemetry import Telemetry
 
 DDL_RECORDED = "masterservice.ddl.recorded"  # recorded, not yet appended or noted
 DDL_NOTED = "masterservice.ddl.noted"  # noted, the list of names not yet stored
@@ -94,29 +91,23 @@ class MasterShell:
 
     def __init__(
         self,
-        *,
-        settings: MasterServiceSettings,
-        host: Host,
-        telemetry: Telemetry,
-        keys: Keys,
-        peers: Peers,
+        around: Surroundings[MasterServiceSettings],
         store: LeaderStore,
         sequencers: SequencerCalls,
         answer: Callable[[int, Any], None],
         stand_down: Callable[[str], None],
-        crash: CrashPoints,
     ) -> None:
-        self._settings = settings
-        self._host = host
+        telemetry = around.telemetry
+        self._settings = around.settings
+        self._host = around.host
         self._log = telemetry.log
-        self._keys = keys
-        self._peers = peers
+        self._keys = around.keys
+        self._peers = around.peers
         self._store = store
         self._sequencers = sequencers
         self._answer = answer
         self._stand_down = stand_down
-        self._crash = crash
-        self._pauses = settings.pauses
+        self._crash = around.crash
         self._ddls = telemetry.counter("master_ddl_total", "DDLs noted", ("kind",))
         self._moves = telemetry.counter(
             "master_sequencer_moves_total", "Sequencers named for a pchannel", ("reason",)
@@ -339,7 +330,9 @@ class MasterShell:
             told = True
 
         errors = (HeadraceError,)
-        await retry(ask_leader, self._host, pauses=self._pauses, errors=errors, on_failure=tell)
+        await retry(
+            ask_leader, self._host, pauses=self._settings.pauses, errors=errors, on_failure=tell
+        )
         return NamesStored(effect.revision)
 
     # ---- the rest ----------------------------------------------------------------------------

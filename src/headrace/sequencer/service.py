@@ -18,38 +18,15 @@ from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import Corrupt, Fenced, HeadraceError
 from headrace.model.ids import Revision, ServerId
+from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
-from headrace.rpc.messages import (
-    AppendDdlRequest,
-    AppendDdlResponse,
-    AppendRequest,
-    AppendResponse,
-    Done,
-    LastPositionRequest,
-    PositionResponse,
-    SealRequest,
-    SealResponse,
-    StopSequencingRequest,
-)
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
 from headrace.runtime.journal import Journal
 from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
+from headrace.sequencer import events as ev
 from headrace.sequencer.append.grant_client import GrantDesk
-from headrace.sequencer.events import (
-    AppendArrived,
-    AssignmentRead,
-    Call,
-    DdlArrived,
-    DiskRead,
-    Event,
-    PositionAsked,
-    SealArrived,
-    StopAsked,
-    TimePassed,
-)
-from headrace.sequencer.failover.reading import Reading
 from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.shell import Shell
@@ -77,7 +54,7 @@ class Sequencers:
         self._server_id = server_id
         self._address = address
         self._master_address = master_address
-        self._actors: dict[PChannel, Actor[SequencerMachine, Event]] = {}
+        self._actors: dict[PChannel, Actor[SequencerMachine, ev.Event]] = {}
         self._stop = asyncio.Event()
         self._stopping = False
         self._group: TaskGroup | None = None
@@ -100,11 +77,11 @@ class Sequencers:
     def handlers(self) -> Mapping[type, Handler]:
         """What peers may ask of the sequencers in this process."""
         return {
-            AppendRequest: self.append,
-            AppendDdlRequest: self.append_ddl,
-            LastPositionRequest: self.last_position,
-            SealRequest: self.seal,
-            StopSequencingRequest: self.stop_sequencing,
+            m.AppendRequest: self.append,
+            m.AppendDdlRequest: self.append_ddl,
+            m.LastPositionRequest: self.last_position,
+            m.SealRequest: self.seal,
+            m.StopSequencingRequest: self.stop_sequencing,
         }
 
     def sequences(self, pchannel: PChannel) -> bool:
@@ -121,45 +98,45 @@ class Sequencers:
         actor = self._actors.get(pchannel)
         return actor.journal.story(mentions) if actor else ""
 
-    async def append(self, request: AppendRequest) -> AppendResponse:
+    async def append(self, request: m.AppendRequest) -> m.AppendResponse:
         """A part of a client's request; see `AppendResponse` for what its outcomes say.
 
         `Fenced`: another process sequences the pchannel. `Invalid`: the id was used for another
         request, or the part is wrong. Repeat as often as needed, with the same id.
         """
-        response: AppendResponse = await self._ask(
-            pchannel_of(request.vchannel), lambda call: AppendArrived(call, request)
+        response: m.AppendResponse = await self._ask(
+            pchannel_of(request.vchannel), lambda call: ev.AppendArrived(call, request)
         )
         return response
 
-    async def append_ddl(self, request: AppendDdlRequest) -> AppendDdlResponse:
+    async def append_ddl(self, request: m.AppendDdlRequest) -> m.AppendDdlResponse:
         """A recorded DDL; answered when it stands in every vchannel of this pchannel."""
         record = codec.decode(request.record, CollectionRecord, "record")
         ddl = codec.decode(request.ddl, DdlRecord, "ddl")
-        response: AppendDdlResponse = await self._ask(
-            request.pchannel, lambda call: DdlArrived(call, record, ddl)
+        response: m.AppendDdlResponse = await self._ask(
+            request.pchannel, lambda call: ev.DdlArrived(call, record, ddl)
         )
         return response
 
-    async def seal(self, request: SealRequest) -> SealResponse:
+    async def seal(self, request: m.SealRequest) -> m.SealResponse:
         """Seals, or a tick, above a timestamp."""
-        response: SealResponse = await self._ask(
-            request.pchannel, lambda call: SealArrived(call, request)
+        response: m.SealResponse = await self._ask(
+            request.pchannel, lambda call: ev.SealArrived(call, request)
         )
         return response
 
-    async def last_position(self, request: LastPositionRequest) -> PositionResponse:
+    async def last_position(self, request: m.LastPositionRequest) -> m.PositionResponse:
         """Of the last message that the sequencer knows to stand."""
-        response: PositionResponse = await self._ask(request.pchannel, PositionAsked)
+        response: m.PositionResponse = await self._ask(request.pchannel, ev.PositionAsked)
         return response
 
-    async def stop_sequencing(self, request: StopSequencingRequest) -> Done:
+    async def stop_sequencing(self, request: m.StopSequencingRequest) -> m.Done:
         """Answered when nothing more will be appended; a process with another id is `Fenced`."""
         if request.server_id != self._server_id():
             raise Fenced(f"this process is not {request.server_id}")
         if request.pchannel in self._actors:
-            await self._ask(request.pchannel, StopAsked)
-        return Done()
+            await self._ask(request.pchannel, ev.StopAsked)
+        return m.Done()
 
     # ---- life --------------------------------------------------------------------------------
 
@@ -195,24 +172,24 @@ class Sequencers:
 
     async def _let_go(self) -> None:
         asked = [
-            actor.ask(lambda call: StopAsked(call, for_good=True), Source.PROCESS)
+            actor.ask(lambda call: ev.StopAsked(call, for_good=True), Source.PROCESS)
             for _, actor in sorted(self._actors.items())
         ]
         every_answer = asyncio.gather(*asked, return_exceptions=True)
         await pause(self._clock, self._settings.stop_timeout_s, every_answer)
 
-    async def _ask(self, pchannel: PChannel, event: Callable[[Call], Event]) -> Any:
+    async def _ask(self, pchannel: PChannel, event: Callable[[ev.Call], ev.Event]) -> Any:
         actor = self._actors.get(pchannel)
         if actor is None or self._stopping:
             raise Fenced(f"this process does not sequence {pchannel}")
         return await actor.ask(event)
 
-    def _post(self, event: Event) -> None:
+    def _post(self, event: ev.Event) -> None:
         for actor in self._actors.values():
             actor.post(event, Source.CLOCK)
 
     def _pass_time(self) -> None:
-        self._post(TimePassed())
+        self._post(ev.TimePassed())
 
     # ---- assignments -------------------------------------------------------------------------
 
@@ -242,26 +219,20 @@ class Sequencers:
             if wanted == 0 or wanted != self._server_id():
                 return
             self._start(pchannel, wanted)
-        self._actors[pchannel].post(AssignmentRead(wanted, revision), Source.WATCH)
+        self._actors[pchannel].post(ev.AssignmentRead(wanted, revision), Source.WATCH)
 
     def _start(self, pchannel: PChannel, server_id: ServerId) -> None:
         assert self._group is not None, "the service runs"
         around, settings = self._around, self._settings
         callers, journal = Callers(), Journal()
         shell = Shell(
-            pchannel=pchannel,
-            settings=settings,
-            host=around.host,
-            telemetry=around.telemetry,
-            log=around.log,
-            peers=around.peers,
-            reading=Reading(pchannel, around.keys, around.meta, around.log, self._clock, settings),
+            pchannel,
+            around,
             desk=self._desk,
             callers=callers,
             master_address=self._master_address,
-            crash=around.crash,
         )
-        actor: Actor[SequencerMachine, Event] = Actor(
+        actor: Actor[SequencerMachine, ev.Event] = Actor(
             f"sequencer {pchannel}",
             journal.begin(SequencerMachine, pchannel, server_id, self._address(), settings),
             shell.perform,
@@ -280,7 +251,7 @@ class Sequencers:
             except HeadraceError as error:
                 self._log.debug("free space is not known", reason=error.message)
             else:
-                self._post(DiskRead(free_bytes))
+                self._post(ev.DiskRead(free_bytes))
             self._measure()
             await self._clock.sleep(self._settings.disk_step_s)
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
 from headrace.binlog.body import decode_rows, encode_keys
-from headrace.log.api import Log
+from headrace.frame.surroundings import Surroundings
 from headrace.model.channel import PChannel
 from headrace.model.entry import Body, Rows
 from headrace.model.errors import (
@@ -22,13 +22,9 @@ from headrace.model.errors import (
     Invalid,
     Unavailable,
 )
-from headrace.rpc.api import Peers
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
 from headrace.runtime.callers import Callers
-from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.host import Host
 from headrace.runtime.retry import jittered
-from headrace.runtime.telemetry import Telemetry
 from headrace.sequencer.append.grant_client import GrantDesk
 from headrace.sequencer.effects import (
     Answer,
@@ -70,30 +66,27 @@ class Shell:
 
     def __init__(
         self,
-        *,
         pchannel: PChannel,
-        settings: SequencerSettings,
-        host: Host,
-        telemetry: Telemetry,
-        log: Log,
-        peers: Peers,
-        reading: Reading,
+        around: Surroundings[SequencerSettings],
+        *,
         desk: GrantDesk,
         callers: Callers,
         master_address: Callable[[], str | None],
-        crash: CrashPoints,
     ) -> None:
+        settings, host, telemetry = around.settings, around.host, around.telemetry
         self._pchannel = pchannel
         self._settings = settings
         self._clock = host.clock
         self._host = host
-        self._log = log
-        self._peers = peers
-        self._reading = reading
+        self._log = around.log
+        self._peers = around.peers
+        self._reading = Reading(
+            pchannel, around.keys, around.meta, around.log, host.clock, settings
+        )
         self._desk = desk
         self._callers = callers
         self._master_address = master_address
-        self._crash = crash
+        self._crash = around.crash
         self._say = telemetry.log
         self._messages = telemetry.counter(
             "sequencer_messages_total", "messages appended", ("pchannel", "what")

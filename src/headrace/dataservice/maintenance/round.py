@@ -16,16 +16,13 @@ from headrace.dataservice.maintenance.truncate import Truncation
 from headrace.dataservice.manifests.names import store_names
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.frame.leader_store import LeaderStore
+from headrace.frame.surroundings import Surroundings
 from headrace.meta.following import LeaderWatcher
-from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel, parse_vchannel
 from headrace.model.errors import Corrupt, NotFound, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.timestamp import Timestamp
-from headrace.objects.api import ObjectStore
-from headrace.rpc.api import Peers
 from headrace.rpc.messages import AllocTimestampRequest, AllocTimestampResponse
-from headrace.runtime.telemetry import Telemetry
 
 
 class Maintenance:
@@ -34,28 +31,24 @@ class Maintenance:
 
     def __init__(
         self,
-        *,
-        settings: DataServiceSettings,
-        telemetry: Telemetry,
-        keys: Keys,
+        around: Surroundings[DataServiceSettings],
         meta: LeaderStore,
-        objects: ObjectStore,
-        peers: Peers,
         master: LeaderWatcher,
-        collector: Collector,
-        truncation: Truncation,
+        *,
         dropped: Callable[[], Sequence[VChannel]],
         collections: Callable[[], Mapping[CollectionId, Sequence[VChannel]]],
     ) -> None:
+        settings, keys, objects = around.settings, around.keys, around.objects
+        telemetry = around.telemetry
         self._settings = settings
         self._log = telemetry.log
         self._keys = keys
         self._meta = meta
         self._objects = objects
-        self._peers = peers
+        self._peers = around.peers
         self._master = master
-        self._collector = collector
-        self._truncation = truncation
+        self._collector = Collector(meta, keys, objects, around.host.clock, settings.grace_s)
+        self._truncation = Truncation(meta, keys, around.log, settings.window_s)
         self._dropped = dropped
         self._collections = collections
         self._deleted = telemetry.counter(

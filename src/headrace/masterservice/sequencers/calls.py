@@ -11,16 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 from headrace.frame.leader_store import LeaderStore
-from headrace.meta.keys import Keys
+from headrace.frame.surroundings import Surroundings
+from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import SequencerRecord
 from headrace.model import codec
 from headrace.model.channel import PChannel
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.model.ids import ServerId
-from headrace.rpc.api import NotSent, Peers
-from headrace.runtime.host import Host
-from headrace.runtime.retry import Backoff, Pauses
-from headrace.runtime.telemetry import Logger
+from headrace.rpc.api import NotSent
+from headrace.runtime.retry import Backoff
 
 
 class SequencerCalls:
@@ -28,23 +27,17 @@ class SequencerCalls:
 
     def __init__(
         self,
-        *,
+        around: Surroundings[MasterServiceSettings],
         store: LeaderStore,
-        keys: Keys,
-        peers: Peers,
-        host: Host,
-        log: Logger,
-        pauses: Pauses,
-        timeout_s: float,
         suspect: Callable[[ServerId, str], None],
     ) -> None:
         self._store = store
-        self._keys = keys
-        self._peers = peers
-        self._host = host
-        self._log = log
-        self._pauses = pauses
-        self._timeout_s = timeout_s
+        self._keys = around.keys
+        self._peers = around.peers
+        self._host = around.host
+        self._log = around.telemetry.log
+        self._pauses = around.settings.pauses
+        self._timeout_s = around.settings.ddl_call_timeout_s
         self._suspect = suspect
 
     async def ask(self, pchannel: PChannel, request: Any, *, within_s: float | None = None) -> Any:
