@@ -96,6 +96,7 @@ class ProcessSettings:
     metrics_port: int = 0  # 0: any free port
     log_dir: str = ""  # empty: to standard error
     log_level: str = "info"  # debug, info, warning or error
+    journal_steps: int = 1000  # kept of each machine; a replay needs all since its beginning
 
     def __post_init__(self) -> None:
         """`Invalid` names the value that cannot be."""
@@ -103,6 +104,10 @@ class ProcessSettings:
             raise Invalid(
                 f"log_level is {self.log_level!r}, not one of {', '.join(LOG_LEVELS)}",
                 field="log_level",
+            )
+        if self.journal_steps < 1:
+            raise Invalid(
+                f"journal_steps is {self.journal_steps}, the least is 1", field="journal_steps"
             )
         for name in ("bind_port", "metrics_port"):
             port = getattr(self, name)

@@ -239,6 +239,25 @@ def inspect_checkpoints(data_dir: DataDir = None, etcd: Etcd = None) -> None:
     _inspect("checkpoints", data_dir, etcd)
 
 
+@inspect_app.command("journal")
+def inspect_journal(
+    node: Annotated[str, typer.Argument(help="The process, as data-service-1.")] = "",
+    data_dir: DataDir = None,
+    etcd: Etcd = None,
+    about: Annotated[str, typer.Option(help="Only steps that mention this.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write all of it to this file.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Step the machines of a file again.")] = None,
+) -> None:
+    """The last steps of a process's machines: events, their causes, effects."""
+    from headrace.cli.journal import replay_file, show_journal
+
+    if replay is not None:
+        raise typer.Exit(replay_file(replay))
+    if not node:
+        raise typer.BadParameter("name a process, or a file with --replay")
+    raise typer.Exit(show_journal(node, data_dir=data_dir, etcd=etcd, about=about, out=out))
+
+
 @app.command()
 def sim(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 100,

@@ -1,12 +1,15 @@
-"""Logs and metrics of one process, handed to whoever needs them.
+"""Logs, metrics and journals of one process. Where logs go and metrics are served is in `app`.
 
-**Owns** the two handles. **Does not own** where logs go and how metrics are served (`app`). Log
-events are short sentences with key-value pairs; each happening is logged once, where it is handled.
+Log events are short sentences with key-value pairs; each happening is logged once, where it is
+handled.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from headrace.runtime.journal import KEPT_STEPS, Journal
 
 
 class Logger(Protocol):
@@ -54,12 +57,27 @@ class Silent:
 
 
 class Telemetry:
-    """A logger and a registry of metrics; metrics of one name are made once."""
+    """A logger, a registry of metrics (those of one name are made once), and the journals of the
+    machines of this process, by name, each of which keeps `kept_steps`."""
 
-    def __init__(self, log: Logger, registry: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self,
+        log: Logger,
+        registry: CollectorRegistry | None = None,
+        kept_steps: int = KEPT_STEPS,
+    ) -> None:
         self.log = log
         self.registry = registry or CollectorRegistry()
+        self.journals: dict[str, Journal] = {}
+        self._kept_steps = kept_steps
         self._metrics: dict[str, Any] = {}
+
+    def journal(
+        self, name: str, routine: Callable[[Any, Sequence[Any]], bool] | None = None
+    ) -> Journal:
+        """A journal for a new machine of that name; that of its predecessor is forgotten."""
+        journal = self.journals[name] = Journal(self._kept_steps, routine)
+        return journal
 
     def counter(self, name: str, help_text: str, labels: tuple[str, ...] = ()) -> Counter:
         """`headrace_{name}` as a counter; the name ends in its unit."""

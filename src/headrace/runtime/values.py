@@ -222,7 +222,7 @@ def pack(value: Any) -> Any:
     if kind in _ATOMS:
         return value
     if isinstance(value, Enum):
-        return ["e", _path(kind), value.value]
+        return ["e", path_of(kind), value.value]
     if isinstance(value, bytes):
         return ["b", value.hex()]
     if isinstance(value, Elided):
@@ -237,8 +237,8 @@ def pack(value: Any) -> Any:
     if isinstance(value, dict):
         return ["d", *([pack(key), pack(item)] for key, item in value.items())]
     if isinstance(value, BaseException):
-        return ["x", _path(kind), pack(value.args), pack(value.__dict__)]
-    return ["o", _path(kind), {name: pack(getattr(value, name)) for name in fields_of(kind)}]
+        return ["x", path_of(kind), pack(value.args), pack(value.__dict__)]
+    return ["o", path_of(kind), {name: pack(getattr(value, name)) for name in fields_of(kind)}]
 
 
 def unpack(packed: Any) -> Any:
@@ -275,7 +275,8 @@ def unpack(packed: Any) -> Any:
 _CONTAINERS: dict[str, Callable[[Any], Any]] = {"t": tuple, "l": list, "s": set, "f": frozenset}
 
 
-def _path(kind: Any) -> str:
+def path_of(kind: Any) -> str:
+    """`module:name` of a class."""
     return f"{kind.__module__}:{kind.__qualname__}"
 
 

@@ -37,6 +37,7 @@ class Plan:
     chances: Chances = field(default_factory=Chances)
     chaos: ChaosPlan = field(default_factory=ChaosPlan)
     workload: WorkloadPlan = field(default_factory=WorkloadPlan)
+    replays: bool = False  # whether all journals are replayed at the end
     settings: RoleSettings = field(default_factory=lambda: sim_settings(DataNodeSettings()))
 
 

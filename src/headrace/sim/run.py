@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.meta.records import Role
+from headrace.runtime.journal import KEPT_STEPS
+from headrace.runtime.replay import lines_of, read_lines, replay
 from headrace.sim.chaos import Chaos, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster
@@ -29,6 +31,7 @@ from headrace.sim.trace import Trace
 from headrace.sim.workload import Workload
 
 LOOK_S = 0.5
+EVERY_STEP = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ class _Course:
             trace=self.trace,
             crash_points=PointKills,
             point_kills_left=plan.point_kills,
+            kept_steps=EVERY_STEP if plan.replays else KEPT_STEPS,
         )
         checkers = Checkers(
             cluster.keys,
@@ -123,10 +127,21 @@ class _Course:
             checkers.look()
             self.book.check(checkers.truths)
             checkers.check_flushes(self.book.flushes)
+            if plan.replays:
+                self._replay(cluster)
         finally:
             for task in [*background, *clients]:
                 task.cancel()
             await asyncio.gather(*background, *clients, return_exceptions=True)
+
+    def _replay(self, cluster: Cluster) -> None:
+        """Every machine orders the same again when its journal is stepped through."""
+        for telemetry in cluster.telemetry:
+            for name, journal in telemetry.journals.items():
+                record = read_lines(lines_of(journal))
+                if difference := replay(record):
+                    raise Violation(f"REPLAY {name}: {difference}")
+                self.trace.note("world", "replayed", machine=name, steps=len(record.steps))
 
     async def _watch(self, seconds: float, cluster: Cluster, checkers: Checkers) -> None:
         loop = asyncio.get_running_loop()
