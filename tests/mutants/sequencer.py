@@ -11,11 +11,12 @@ MUTANTS = (
         edits=(
             Edit(
                 TERM,
-                "effects.append(flight.send())",
-                "effects.append(flight.send())\n"
+                "return [*effects, self._send(GROUP, built, timestamps, now)]",
+                "sending = self._send(GROUP, built, timestamps, now)\n"
+                "        number = sending.expected_last + 1\n"
                 "        for part, entry in built.parts:\n"
-                "            effects.append(\n"
-                "                Answer(part.first_call, _done(entry, flight.message_id)))",
+                "            effects.append(Answer(part.first_call, _done(entry, number)))\n"
+                "        return [*effects, sending]",
             ),
             Edit(TERM, "else:  # DL-1: acknowledged when it stands", "elif False:"),
         ),
@@ -26,9 +27,9 @@ MUTANTS = (
         edits=(
             Edit(
                 TERM,
-                "if self._sent is None:\n            effects += self._works",
+                "if self._sent is None:\n            effects += self._control",
                 "if self._sent is None or self._sent.flight.tries == 0:\n"
-                "            effects += self._works",
+                "            effects += self._control",
             ),
             Edit(
                 TERM,
@@ -44,7 +45,7 @@ MUTANTS = (
             Edit(
                 ATTEMPT,
                 "return [self._read_window(0.0)]  #",
-                "return self._window_read(Past((), (), 0, 0, self.term_start - 1, 0, 0))  #",
+                "return self.window_read(Past((), (), 0, 0, self.term_start - 1, 0, 0))  #",
             ),
         ),
         killed_by="RQ-1",

@@ -153,8 +153,9 @@ class Player:
     def _looked(self, what: str) -> list[fx.Effect]:
         assert self.flying is not None, "nothing is on its way"
         flying = self.flying
-        data = {"own": b"".join(flying.parts), "other": b"another message", "absent": None}[what]
-        return self.script.tell(ev.Looked(flying.attempt, flying.expected_last + 1, data))
+        words = {"own": ev.Found.OURS, "other": ev.Found.ANOTHER, "absent": ev.Found.NOTHING}
+        looked = ev.Looked(flying.attempt, flying.expected_last + 1, words[what])
+        return self.script.tell(looked)
 
     # ---- in words ------------------------------------------------------------------------------
 
@@ -185,8 +186,9 @@ class Player:
             case fx.Refuse():
                 return f"answer {effect.call}: {type(effect.error).__name__}: {effect.error}"
             case fx.Tell():
-                values = " ".join(f"{k}={v}" for k, v in effect.values.items())
-                return f"say: {effect.sentence} {values}"
+                about = {"term": effect.term, "wanted": effect.wanted, "reason": effect.reason}
+                known = (f"{name}={value}" for name, value in about.items() if value is not None)
+                return f"say: {effect.happening} pchannel={effect.pchannel} {' '.join(known)}"
             case _:
                 raise AssertionError(f"{effect} is answered by the script itself")
 

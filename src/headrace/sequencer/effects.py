@@ -1,18 +1,29 @@
 """What the machine of one pchannel orders; each order is answered by the event behind the arrow.
 
-**Owns** the effects. **Does not own** how they are carried out (`shell`). `delay_s` is waited
-before the order is carried out: what failed is repeated, with growing pauses that the machine
-decides.
+`delay_s` is waited before the order is carried out: what failed is repeated, with growing pauses
+that the machine decides.
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeAlias
 
+from headrace.model.channel import PChannel
 from headrace.model.entry import Body, PartId
 from headrace.model.errors import HeadraceError
-from headrace.model.ids import MessageId, Term
+from headrace.model.ids import MessageId, ServerId, Term
 from headrace.model.timestamp import Timestamp
 from headrace.sequencer.events import Call
+
+
+class Happening(StrEnum):
+    """What an operator may want to know of the sequencer of a pchannel."""
+
+    SEQUENCES = "sequencing"
+    HANDED_OVER = "handed over"
+    STOPPED = "stopped sequencing"
+    REPLACED = "was replaced"
+    CORRUPT = "pchannel is corrupt"  # needs a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +66,12 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """-> Looked, also when the log cannot be reached (then nothing was found)."""
+    """-> Looked: whether these bytes stand at the id. When the log cannot be reached, nothing was
+    found."""
 
     attempt: int
     message_id: MessageId
-    delay_s: float
+    parts: tuple[Body, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +123,13 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Say this in the log of the process. No event."""
+    """Log this. No event."""
 
-    sentence: str
-    values: dict[str, Any]
-    trouble: bool = False  # needs a person
+    happening: Happening
+    pchannel: PChannel
+    term: Term | None = None
+    wanted: ServerId | None = None
+    reason: str | None = None
 
 
 Effect: TypeAlias = (

@@ -1,15 +1,16 @@
 """What happened, as the machine of one pchannel is told: facts, in the past tense.
 
-**Owns** the events. **Does not own** what follows from them (`machine`). `attempt` numbers the
-attempts of this process to be the sequencer: what belongs to an earlier one is ignored.
+`attempt` numbers the attempts of this process to be the sequencer: what belongs to an earlier one
+is ignored.
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from headrace.meta.records import CollectionRecord, DdlRecord
 from headrace.model.channel import VChannel
-from headrace.model.entry import Body, DigestItem
+from headrace.model.entry import DigestItem
 from headrace.model.ids import MessageId, Revision, ServerId
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import AppendRequest, SealRequest
@@ -111,6 +112,14 @@ class CorruptRead:
     reason: str
 
 
+class Found(StrEnum):
+    """What stands at the id of a message that was sent, as far as the log could be read."""
+
+    OURS = "ours"
+    ANOTHER = "another"  # ours never will stand there
+    NOTHING = "nothing"  # which is no outcome
+
+
 # ---- the log -------------------------------------------------------------------------------------
 
 
@@ -134,11 +143,11 @@ class AppendUnanswered:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What stands at an id; None: nothing was found, which is no outcome."""
+    """What stands at the id of a message that was sent."""
 
     attempt: int
     message_id: MessageId
-    data: Body | None = field(repr=False)
+    found: Found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,9 @@
 """The sequencer of one pchannel in one process: idle, taking over, open, draining, or corrupt.
 
-**Owns** the phases and who is told that they ask the wrong process. **Does not own** the steps of a
-failover (`failover`) or the life of an open term (`term`).
-
-    IDLE -> TAKING_OVER -> OPEN -> DRAINING -> IDLE
-              |    \\______/  |        replaced, handed over, asked to stop: IDLE again
-              v              v
-           CORRUPT        (replaced and still wanted: TAKING_OVER again)
+IDLE -> TAKING_OVER -> OPEN -> DRAINING -> IDLE
+          |    \\______/  |        replaced, handed over, asked to stop: IDLE again
+          v              v
+       CORRUPT        (replaced and still wanted: TAKING_OVER again)
 """
 
 from enum import StrEnum
@@ -17,9 +14,10 @@ from headrace.model.errors import Corrupt, Fenced, HeadraceError, Unavailable
 from headrace.model.ids import Revision, ServerId
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import Done
+from headrace.runtime.driver import Machine
 from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.append.leases import Leases
-from headrace.sequencer.effects import Answer, Effect, Refuse, Tell
+from headrace.sequencer.effects import Answer, Effect, Happening, Refuse, Tell
 from headrace.sequencer.events import (
     AppendAnswered,
     AppendArrived,
@@ -45,20 +43,13 @@ from headrace.sequencer.events import (
     TimePassed,
     WindowRead,
 )
-from headrace.sequencer.failover.attempt import (
-    Attempt,
-    AttemptEvent,
-    HandedOver,
-    LostEnd,
-    Replaced,
-    Step,
-)
+from headrace.sequencer.failover.attempt import Attempt, HandedOver, LostEnd, Replaced
 from headrace.sequencer.requests.admission import refused
 from headrace.sequencer.settings import SequencerSettings
-from headrace.sequencer.term import Opening, OpenTerm
+from headrace.sequencer.term import Opened, OpenTerm
 
 
-class Phase(StrEnum):
+class SequencerPhase(StrEnum):
     """Of the sequencer of one pchannel in one process."""
 
     IDLE = "idle"
@@ -68,7 +59,7 @@ class Phase(StrEnum):
     CORRUPT = "corrupt"
 
 
-class SequencerMachine:
+class SequencerMachine(Machine[Event, Effect]):
     """See the module. `server_id` is that of this process."""
 
     def __init__(
@@ -82,7 +73,7 @@ class SequencerMachine:
         self._server_id = server_id
         self._address = address
         self._settings = settings
-        self.phase = Phase.IDLE
+        self.phase = SequencerPhase.IDLE
         self._assigned: ServerId = 0
         self._assignment_revision: Revision = 0
         self._attempt = 0
@@ -96,27 +87,29 @@ class SequencerMachine:
         self._corrupt = ""
 
     def step(self, event: Event, now: float) -> list[Effect]:
-        """See `runtime.driver.Machine`."""
-        effects = self._route(event, now)
+        effects = self._handle(event, now)
         if self._failover is not None and self._failover.result is not None:
             effects += self._attempt_ended(self._failover, now)
         if self._term is not None:
             effects += self._term_goes_on(self._term, now)
-        if self.phase is Phase.IDLE and self._may_start(now):
+        if self.phase is SequencerPhase.IDLE and self._may_start(now):
             effects += self._start(0.0)
         return effects
 
     def validate(self) -> None:
-        """See `runtime.driver.Machine`."""
-        assert (self._failover is not None) == (self.phase is Phase.TAKING_OVER), self.phase
-        assert (self._term is not None) == (self.phase in (Phase.OPEN, Phase.DRAINING))
+        assert (self._failover is not None) == (self.phase is SequencerPhase.TAKING_OVER), (
+            self.phase
+        )
+        assert (self._term is not None) == (
+            self.phase in (SequencerPhase.OPEN, SequencerPhase.DRAINING)
+        )
         if self._term is not None:
             self._term.validate()
 
     @property
     def is_open(self) -> bool:
         """Whether requests are taken."""
-        return self.phase is Phase.OPEN
+        return self.phase is SequencerPhase.OPEN
 
     @property
     def timestamp(self) -> Timestamp:
@@ -143,95 +136,122 @@ class SequencerMachine:
             }
         return told
 
-    # ---- what happened -----------------------------------------------------------------------
-
-    def _route(self, event: Event, now: float) -> list[Effect]:
+    def _handle(self, event: Event, now: float) -> list[Effect]:
         match event:
             case AssignmentRead():
                 return self._assignment_read(event)
             case StopAsked():
                 return self._stop_asked(event, now)
-            case EndRead() | MetaRead() | WindowRead() | ReadFailed() | CorruptRead():
-                return self._of_attempt(event, now)
-            case AppendAnswered() | AppendUnanswered() | Looked():
-                return self._of_append(event, now)
-            case Granted() | GrantWithheld() | GrantUnanswered():
-                self._of_grant(event)
-            case IdsLeased():
-                self._leases.leased(event.first, event.count)
-            case IdsUnanswered():
-                self._leases.unanswered()
+            case EndRead():
+                return self._end_read(event, now)
+            case MetaRead():
+                return self._meta_read(event)
+            case WindowRead():
+                return self._window_read(event)
+            case ReadFailed():
+                return self._read_failed(event)
+            case CorruptRead():
+                return self._corrupt_read(event)
+            case AppendAnswered():
+                return self._append_answered(event, now)
+            case AppendUnanswered():
+                return self._append_unanswered(event)
+            case Looked():
+                return self._looked(event, now)
             case DiskRead():
-                if self._term is not None:
-                    self._term.disk(event.free_bytes)
-            case AppendArrived() | DdlArrived() | SealArrived() | PositionAsked():
-                return self._arrived(event, now)
+                return self._disk_read(event)
+            case Granted():
+                return self._grants.granted(event)
+            case GrantWithheld():
+                return self._grants.withheld(event)
+            case GrantUnanswered():
+                return self._grants.unanswered(event)
+            case IdsLeased():
+                return self._leases.leased(event)
+            case IdsUnanswered():
+                return self._leases.unanswered()
+            case AppendArrived():
+                return self._append_arrived(event, now)
+            case DdlArrived():
+                return self._term.ddl(event) if self._term else [self._turn_away(event.call)]
+            case SealArrived():
+                return self._term.seal(event) if self._term else [self._turn_away(event.call)]
+            case PositionAsked():
+                return self._term.position(event) if self._term else [self._turn_away(event.call)]
             case TimePassed():
-                return self._term.time_passed(now) if self._term is not None else []
+                return self._term.time_passed(now) if self._term else []
             case _:
                 assert_never(event)
+
+    # ---- becoming the sequencer --------------------------------------------------------------
+
+    def _present(self, attempt: int) -> Attempt | None:
+        """The attempt to take over with this number, if it is still under way."""
+        return self._failover if attempt == self._attempt else None
+
+    def _end_read(self, event: EndRead, now: float) -> list[Effect]:
+        present = self._present(event.attempt)
+        return present.end_read(event, now) if present else []
+
+    def _meta_read(self, event: MetaRead) -> list[Effect]:
+        present = self._present(event.attempt)
+        return present.meta_read(event.view) if present else []
+
+    def _window_read(self, event: WindowRead) -> list[Effect]:
+        present = self._present(event.attempt)
+        return present.window_read(event.past) if present else []
+
+    def _read_failed(self, event: ReadFailed) -> list[Effect]:
+        present = self._present(event.attempt)
+        return present.read_failed() if present else []
+
+    def _corrupt_read(self, event: CorruptRead) -> list[Effect]:
+        present = self._present(event.attempt)
+        return present.corrupt_read(event.reason) if present else []
+
+    # ---- the log -----------------------------------------------------------------------------
+
+    def _appender(self, attempt: int) -> Attempt | OpenTerm | None:
+        """What has a message on its way under this attempt."""
+        return (self._failover or self._term) if attempt == self._attempt else None
+
+    def _append_answered(self, event: AppendAnswered, now: float) -> list[Effect]:
+        appender = self._appender(event.attempt)
+        return appender.answered(event, now) if appender else []
+
+    def _append_unanswered(self, event: AppendUnanswered) -> list[Effect]:
+        appender = self._appender(event.attempt)
+        return appender.unanswered(event) if appender else []
+
+    def _looked(self, event: Looked, now: float) -> list[Effect]:
+        appender = self._appender(event.attempt)
+        return appender.looked(event, now) if appender else []
+
+    def _disk_read(self, event: DiskRead) -> list[Effect]:
+        if self._term is not None:
+            self._term.disk_read(event)
         return []
 
-    def _of_attempt(self, event: AttemptEvent, now: float) -> list[Effect]:
-        if self._failover is None or event.attempt != self._attempt:
-            return []
-        return self._failover.handle(event, now)
+    # ---- requests ----------------------------------------------------------------------------
 
-    def _of_append(
-        self, event: AppendAnswered | AppendUnanswered | Looked, now: float
-    ) -> list[Effect]:
-        if event.attempt != self._attempt:
-            return []
-        if self._failover is not None:
-            return self._failover.handle(event, now)
-        if self._term is None:
-            return []
-        match event:
-            case AppendAnswered():
-                return self._term.answered(event.expected_last, event.message_id, now)
-            case AppendUnanswered():
-                return self._term.unanswered(event.expected_last)
-            case Looked():
-                return self._term.looked(event.message_id, event.data, now)
+    def _append_arrived(self, event: AppendArrived, now: float) -> list[Effect]:
+        if self._term is not None:
+            return self._term.append(event, now)
+        if self.phase is SequencerPhase.TAKING_OVER:
+            return [Answer(event.call, refused(self._busy()))]
+        return [self._turn_away(event.call)]
 
-    def _of_grant(self, event: Granted | GrantWithheld | GrantUnanswered) -> None:
-        match event:
-            case Granted():
-                self._grants.granted(event.asked, event.first, event.count)
-            case GrantWithheld():
-                self._grants.withheld(event.asked)
-            case GrantUnanswered():
-                self._grants.unanswered(event.asked)
+    def _turn_away(self, call: Call) -> Effect:
+        if self.phase is SequencerPhase.CORRUPT:
+            return Refuse(call, Corrupt(self._corrupt, channel=self._pchannel))
+        if self.phase is SequencerPhase.IDLE:
+            return Refuse(call, self._fenced())
+        return Refuse(call, Unavailable(self._busy()))
 
-    def _arrived(
-        self, event: AppendArrived | DdlArrived | SealArrived | PositionAsked, now: float
-    ) -> list[Effect]:
-        if self._term is None:
-            return [self._turned_away(event)]
-        match event:
-            case AppendArrived():
-                return self._term.append(event, now)
-            case DdlArrived():
-                return self._term.ddl(event.call, event.record, event.ddl)
-            case SealArrived():
-                return self._term.seal(event.call, event.request)
-            case PositionAsked():
-                return self._term.position(event.call)
+    def _busy(self) -> str:
+        return f"busy: the sequencer of {self._pchannel} is taking over"
 
-    def _turned_away(
-        self, event: AppendArrived | DdlArrived | SealArrived | PositionAsked
-    ) -> Effect:
-        if self.phase is Phase.CORRUPT:
-            return Refuse(event.call, Corrupt(self._corrupt, channel=self._pchannel))
-        if self.phase is Phase.IDLE:
-            return Refuse(event.call, self._fenced())
-        busy = f"busy: the sequencer of {self._pchannel} is taking over"
-        if isinstance(event, AppendArrived):
-            return Answer(event.call, refused(busy))
-        return Refuse(event.call, Unavailable(busy))
-
-    # ---- the assignment
-    # ----------------------------------------------------------------------------
+    # ---- the assignment ----------------------------------------------------------------------
 
     def _assignment_read(self, event: AssignmentRead) -> list[Effect]:
         if event.revision < self._assignment_revision:
@@ -247,17 +267,17 @@ class SequencerMachine:
         self._for_good = self._for_good or event.for_good
         self._stopped_until = now + self._settings.stop_patience_s
         effects = self._let_go()
-        if self.phase is Phase.DRAINING:
+        if self.phase is SequencerPhase.DRAINING:
             self._stop_calls.append(event.call)
             return effects
         return [*effects, Answer(event.call, Done())]
 
     def _let_go(self) -> list[Effect]:
-        if self.phase is Phase.TAKING_OVER:
-            self._failover, self.phase = None, Phase.IDLE
-        elif self.phase is Phase.OPEN:
+        if self.phase is SequencerPhase.TAKING_OVER:
+            self._failover, self.phase = None, SequencerPhase.IDLE
+        elif self.phase is SequencerPhase.OPEN:
             assert self._term is not None
-            self.phase = Phase.DRAINING
+            self.phase = SequencerPhase.DRAINING
             return self._term.drain()
         return []
 
@@ -272,7 +292,7 @@ class SequencerMachine:
         self._failover = Attempt(
             self._pchannel, self._server_id, self._address, self._attempt, self._settings
         )
-        self.phase = Phase.TAKING_OVER
+        self.phase = SequencerPhase.TAKING_OVER
         return [*self._failover.begin(delay_s), *self._leases.order()]
 
     # ---- ends --------------------------------------------------------------------------------
@@ -281,21 +301,21 @@ class SequencerMachine:
         result = failover.result
         self._failover = None
         match result:
-            case Opening():
+            case Opened():
                 self._grants.begin_term()
                 self._term = OpenTerm(
                     self._pchannel, result, self._settings, self._grants, self._leases, now
                 )
-                self.phase = Phase.OPEN
-                return [self._tell("sequencing", term=result.term)]
+                self.phase = SequencerPhase.OPEN
+                return [Tell(Happening.SEQUENCES, self._pchannel, term=result.term)]
             case Replaced():
-                self.phase = Phase.IDLE
+                self.phase = SequencerPhase.IDLE
                 return self._replaced(result.reason)
             case HandedOver():
-                self.phase = Phase.IDLE
+                self.phase = SequencerPhase.IDLE
                 if result.revision >= self._assignment_revision:
                     self._assigned, self._assignment_revision = result.wanted, result.revision
-                return [self._tell("handed over", wanted=result.wanted)]
+                return [Tell(Happening.HANDED_OVER, self._pchannel, wanted=result.wanted)]
             case LostEnd():
                 return self._found_corrupt(result.reason)
             case None:
@@ -303,27 +323,27 @@ class SequencerMachine:
 
     def _term_goes_on(self, term: OpenTerm, now: float) -> list[Effect]:
         if term.replaced:
-            self._term, self.phase = None, Phase.IDLE
+            self._term, self.phase = None, SequencerPhase.IDLE
             effects = term.close(term.fenced())
             return effects + self._stop_answers() + self._replaced(term.replaced)
         effects = term.pump(now)
         if term.drained:
-            self._term, self.phase = None, Phase.IDLE
+            self._term, self.phase = None, SequencerPhase.IDLE
             effects += term.close(term.fenced()) + self._stop_answers()
-            effects.append(self._tell("stopped sequencing", term=term.term))
+            effects.append(Tell(Happening.STOPPED, self._pchannel, term=term.term))
         return effects
 
     def _replaced(self, reason: str) -> list[Effect]:
-        """The log has another appender. Whoever is still wanted starts again, after a pause."""
-        told = self._tell("was replaced", reason=reason)
+        """The log has another appender: start again after a pause, if still wanted."""
+        told = Tell(Happening.REPLACED, self._pchannel, reason=reason)
         blocked = self._for_good or self._stopped_until is not None
         if blocked or self._assigned != self._server_id:
             return [told]
         return [told, *self._start(self._settings.restart_s)]
 
     def _found_corrupt(self, reason: str) -> list[Effect]:
-        self.phase, self._corrupt = Phase.CORRUPT, reason
-        return [Tell("pchannel is corrupt", {"pchannel": self._pchannel, "reason": reason}, True)]
+        self.phase, self._corrupt = SequencerPhase.CORRUPT, reason
+        return [Tell(Happening.CORRUPT, self._pchannel, reason=reason)]
 
     def _stop_answers(self) -> list[Effect]:
         calls, self._stop_calls = self._stop_calls, []
@@ -331,9 +351,3 @@ class SequencerMachine:
 
     def _fenced(self) -> HeadraceError:
         return Fenced(f"this process does not sequence {self._pchannel}")
-
-    def _tell(self, sentence: str, **values: Any) -> Tell:
-        return Tell(sentence, {"pchannel": self._pchannel, **values})
-
-
-__all__ = ["Phase", "SequencerMachine", "Step"]

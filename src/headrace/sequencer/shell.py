@@ -1,7 +1,6 @@
 """Carries out what the machine of one pchannel orders: one coroutine an effect, one event back.
 
-**Owns** how each effect is done, and the callers who wait. **Does not own** any decision. Errors of
-the outside world become events here; nothing else is caught.
+Errors of the outside world become events here; nothing else is caught.
 
 Crash points: `sequencer.WHAT.sending` before an append, `sequencer.WHAT.stands` after the log's
 answer and before ours (WHAT is term-start, group or digest), `sequencer.part.answered` when a
@@ -14,7 +13,7 @@ from typing import Any, assert_never
 from headrace.binlog.body import decode_rows, encode_keys
 from headrace.frame.surroundings import Surroundings
 from headrace.model.channel import PChannel
-from headrace.model.entry import Body, Rows
+from headrace.model.entry import Body, Rows, same_bytes
 from headrace.model.errors import (
     Conflict,
     Corrupt,
@@ -25,13 +24,14 @@ from headrace.model.errors import (
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
 from headrace.runtime.callers import Callers
 from headrace.runtime.retry import jittered
-from headrace.sequencer.append.grant_client import GrantDesk
+from headrace.sequencer.append.grant_client import GrantClient
 from headrace.sequencer.effects import (
     Answer,
     AnswerStored,
     Append,
     AskGrant,
     Effect,
+    Happening,
     LeaseIds,
     Look,
     ReadEnd,
@@ -47,6 +47,7 @@ from headrace.sequencer.events import (
     CorruptRead,
     EndRead,
     Event,
+    Found,
     Granted,
     GrantUnanswered,
     GrantWithheld,
@@ -69,7 +70,7 @@ class Shell:
         pchannel: PChannel,
         around: Surroundings[SequencerSettings],
         *,
-        desk: GrantDesk,
+        grant_client: GrantClient,
         callers: Callers,
         master_address: Callable[[], str | None],
     ) -> None:
@@ -83,7 +84,7 @@ class Shell:
         self._reading = Reading(
             pchannel, around.keys, around.meta, around.log, host.clock, settings
         )
-        self._desk = desk
+        self._grant_client = grant_client
         self._callers = callers
         self._master_address = master_address
         self._crash = around.crash
@@ -102,7 +103,7 @@ class Shell:
         )
 
     async def perform(self, effect: Effect) -> Event | None:
-        """See `runtime.driver.Driver`."""
+        """Carry an effect out; the event that answers it, if it needs one."""
         match effect:
             case ReadEnd():
                 return await self._read(effect.attempt, effect.delay_s, self._read_end)
@@ -127,8 +128,7 @@ class Shell:
             case Refuse():
                 self._callers.answer(effect.call, effect.error)
             case Tell():
-                say = self._say.error if effect.trouble else self._say.info
-                say(effect.sentence, **effect.values)
+                self._tell(effect)
             case _:
                 assert_never(effect)
         return None
@@ -178,21 +178,23 @@ class Shell:
         return AppendAnswered(effect.attempt, effect.expected_last, message_id)
 
     async def _look(self, effect: Look) -> Event:
-        await self._pause(effect.delay_s)
-        data: Body | None = None
+        found = Found.NOTHING
         try:
             message = await self._log.get(self._pchannel, effect.message_id)
-            data = message.data if message is not None else None
         except Unavailable as error:
             self._say.debug("the log was not reached", reason=error.message)
-        return Looked(effect.attempt, effect.message_id, data)
+        else:
+            if message is not None:
+                ours = same_bytes(effect.parts, message.data)
+                found = Found.OURS if ours else Found.ANOTHER
+        return Looked(effect.attempt, effect.message_id, found)
 
     # ---- the master service ------------------------------------------------------------------
 
     async def _ask_grant(self, effect: AskGrant) -> Event:
         await self._pause(effect.delay_s)
         try:
-            grant = await self._desk.ask(self._pchannel)
+            grant = await self._grant_client.ask(self._pchannel)
         except HeadraceError as error:
             return GrantUnanswered(effect.asked, error.message)
         if self._pchannel not in grant.pchannels:
@@ -260,6 +262,12 @@ class Shell:
             repeated=True,
             keys=_keys_of(entry, effect.key, where),
         )
+
+    def _tell(self, effect: Tell) -> None:
+        about = {"term": effect.term, "wanted": effect.wanted, "reason": effect.reason}
+        say = self._say.error if effect.happening is Happening.CORRUPT else self._say.info
+        known = {name: value for name, value in about.items() if value is not None}
+        say(effect.happening.value, pchannel=effect.pchannel, **known)
 
     async def _pause(self, delay_s: float) -> None:
         if delay_s > 0:

@@ -1,33 +1,43 @@
 """The open term: requests become groups, one in flight, and are answered when they stand.
 
-**Owns** when the next group is sent, and what follows when it stands or is known never to. **Does
-not own** how the term began (`failover`), who is let in (`admission`), what others want appended
-(`works`), or the content of a group (`grouping`).
+`admission` lets requests in, `control_entries` has what the services want appended, `grouping` puts
+a group together; here is when it is sent, and what follows when it stands or is known never to.
 """
 
 from dataclasses import dataclass
 
-from headrace.meta.records import CollectionRecord, DdlRecord
 from headrace.model.channel import PChannel
-from headrace.model.entry import Body, Rows
+from headrace.model.entry import Rows
 from headrace.model.errors import Fenced, HeadraceError, Invalid
 from headrace.model.group import Group, encode
 from headrace.model.ids import MessageId, Term
 from headrace.model.invariants import violated
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import AppendResponse, PositionResponse, SealRequest
-from headrace.sequencer.append.flight import Flight, Outcome
-from headrace.sequencer.append.grants import Grants, Stamps
+from headrace.rpc.messages import AppendResponse, PositionResponse
+from headrace.sequencer.append.flight import Flight
+from headrace.sequencer.append.grants import Grants, GroupTimestamps
 from headrace.sequencer.append.grouping import Built, Grouping, Turned
 from headrace.sequencer.append.leases import Leases
 from headrace.sequencer.append.segments import OpenSegment, Segments
 from headrace.sequencer.effects import Answer, Effect, Refuse
-from headrace.sequencer.events import AppendArrived, Call, MetaView, Past
+from headrace.sequencer.events import (
+    AppendAnswered,
+    AppendArrived,
+    AppendUnanswered,
+    DdlArrived,
+    DiskRead,
+    Found,
+    Looked,
+    MetaView,
+    Past,
+    PositionAsked,
+    SealArrived,
+)
 from headrace.sequencer.requests.admission import Admission
-from headrace.sequencer.requests.control_entries import Works
+from headrace.sequencer.requests.control_entries import ControlEntries
 from headrace.sequencer.requests.digests import Digests
-from headrace.sequencer.requests.queue import Queue, State
+from headrace.sequencer.requests.queue import PartState, Queue
 from headrace.sequencer.requests.versions import Versions
 from headrace.sequencer.requests.window import Window, items_of
 from headrace.sequencer.settings import SequencerSettings
@@ -37,7 +47,7 @@ DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class Opened:
     """All that an open term begins with: its TermStart stands."""
 
     attempt: int
@@ -62,7 +72,7 @@ class OpenTerm:
     def __init__(
         self,
         pchannel: PChannel,
-        opening: Opening,
+        opened: Opened,
         settings: SequencerSettings,
         grants: Grants,
         leases: Leases,
@@ -72,35 +82,35 @@ class OpenTerm:
         self._settings = settings
         self._grants = grants
         self._leases = leases
-        self._attempt = opening.attempt
-        self.term = opening.term
-        self.known = opening.message_id
-        self.timestamp = opening.timestamp
+        self._attempt = opened.attempt
+        self.term = opened.term
+        self.known = opened.message_id
+        self.timestamp = opened.timestamp
         self._number = 0
         self._stood_at = now
         self._sent: _Sent | None = None  # SQ-1: one append in flight
-        self._house: int | None = None  # the ask that due Seals need
+        self._seals_need: int | None = None  # the ask that due Seals need
         self._tick: int | None = None  # the ask that a due tick needs
         self._draining = False
         self.replaced = ""  # why this term has ended, "" = it has not
 
         self.queue = Queue()
-        self.window = Window(settings, opening.past.floor)
+        self.window = Window(settings, opened.past.floor)
         self.segments = Segments(settings)
-        self._versions = Versions(opening.view.vchannels)
-        self._works = Works(pchannel, self._versions, grants)
-        self._digests = Digests(settings, opening.past)
+        self._versions = Versions(opened.view.vchannels)
+        self._control = ControlEntries(pchannel, self._versions, grants)
+        self._digests = Digests(settings, opened.past)
         self._admission = Admission(
             pchannel, settings, self.queue, self.window, self._versions, grants
         )
         self._grouping = Grouping(
             settings, self.queue, self._versions, self.segments, grants, leases
         )
-        self.window.advance(opening.timestamp)
-        for item in opening.past.items:
+        self.window.advance(opened.timestamp)
+        for item in opened.past.items:
             self.window.add(item)
-        self._digests.stands(opening.size_bytes, ())
-        self._works.recorded(opening.view)
+        self._digests.stands(opened.size_bytes, ())
+        self._control.recorded(opened.view)
 
     # ---- what arrives ------------------------------------------------------------------------
 
@@ -110,25 +120,25 @@ class OpenTerm:
             return [Refuse(event.call, self.fenced())]
         return self._admission.arrived(event.call, event.request, now)
 
-    def ddl(self, call: Call, record: CollectionRecord, ddl: DdlRecord) -> list[Effect]:
+    def ddl(self, event: DdlArrived) -> list[Effect]:
         """A recorded DDL."""
         if self._draining:
-            return [Refuse(call, self.fenced())]
-        return self._works.ddl(call, record, ddl)
+            return [Refuse(event.call, self.fenced())]
+        return self._control.ddl(event.call, event.record, event.ddl)
 
-    def seal(self, call: Call, request: SealRequest) -> list[Effect]:
+    def seal(self, event: SealArrived) -> list[Effect]:
         """Seals or a tick above a timestamp."""
         if self._draining:
-            return [Refuse(call, self.fenced())]
-        return self._works.seal(call, request)
+            return [Refuse(event.call, self.fenced())]
+        return self._control.seal(event.call, event.request)
 
-    def position(self, call: Call) -> list[Effect]:
+    def position(self, event: PositionAsked) -> list[Effect]:
         """Of the last message that is known to stand."""
-        return [Answer(call, PositionResponse(self._here()))]
+        return [Answer(event.call, PositionResponse(self._here()))]
 
-    def disk(self, free_bytes: int | None) -> None:
+    def disk_read(self, event: DiskRead) -> None:
         """How much the log's disk still takes."""
-        least = self._settings.log_free_bytes_min
+        free_bytes, least = event.free_bytes, self._settings.log_free_bytes_min
         low = free_bytes is not None and free_bytes < least
         self._admission.disk_trouble = (
             f"log disk almost full: {free_bytes} bytes are free, {least} are kept" if low else ""
@@ -143,8 +153,8 @@ class OpenTerm:
         self._admission.log_trouble = "the log does not answer" if silent else ""
         if silent:
             effects += self._admission.refuse_unsent(self._admission.log_trouble)
-        if self._house is None and self.segments.due(now):
-            self._house = self._grants.need()
+        if self._seals_need is None and self.segments.due(now):
+            self._seals_need = self._grants.need()
         idle = now - self._stood_at >= self._settings.tick_idle_s and self._sent is None
         if idle and self._tick is None and self._versions.any_alive and not self._grants.away:
             self._tick = self._grants.need()
@@ -157,7 +167,7 @@ class OpenTerm:
         self._draining = True
         unsent = self.queue.unsent()
         effects = [e for part in unsent for e in self._admission.end(part, self.fenced())]
-        return effects + self._works.refuse(self.fenced(), sent_too=False)
+        return effects + self._control.refuse(self.fenced(), sent_too=False)
 
     @property
     def drained(self) -> bool:
@@ -165,40 +175,39 @@ class OpenTerm:
         return self._draining and self._sent is None
 
     def close(self, error: HeadraceError) -> list[Effect]:
-        """The term is over: everybody who still waits is told."""
+        """The term is over: all calls that still wait are refused."""
         effects = [e for part in self.queue.all() for e in self._admission.end(part, error)]
-        return effects + self._works.refuse(error, sent_too=True)
+        return effects + self._control.refuse(error, sent_too=True)
 
     def fenced(self) -> Fenced:
-        """What is told to whom this term serves no more: nothing stands by their call."""
+        """The refusal of a call that came too late for this term: nothing stands by it."""
         return Fenced(f"term {self.term} of {self._pchannel} has ended: ask its successor")
 
     # ---- outcomes of appends -------------------------------------------------------------------
 
-    def answered(self, expected: MessageId, message_id: MessageId, now: float) -> list[Effect]:
+    def answered(self, event: AppendAnswered, now: float) -> list[Effect]:
         """The log says that a message was taken."""
-        sent = self._find(expected)
+        sent = self._find(event.expected_last)
         if sent is None:
             return []
-        if message_id != sent.flight.message_id:
+        if event.message_id != sent.flight.message_id:
             return [sent.flight.look()]
         return self._stands(sent, now)
 
-    def unanswered(self, expected: MessageId) -> list[Effect]:
+    def unanswered(self, event: AppendUnanswered) -> list[Effect]:
         """An append ended without an outcome."""
-        sent = self._find(expected)
+        sent = self._find(event.expected_last)
         return [sent.flight.look()] if sent is not None else []
 
-    def looked(self, message_id: MessageId, data: Body | None, now: float) -> list[Effect]:
+    def looked(self, event: Looked, now: float) -> list[Effect]:
         """What stands at the id that a message should get."""
-        sent = self._find(message_id - 1)
+        sent = self._find(event.message_id - 1)
         if sent is None:
             return []
-        outcome = sent.flight.judge(data)
-        if outcome is Outcome.STANDS:
+        if event.found is Found.OURS:
             return self._stands(sent, now)
-        if outcome is Outcome.REPLACED:
-            self.replaced = f"another message stands at {message_id}"
+        if event.found is Found.ANOTHER:
+            self.replaced = f"another message stands at {event.message_id}"
             return []
         return [sent.flight.again(self._settings)]  # RQ-1: absence is no outcome
 
@@ -214,11 +223,11 @@ class OpenTerm:
         if flight.what == DIGEST:
             self._digests.written(flight.message_id)
         effects = self._parts_stand(flight, built, now)
-        for work, entries in built.ddls:
-            effects += self._works.ddl_stands(work, entries, flight.message_id)
-            for vchannel in work.vchannels:
+        for order, entries in built.ddls:
+            effects += self._control.ddl_stands(order, entries, flight.message_id)
+            for vchannel in order.vchannels:
                 effects += self._admission.release(vchannel)
-        effects += self._works.seals_stand(built.seals, self._here())
+        effects += self._control.seals_stand(built.seals, self._here())
         return effects + self._admission.room()
 
     def _parts_stand(self, flight: Flight, built: Built, now: float) -> list[Effect]:
@@ -246,46 +255,41 @@ class OpenTerm:
         """Send what can be sent, ask for what is missing."""
         effects: list[Effect] = []
         if self._sent is None:
-            effects += self._works.answer_done(self.segments, self._here())
+            effects += self._control.answer_done(self.segments, self._here())
             if not self._draining:
-                self._send_next(now, effects)
+                effects += self._send_digest(now) if self._digests.due else self._send_group(now)
         if self._draining:
             return effects
         return [*effects, *self._grants.order(), *self._leases.order()]
 
-    def _send_next(self, now: float, effects: list[Effect]) -> None:
-        if self._digests.due:
-            self._send_digest(now, effects)
-            return
+    def _send_group(self, now: float) -> list[Effect]:
         wanted = self._wanted(now)
-        stamps = self._grants.stamps(self.timestamp) if wanted else None
-        if not wanted or stamps is None:
-            return
+        timestamps = self._grants.timestamps(self.timestamp) if wanted else None
+        if not wanted or timestamps is None:
+            return []
         due, tick = wanted
         built, turned = self._grouping.build(
-            stamps, self._works.ddls(), self._works.seals(), due, tick, now
+            timestamps, self._control.ddls(), self._control.seals(), due, tick, now
         )
-        effects += self._turn(turned)
+        effects = self._turn(turned)
         if not built.entries:
             if not self._leases.short and self._wanted(now):
                 self._grants.useless()
-            return
-        if self._house is not None and not self.segments.due(now):
-            self._house = None
-        self._send(GROUP, built, stamps, now, effects)
+            return effects
+        if self._seals_need is not None and not self.segments.due(now):
+            self._seals_need = None
+        return [*effects, self._send(GROUP, built, timestamps, now)]
 
-    def _send_digest(self, now: float, effects: list[Effect]) -> None:
-        stamps = self._grants.stamps(self.timestamp)
-        if stamps is None:
+    def _send_digest(self, now: float) -> list[Effect]:
+        timestamps = self._grants.timestamps(self.timestamp)
+        if timestamps is None:
             self._grants.need()
-            return
-        built = Built(entries=[self._digests.entry(stamps.take(), self.window)])
-        self._send(DIGEST, built, stamps, now, effects)
+            return []
+        built = Built(entries=[self._digests.entry(timestamps.take(), self.window)])
+        return [self._send(DIGEST, built, timestamps, now)]
 
-    def _send(
-        self, what: str, built: Built, stamps: Stamps, now: float, effects: list[Effect]
-    ) -> None:
-        stamps.commit()
+    def _send(self, what: str, built: Built, timestamps: GroupTimestamps, now: float) -> Effect:
+        timestamps.commit()
         self._number += 1
         group = Group(self.term, self._number, tuple(built.entries))
         flight = Flight(
@@ -297,20 +301,20 @@ class OpenTerm:
         )
         self._sent = _Sent(flight, built)
         self.queue.fly(part for part, _ in built.parts)
-        for work, _ in built.ddls:
-            work.sent = True
-        for ask in built.seals:
-            ask.sent = True
-        effects.append(flight.send())
+        for order, _ in built.ddls:
+            order.sent = True
+        for seals in built.seals:
+            seals.sent = True
+        return flight.send()
 
     def _wanted(self, now: float) -> tuple[list[OpenSegment], bool] | None:
         """The due Seals and whether a tick is due, if anything at all has timestamps now."""
         first = next(self.queue.ready(), None)
         rows = first is not None and self._grants.covers(first.need)
-        house = self._house is not None and self._grants.covers(self._house)
+        seals = self._seals_need is not None and self._grants.covers(self._seals_need)
         tick = self._tick is not None and self._grants.covers(self._tick)
-        due = self.segments.due(now) if house else []
-        if not (rows or tick or due or self._works.ddls() or self._works.seals()):
+        due = self.segments.due(now) if seals else []
+        if not (rows or tick or due or self._control.ddls() or self._control.seals()):
             return None
         return due, tick
 
@@ -332,7 +336,7 @@ class OpenTerm:
         sent = self._sent
         flying = {part.request.part_id for part, _ in sent.built.parts} if sent else set()
         for part in self.queue.all():
-            assert (part.request.part_id in flying) == (part.state is State.FLYING)
+            assert (part.request.part_id in flying) == (part.state is PartState.FLYING)
             if self.window.find(part.request.part_id) is not None:
                 violated("RQ-1", "a part waits that stands already")
         if sent is not None and sent.flight.expected_last != self.known:

@@ -20,6 +20,7 @@ from headrace.model.entry import Ddl, DdlKind, DigestItem, Rows
 from headrace.model.errors import Fenced, Invalid
 from headrace.model.timestamp import Timestamp, compose
 from headrace.rpc.messages import AppendDdlResponse, AppendRequest, AppendResponse, SealRequest
+from headrace.sequencer.append.flight import same_bytes
 from headrace.sequencer.effects import (
     Answer,
     AnswerStored,
@@ -42,6 +43,7 @@ from headrace.sequencer.events import (
     DdlArrived,
     EndRead,
     Event,
+    Found,
     Granted,
     GrantUnanswered,
     GrantWithheld,
@@ -251,9 +253,9 @@ class Chaos:
                 return self._append(order, chance)
             case Look(attempt, message_id):
                 there = message_id <= len(self.log.messages) and chance > 0.3
-                return Looked(
-                    attempt, message_id, self.log.messages[message_id - 1] if there else None
-                )
+                ours = there and same_bytes(order.parts, self.log.messages[message_id - 1])
+                found = Found.OURS if ours else Found.ANOTHER if there else Found.NOTHING
+                return Looked(attempt, message_id, found)
             case AskGrant(asked):
                 return self._grant(process, asked, chance)
             case LeaseIds(count):

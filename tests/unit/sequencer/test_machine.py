@@ -9,19 +9,20 @@ from headrace.sequencer.events import (
     AppendUnanswered,
     AssignmentRead,
     CorruptRead,
+    Found,
     Looked,
     MetaRead,
     PositionAsked,
     StopAsked,
     WindowRead,
 )
-from headrace.sequencer.machine import Phase
+from headrace.sequencer.machine import SequencerPhase
 
 
 def test_a_process_that_is_not_wished_stays_idle() -> None:
     script = Script()
     assert script.tell(AssignmentRead(ME + 1, 10)) == []
-    assert script.machine.phase is Phase.IDLE
+    assert script.machine.phase is SequencerPhase.IDLE
 
 
 def test_who_does_not_sequence_answers_fenced() -> None:
@@ -57,21 +58,21 @@ def test_another_wish_ends_the_term_once_what_was_sent_has_its_outcome() -> None
     waits, _ = script.append(part("b"))
     [append] = of(Append, effects)
     script.tell(AssignmentRead(ME + 1, 11))
-    assert script.machine.phase is Phase.DRAINING
+    assert script.machine.phase is SequencerPhase.DRAINING
     assert isinstance(script.answers(waits)[0], Fenced)
     assert script.answers(sent) == []
     late, _ = script.append(part("c"))
     assert isinstance(script.answers(late)[0], Fenced)
     script.stands(append)
     assert script.answers(sent)[0].outcome == "done"
-    assert script.machine.phase is Phase.IDLE
+    assert script.machine.phase is SequencerPhase.IDLE
 
 
 def test_another_wish_ends_a_take_over_at_once() -> None:
     script = Script()
     read = script.standing()
     script.tell(AssignmentRead(ME + 1, 11))
-    assert script.machine.phase is Phase.IDLE
+    assert script.machine.phase is SequencerPhase.IDLE
     assert script.tell(MetaRead(read.attempt, view())) == []
 
 
@@ -79,7 +80,7 @@ def test_an_older_wish_does_not_undo_a_newer_one() -> None:
     script = Script()
     script.tell(AssignmentRead(ME + 1, 11))
     script.tell(AssignmentRead(ME, 10))
-    assert script.machine.phase is Phase.IDLE
+    assert script.machine.phase is SequencerPhase.IDLE
 
 
 def test_a_process_that_is_wished_again_appends_a_new_term_start() -> None:
@@ -99,7 +100,7 @@ def test_who_is_asked_to_stop_answers_when_nothing_is_on_its_way() -> None:
     assert script.answers(90) == []
     script.stands(append)
     assert script.answers(90) == [Done()]
-    assert script.machine.phase is Phase.IDLE
+    assert script.machine.phase is SequencerPhase.IDLE
 
 
 def test_who_was_asked_to_stop_waits_for_a_new_assignment() -> None:
@@ -131,7 +132,7 @@ def test_a_term_start_in_whose_place_another_stands_is_replaced_and_tried_again(
     start = script.candidate(last=5)
     [look] = of(Look, script.tell(AppendUnanswered(start.attempt, 5, "refused")))
     assert look.message_id == 6
-    effects = script.tell(Looked(look.attempt, 6, b"somebody else's"))
+    effects = script.tell(Looked(look.attempt, 6, Found.ANOTHER))
     [read] = of(ReadEnd, effects)
     assert read.delay_s > 0 and read.attempt > start.attempt
 
@@ -140,7 +141,7 @@ def test_a_term_start_whose_answer_was_lost_is_found_by_its_bytes() -> None:
     script = Script()
     start = script.candidate(last=5)
     [look] = of(Look, script.tell(AppendUnanswered(start.attempt, 5, "lost")))
-    effects = script.tell(Looked(look.attempt, 6, b"".join(start.parts)))
+    effects = script.tell(Looked(look.attempt, 6, Found.OURS))
     assert of(ReadMeta, effects)
 
 
@@ -148,7 +149,7 @@ def test_absence_is_no_outcome_of_a_term_start() -> None:
     script = Script()
     start = script.candidate(last=5)
     [look] = of(Look, script.tell(AppendUnanswered(start.attempt, 5, "refused")))
-    [again] = of(Append, script.tell(Looked(look.attempt, 6, None)))
+    [again] = of(Append, script.tell(Looked(look.attempt, 6, Found.NOTHING)))
     assert (again.expected_last, again.parts) == (start.expected_last, start.parts)
 
 
@@ -156,7 +157,7 @@ def test_what_is_not_what_we_wrote_stops_this_channel_and_says_so() -> None:
     script = Script()
     read = script.standing()
     script.tell(CorruptRead(read.attempt, "nonsense"))
-    assert script.machine.phase is Phase.CORRUPT
+    assert script.machine.phase is SequencerPhase.CORRUPT
     call, _ = script.append(part("a"))
     assert isinstance(script.answers(call)[0], Corrupt)
     assert script.machine.status()["reason"] == "nonsense"
@@ -169,4 +170,4 @@ def test_answers_of_an_earlier_attempt_are_ignored() -> None:
     script.tell(AssignmentRead(ME + 1, 11))
     script.tell(AssignmentRead(ME, 12))
     assert script.tell(WindowRead(read.attempt, past())) == []
-    assert script.machine.phase is Phase.TAKING_OVER
+    assert script.machine.phase is SequencerPhase.TAKING_OVER

@@ -20,9 +20,10 @@ from headrace.sequencer.events import (
     AppendAnswered,
     AppendUnanswered,
     DiskRead,
+    Found,
     Looked,
 )
-from headrace.sequencer.machine import Phase
+from headrace.sequencer.machine import SequencerPhase
 
 # ---- one append in flight ------------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ def test_an_answer_that_was_lost_is_found_by_its_bytes() -> None:
     script = opened()
     call, append = sent(script, "a")
     [look] = of(Look, script.tell(AppendUnanswered(append.attempt, 6, "lost")))
-    script.tell(Looked(look.attempt, 7, b"".join(append.parts)))
+    script.tell(Looked(look.attempt, 7, Found.OURS))
     assert script.answers(call)[0].outcome == "done"
 
 
@@ -87,7 +88,7 @@ def test_absence_is_no_outcome_and_the_same_bytes_are_sent_again() -> None:
     for _ in range(4):
         script.append(part("b"))
         [look] = of(Look, script.tell(AppendUnanswered(append.attempt, 6, "refused")))
-        [again] = of(Append, script.tell(Looked(look.attempt, 7, None)))
+        [again] = of(Append, script.tell(Looked(look.attempt, 7, Found.NOTHING)))
         assert (again.expected_last, again.parts) == (append.expected_last, append.parts)
         delays.append(again.delay_s)
     assert delays == [0.05, 0.1, 0.2, 0.4]
@@ -100,7 +101,7 @@ def test_a_refusal_is_no_outcome_either() -> None:
     call, append = sent(script, "a")
     script.tell(AppendUnanswered(append.attempt, 6, "refused"))
     assert script.answers(call) == []
-    script.tell(Looked(append.attempt, 7, memoryview(b"".join(append.parts))))
+    script.tell(Looked(append.attempt, 7, Found.OURS))
     assert script.answers(call)[0].outcome == "done"
 
 
@@ -117,7 +118,7 @@ def test_another_message_in_its_place_means_replaced_and_all_who_wait_are_fenced
     waiting, _ = script.append(part("b"))
     asked, _ = script.seal(at(1))
     script.tell(AppendUnanswered(append.attempt, 6, "refused"))
-    effects = script.tell(Looked(append.attempt, 7, b"the successor's TermStart"))
+    effects = script.tell(Looked(append.attempt, 7, Found.ANOTHER))
     for call in (flying, waiting, asked):
         assert isinstance(script.answers(call)[0], Fenced)
     [read] = of(ReadEnd, effects)
@@ -128,8 +129,8 @@ def test_bytes_that_only_begin_like_ours_are_not_ours() -> None:
     script = opened()
     _, append = sent(script, "a")
     script.tell(AppendUnanswered(append.attempt, 6, "refused"))
-    script.tell(Looked(append.attempt, 7, b"".join(append.parts) + b"!"))
-    assert script.machine.phase is Phase.TAKING_OVER
+    script.tell(Looked(append.attempt, 7, Found.ANOTHER))
+    assert script.machine.phase is SequencerPhase.TAKING_OVER
 
 
 # ---- trouble -------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def test_when_the_log_is_silent_what_was_not_sent_is_refused_and_what_was_sent_w
     flying, append = sent(script, "a")
     waiting, _ = script.append(part("b"))
     script.tell(AppendUnanswered(append.attempt, 6, "away"))
-    script.tell(Looked(append.attempt, 7, None))
+    script.tell(Looked(append.attempt, 7, Found.NOTHING))
     script.wait(script.settings.log_patience_s)
     assert script.answers(flying) == []
     assert script.answers(waiting)[0].outcome == "refused"

@@ -1,29 +1,17 @@
-"""One message on its way into the log, and what counts as its outcome.
-
-**Owns** the bytes, the id that they were sent under, and the verdict: it stands, or another message
-stands in its place, or nothing is known yet. **Does not own** what follows from it.
+"""One message on its way into the log.
 
 Only a message that stands at the next id is an outcome (or the log's word that ours was taken as
 that id). A refusal, a lost answer and absence are none: the same bytes are sent again under the
-same id until there is one. So whoever names an id knows the message that has it, and a message that
-comes late can only be the one that was meant to stand there.
+same id until there is one. So a sequencer that names an id knows the message that has it, and a
+message that comes late can only be the one that was meant to stand there.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
 
-from headrace.model.entry import Body, same_bytes
+from headrace.model.entry import Body
 from headrace.model.ids import MessageId
 from headrace.sequencer.effects import Append, Look
 from headrace.sequencer.settings import SequencerSettings
-
-
-class Outcome(Enum):
-    """Of a message that was sent."""
-
-    STANDS = "stands"
-    REPLACED = "replaced"  # another message stands at its id: it never will
-    UNKNOWN = "unknown"
 
 
 @dataclass(slots=True)
@@ -54,15 +42,9 @@ class Flight:
     def look(self) -> Look:
         """An append ended without an outcome: see what stands there."""
         self.tries += 1
-        return Look(self.attempt, self.message_id, 0.0)
+        return Look(self.attempt, self.message_id, self.parts)
 
     def again(self, settings: SequencerSettings) -> Append:
         """Nothing was found there: the same bytes under the same id (DL-1)."""
         delay_s = settings.pauses.after(self.tries)
         return Append(self.attempt, self.expected_last, self.parts, self.what, delay_s)
-
-    def judge(self, data: Body | None) -> Outcome:
-        """What was found at its id."""
-        if data is None:
-            return Outcome.UNKNOWN
-        return Outcome.STANDS if same_bytes(self.parts, data) else Outcome.REPLACED

@@ -1,9 +1,9 @@
 """Where the sequencers of one process get timestamps: one call in flight for all of them.
 
-**Owns** the call to the master service and who shares its answer. **Does not own** what a grant may
-be used for (`grants`). All who ask while a call is out share the next one, so a grant was always
-asked for after the question; calls begin `grant_pause_s` apart at least, so that the master service
-gets a few hundred calls a second from a process, however many requests it serves.
+What a grant may be used for is decided in `grants`. All who ask while a call is out share the next
+one, so a grant was always asked for after the question; calls begin `grant_pause_s` apart at least,
+so that the master service gets a few hundred calls a second from a process, however many requests
+it serves.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class _Asker:
     answer: "asyncio.Future[GrantResponse]"
 
 
-class GrantDesk:
+class GrantClient:
     """One for all pchannels of a process. `run` makes the calls."""
 
     def __init__(

@@ -1,7 +1,6 @@
 """Timestamps: which grant may be used for what, and when the next one is asked for.
 
-**Owns** the numbering of asks, the present grant and its rest. **Does not own** the call to the
-master service, one in flight for all pchannels of the process (`desk`).
+The call itself is made by the `grant_client`, one at a time for all pchannels of the process.
 
 Asks are numbered. What arrives while ask n is the latest needs a grant of ask n + 1 or later: one
 asked for after it arrived. So "asked for after its requests arrived" and "asked for after TermStart
@@ -11,7 +10,8 @@ stood" are comparisons of whole numbers, and an answer that comes late is recogn
 from dataclasses import dataclass
 
 from headrace.model.timestamp import Timestamp
-from headrace.sequencer.effects import AskGrant
+from headrace.sequencer.effects import AskGrant, Effect
+from headrace.sequencer.events import Granted, GrantUnanswered, GrantWithheld
 from headrace.sequencer.settings import SequencerSettings
 
 
@@ -24,7 +24,7 @@ class Grant:
     end: Timestamp  # the first that is not ours
 
 
-class Stamps:
+class GroupTimestamps:
     """Timestamps for one group, rising strictly from `first`, out of one grant."""
 
     def __init__(self, grant: Grant, first: Timestamp) -> None:
@@ -52,10 +52,10 @@ class Stamps:
 
     def take(self, above: Timestamp = 0) -> Timestamp:
         """The next one that is above `above`; asked only when there is one."""
-        stamp = max(self._next, above + 1)
-        assert stamp < self._grant.end, "the grant is used up"
-        self._next = stamp + 1
-        return stamp
+        taken = max(self._next, above + 1)
+        assert taken < self._grant.end, "the grant is used up"
+        self._next = taken + 1
+        return taken
 
     def has_above(self, above: Timestamp) -> bool:
         """Whether there is one above it."""
@@ -110,26 +110,29 @@ class Grants:
         self._outstanding, self._wanted = True, False
         return [AskGrant(self._asked, self._settings.pauses.after(self._failures))]
 
-    def granted(self, asked: int, first: Timestamp, count: int) -> None:
+    def granted(self, event: Granted) -> list[Effect]:
         """A newer grant replaces the older one."""
-        if self._answered(asked):
+        if self._answered(event.asked):
             self._away, self._failures = False, 0
-            self._grant = Grant(asked, first, first + count)
+            self._grant = Grant(event.asked, event.first, event.first + event.count)
+        return []
 
-    def withheld(self, asked: int) -> None:
+    def withheld(self, event: GrantWithheld) -> list[Effect]:
         """The master service answers and does not want us: nothing is used, it is asked again."""
-        if self._answered(asked):
+        if self._answered(event.asked):
             self._away = False
             self._failures += 1
             self._grant = None
             self._wanted = True
+        return []
 
-    def unanswered(self, asked: int) -> None:
+    def unanswered(self, event: GrantUnanswered) -> list[Effect]:
         """The master service is away: the rest of the last grant may be used, it is asked again."""
-        if self._answered(asked):
+        if self._answered(event.asked):
             self._away = True
             self._failures += 1
             self._wanted = True
+        return []
 
     def covers(self, needed: int) -> bool:
         """Whether the present grant may be used for what needs that ask."""
@@ -137,7 +140,7 @@ class Grants:
         # service does not answer is the rest of the last grant used for what came later.
         return self._grant is not None and (self._grant.asked >= needed or self._away)
 
-    def stamps(self, last: Timestamp) -> Stamps | None:
+    def timestamps(self, last: Timestamp) -> GroupTimestamps | None:
         """What is left of the grant above the log's last timestamp; None: another is needed."""
         if self._grant is None:
             return None
@@ -147,7 +150,7 @@ class Grants:
                 self.useless()
             self._wanted = True
             return None
-        return Stamps(self._grant, first)
+        return GroupTimestamps(self._grant, first)
 
     def _answered(self, asked: int) -> bool:
         if asked == self._asked:

@@ -1,13 +1,14 @@
 """Ids of rows and segments, from ranges leased ahead of need.
 
-**Owns** what is left of the leased ranges and when more is leased. **Does not own** the ids (the
-master service gives each out once). Ids left over when the process ends are never used (ID-1).
+The master service gives each id out once; ids left over when the process ends are never used
+(ID-1).
 """
 
 from collections import deque
 from dataclasses import dataclass
 
-from headrace.sequencer.effects import LeaseIds
+from headrace.sequencer.effects import Effect, LeaseIds
+from headrace.sequencer.events import IdsLeased
 from headrace.sequencer.settings import SequencerSettings
 
 
@@ -34,7 +35,7 @@ class Leases:
 
     @property
     def short(self) -> bool:
-        """Whether somebody waits for ids."""
+        """Whether rows wait for ids."""
         return self._short > 0
 
     def take(self, count: int) -> int | None:
@@ -58,14 +59,16 @@ class Leases:
         count = max(self._settings.ids_lease, self._short)
         return [LeaseIds(count, self._settings.pauses.after(self._failures))]
 
-    def leased(self, first: int, count: int) -> None:
+    def leased(self, event: IdsLeased) -> list[Effect]:
         """They are ours."""
         self._outstanding, self._failures = False, 0
-        self._ranges.append(_Range(first, first + count))
-        if count >= self._short:
+        self._ranges.append(_Range(event.first, event.first + event.count))
+        if event.count >= self._short:
             self._short = 0
+        return []
 
-    def unanswered(self) -> None:
+    def unanswered(self) -> list[Effect]:
         """None for now; asked for again."""
         self._outstanding = False
         self._failures += 1
+        return []

@@ -1,8 +1,7 @@
 """The segments that are open in one term: which rows go where, and when each is to be sealed.
 
-**Owns** the open segments of the pchannel's vchannels, one for each (vchannel, partition). **Does
-not own** Seal entries (`grouping`), or what becomes of a sealed segment (data node, data service).
-A term begins with none: TermStart seals what older terms left open. Times are monotonic seconds.
+There is one for each (vchannel, partition) that has rows. A term begins with none: TermStart seals
+what older terms left open. Times are monotonic seconds.
 """
 
 from collections.abc import Callable

@@ -1,53 +1,46 @@
 """From the assignment to the open term: the candidate's TermStart, and what it reads once that
 stands.
 
-**Owns** one attempt to become the sequencer. **Does not own** the assignment, or what follows its
-end (`machine`).
-
     CANDIDATE  reads the checkpoints of the pchannel's list, then the end of the log
     STARTING   its TermStart is on its way, naming the last message
     STANDING   it stands: its message id is the term; the meta store is read, linearizably
     READING    the window is read from digests and the tail
-    (open)     `result` is an `Opening`
+    (open)     `result` is an `Opened`
 
-The log decides, not the assignment: whoever's TermStart stands is the sequencer, and everything
-that it knows it read after that. A checkpoint read *before* TermStart was sent names a message that
-stood then; so a TermStart that does not stand above it proves that the log has lost its end. One
-read
-*after* it may be a successor's: then this attempt was replaced.
+The log decides, not the assignment: the process whose TermStart stands is the sequencer, and it
+read everything that it knows after that. A checkpoint read *before* TermStart was sent names a
+message that stood then; so a TermStart that does not stand above it proves that the log has lost
+its end. One read *after* it may be a successor's: then this attempt was replaced.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from headrace.model.channel import PChannel
-from headrace.model.entry import Body, TermStart
+from headrace.model.entry import TermStart
 from headrace.model.group import Group, encode
 from headrace.model.ids import MessageId, Revision, ServerId
 from headrace.model.timestamp import Timestamp
-from headrace.sequencer.append.flight import Flight, Outcome
+from headrace.sequencer.append.flight import Flight
 from headrace.sequencer.effects import Effect, ReadEnd, ReadMeta, ReadWindow
 from headrace.sequencer.events import (
     AppendAnswered,
     AppendUnanswered,
-    CorruptRead,
     EndRead,
+    Found,
     Looked,
-    MetaRead,
     MetaView,
     Past,
-    ReadFailed,
-    WindowRead,
 )
 from headrace.sequencer.requests.window import floor_of, span
 from headrace.sequencer.settings import SequencerSettings
-from headrace.sequencer.term import Opening
+from headrace.sequencer.term import Opened
 
 TERM_START = "term-start"
 
 
-class Step(StrEnum):
+class AttemptStep(StrEnum):
     """Of an attempt."""
 
     CANDIDATE = "candidate"
@@ -78,21 +71,11 @@ class LostEnd:
     reason: str
 
 
-Result: TypeAlias = Opening | Replaced | HandedOver | LostEnd
-AttemptEvent: TypeAlias = (
-    EndRead
-    | MetaRead
-    | WindowRead
-    | ReadFailed
-    | CorruptRead
-    | AppendAnswered
-    | AppendUnanswered
-    | Looked
-)
+Result: TypeAlias = Opened | Replaced | HandedOver | LostEnd
 
 
 class Attempt:
-    """One attempt. `handle` returns what is to be done; then see `result`."""
+    """One attempt. Each method returns what is to be done; then see `result`."""
 
     def __init__(
         self,
@@ -107,7 +90,7 @@ class Attempt:
         self._address = address
         self._settings = settings
         self.attempt = attempt
-        self.step = Step.CANDIDATE
+        self.step = AttemptStep.CANDIDATE
         self.result: Result | None = None
         self._mark: MessageId = 0
         self._timestamp: Timestamp = 0
@@ -124,34 +107,17 @@ class Attempt:
         """Become a candidate, after a pause."""
         return [ReadEnd(self.attempt, delay_s)]
 
-    def handle(self, event: AttemptEvent, now: float) -> list[Effect]:
-        """Something that belongs to this attempt happened."""
-        match event:
-            case EndRead():
-                return self._end_read(event, now)
-            case AppendAnswered():
-                return self._append_answered(event)
-            case AppendUnanswered():
-                return [self._sent().look()]
-            case Looked():
-                return self._looked(event.data)
-            case MetaRead():
-                return self._meta_read(event.view)
-            case WindowRead():
-                return self._window_read(event.past)
-            case ReadFailed():
-                return self._read_again()
-            case CorruptRead():
-                self.result = LostEnd(event.reason)
-                return []
-            case _:
-                assert_never(event)
+    def corrupt_read(self, reason: str) -> list[Effect]:
+        """What stands in the log or the meta store is not what we wrote."""
+        self.result = LostEnd(reason)
+        return []
 
     # ---- the TermStart ---------------------------------------------------------------------------
 
-    def _end_read(self, event: EndRead, now: float) -> list[Effect]:
-        assert self.step is Step.CANDIDATE, self.step
-        self.step = Step.STARTING
+    def end_read(self, event: EndRead, now: float) -> list[Effect]:
+        """The end of the log is known: append behind it."""
+        assert self.step is AttemptStep.CANDIDATE, self.step
+        self.step = AttemptStep.STARTING
         self._mark = event.mark
         self._timestamp = event.timestamp + 1
         start = TermStart(self._timestamp, self._server_id, self._address)
@@ -164,36 +130,43 @@ class Attempt:
         )
         return [self._flight.send()]
 
-    def _append_answered(self, event: AppendAnswered) -> list[Effect]:
+    def answered(self, event: AppendAnswered, _: float) -> list[Effect]:
+        """The log says that TermStart was taken."""
         if event.message_id != self._sent().message_id:
             return [self._sent().look()]
         return self._stands()
 
-    def _looked(self, data: Body | None) -> list[Effect]:
-        match self._sent().judge(data):
-            case Outcome.STANDS:
+    def unanswered(self, _: AppendUnanswered) -> list[Effect]:
+        """The append of TermStart ended without an outcome."""
+        return [self._sent().look()]
+
+    def looked(self, event: Looked, _: float) -> list[Effect]:
+        """What stands at the id that TermStart should get."""
+        match event.found:
+            case Found.OURS:
                 return self._stands()
-            case Outcome.REPLACED:
+            case Found.ANOTHER:
                 self.result = Replaced(f"another message stands at {self._sent().message_id}")
                 return []
-            case Outcome.UNKNOWN:
+            case Found.NOTHING:
                 return [self._sent().again(self._settings)]
 
     def _stands(self) -> list[Effect]:
-        assert self.step is Step.STARTING, self.step
+        assert self.step is AttemptStep.STARTING, self.step
         if self._mark >= self.term_start:
             self.result = LostEnd(
                 f"the log of {self._pchannel} has lost its end: TermStart stands as "
                 f"{self.term_start}, but {self._mark} was stored before it"
             )
             return []
-        self.step, self._failures = Step.STANDING, 0
+        self.step, self._failures = AttemptStep.STANDING, 0
         return [ReadMeta(self.attempt, 0.0)]  # RQ-1: etcd is read after TermStart
 
     # ---- what it reads ---------------------------------------------------------------------------
 
-    def _meta_read(self, view: MetaView) -> list[Effect]:
-        assert self.step is Step.STANDING, self.step
+    def meta_read(self, view: MetaView) -> list[Effect]:
+        """Whether it is still wanted, and what the pchannel carries."""
+        assert self.step is AttemptStep.STANDING, self.step
         if view.wanted != self._server_id:
             self.result = HandedOver(view.wanted, view.assignment_revision)
             return []
@@ -205,12 +178,13 @@ class Attempt:
         if view.mark > self.term_start:
             self.result = Replaced("a checkpoint stands above its TermStart")
             return []
-        self._view, self.step, self._failures = view, Step.READING, 0
+        self._view, self.step, self._failures = view, AttemptStep.READING, 0
         return [self._read_window(0.0)]  # RQ-1: a new sequencer reads the window
 
-    def _window_read(self, past: Past) -> list[Effect]:
-        assert self.step is Step.READING and self._view is not None, self.step
-        self.result = Opening(
+    def window_read(self, past: Past) -> list[Effect]:
+        """All is read: the term is open."""
+        assert self.step is AttemptStep.READING and self._view is not None, self.step
+        self.result = Opened(
             attempt=self.attempt,
             term=self.term_start,  # SQ-1: a term is the id of its TermStart
             message_id=self.term_start,
@@ -221,17 +195,18 @@ class Attempt:
         )
         return []
 
-    def _read_again(self) -> list[Effect]:
+    def read_failed(self) -> list[Effect]:
+        """Read the same again, after a pause."""
         self._failures += 1
         delay_s = self._settings.pauses.after(self._failures)
         match self.step:
-            case Step.CANDIDATE:
+            case AttemptStep.CANDIDATE:
                 return [ReadEnd(self.attempt, delay_s)]
-            case Step.STANDING:
+            case AttemptStep.STANDING:
                 return [ReadMeta(self.attempt, delay_s)]
-            case Step.READING:
+            case AttemptStep.READING:
                 return [self._read_window(delay_s)]
-            case Step.STARTING:
+            case AttemptStep.STARTING:
                 raise AssertionError("nothing is read while TermStart is on its way")
 
     def _read_window(self, delay_s: float) -> ReadWindow:

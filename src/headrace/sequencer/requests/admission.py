@@ -1,11 +1,8 @@
 """Parts of requests at the door: answered at once, refused, made to wait, or let into the queue.
 
-**Owns** the order of the questions (known id? below the floor? version? trouble?) and the answers
-to parts that are not appended. **Does not own** the queue's states (`queue`), or the answer to what
-was appended (`term`).
-
-Ids are looked up before versions: a repeat gets its first result, whatever has become of its
-collection since.
+The questions are asked in this order: is its id known, is it below the window's floor, is its
+version the present one, is there trouble? Ids are looked up before versions: a repeat gets its
+first result, whatever has become of its collection since.
 """
 
 from headrace.model.channel import PChannel, pchannel_of
@@ -17,7 +14,7 @@ from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.effects import Answer, AnswerStored, Effect, Refuse
 from headrace.sequencer.events import Call
 from headrace.sequencer.requests.queue import Part, Queue, size_of
-from headrace.sequencer.requests.versions import Verdict, Versions
+from headrace.sequencer.requests.versions import Versions, VersionVerdict
 from headrace.sequencer.requests.window import Window
 from headrace.sequencer.settings import SequencerSettings
 
@@ -60,7 +57,7 @@ class Admission:
         if known is not None:
             return known  # RQ-1: ids are looked up before versions
         verdict = self._versions.judge(request)
-        if verdict is Verdict.STALE:
+        if verdict is VersionVerdict.STALE:
             return [Answer(call, self._stale(request))]
         if self.disk_trouble:
             return [Answer(call, AppendResponse(outcome="full", reason=self.disk_trouble))]
@@ -74,7 +71,7 @@ class Admission:
     def judge_again(self, part: Part) -> list[Effect]:
         """A ready part may have become stale, or have to wait."""
         verdict = self._versions.judge(part.request)
-        if verdict is Verdict.STALE:
+        if verdict is VersionVerdict.STALE:
             return self.end(part, self._stale(part.request))
         self._hold(part, verdict)
         return []
@@ -100,7 +97,7 @@ class Admission:
         return [e for part in self._queue.unsent() for e in self.end(part, refused(reason))]
 
     def end(self, part: Part, end: AppendResponse | HeadraceError) -> list[Effect]:
-        """Everybody who waits for the part is told, and it is here no more."""
+        """All calls that wait for the part are answered, and it is here no more."""
         self._queue.drop(part)
         if isinstance(end, HeadraceError):
             return [Refuse(call, end) for call in part.calls]
@@ -169,8 +166,8 @@ class Admission:
             return f"{self._queue.size_bytes} bytes wait for {self._pchannel} already"
         return ""
 
-    def _hold(self, part: Part, verdict: Verdict) -> None:
-        if verdict is not Verdict.READY:
+    def _hold(self, part: Part, verdict: VersionVerdict) -> None:
+        if verdict is not VersionVerdict.READY:
             self._queue.park(part, part.request.vchannel)
         elif part.request.keyed and self._window.full:
             self._queue.park(part, WINDOW)

@@ -1,7 +1,6 @@
-"""What others than clients want appended: recorded DDL, and Seals or ticks above a timestamp.
+"""Control entries: recorded DDL, and Seals or ticks above a timestamp.
 
-**Owns** the lists of both and their answers. **Does not own** entries (`grouping`), present
-versions (`versions`), or when a group is sent (`term`).
+An order waits for timestamps, goes into a group, and is answered when its entries stand.
 """
 
 from collections.abc import Iterable
@@ -27,7 +26,7 @@ from headrace.sequencer.requests.versions import Versions
 
 
 @dataclass(slots=True, eq=False)
-class DdlWork:
+class DdlOrder:
     """A recorded DDL that is to be appended; `calls` wait for its positions."""
 
     record: CollectionRecord
@@ -39,7 +38,7 @@ class DdlWork:
 
 
 @dataclass(slots=True, eq=False)
-class SealWork:
+class SealOrder:
     """Seals, or a tick, asked for above a timestamp."""
 
     call: Call
@@ -51,35 +50,35 @@ class SealWork:
     sent: bool = False
 
 
-class Works:
+class ControlEntries:
     """Of one open term."""
 
     def __init__(self, pchannel: PChannel, versions: Versions, grants: Grants) -> None:
         self._pchannel = pchannel
         self._versions = versions
         self._grants = grants
-        self._ddls: list[DdlWork] = []
-        self._seals: list[SealWork] = []
+        self._ddls: list[DdlOrder] = []
+        self._seals: list[SealOrder] = []
 
     def __bool__(self) -> bool:
         return bool(self._ddls or self._seals)
 
     def recorded(self, view: MetaView) -> None:
         """What is recorded and not noted is appended first, before any row of its collection."""
-        found: dict[int, DdlWork] = {}
+        found: dict[int, DdlOrder] = {}
         for v in view.vchannels:
             if v.recorded is not None and v.record.id not in found:
                 vchannels = self._ours(v.record)
-                work = DdlWork(v.record, v.recorded, vchannels, self._grants.need())
-                found[v.record.id] = work
-        for work in found.values():  # RQ-1: what is recorded is appended first
-            self._begin(work)
+                order = DdlOrder(v.record, v.recorded, vchannels, self._grants.need())
+                found[v.record.id] = order
+        for order in found.values():  # RQ-1: what is recorded is appended first
+            self._begin(order)
 
     def ddl(self, call: Call, record: CollectionRecord, ddl: DdlRecord) -> list[Effect]:
         """A recorded DDL; repeated by the master service until it is answered."""
-        for work in self._ddls:
-            if (work.ddl.collection_id, work.ddl.version) == (ddl.collection_id, ddl.version):
-                work.calls.append(call)
+        for order in self._ddls:
+            if (order.ddl.collection_id, order.ddl.version) == (ddl.collection_id, ddl.version):
+                order.calls.append(call)
                 return []
         vchannels = self._ours(record)
         present = [self._versions.get(v) for v in vchannels]
@@ -89,13 +88,13 @@ class Works:
                 return [Refuse(call, Conflict(f"version {ddl.version} was noted long ago"))]
             places = [VChannelPosition(v, p) for v, p in zip(vchannels, found, strict=True)]
             return [Answer(call, AppendDdlResponse(tuple(places)))]
-        self._begin(DdlWork(record, ddl, vchannels, self._grants.need(), [call]))
+        self._begin(DdlOrder(record, ddl, vchannels, self._grants.need(), [call]))
         return []
 
     def seal(self, call: Call, request: SealRequest) -> list[Effect]:
         """Seals or a tick above a timestamp."""
         self._seals.append(
-            SealWork(
+            SealOrder(
                 call=call,
                 collection_id=request.collection_id,
                 above=request.above,
@@ -116,27 +115,27 @@ class Works:
         ]
         return self.seals_stand(done, here)
 
-    def ddls(self) -> list[DdlWork]:
+    def ddls(self) -> list[DdlOrder]:
         """Those for which there are timestamps now."""
         return [w for w in self._ddls if not w.sent and self._grants.covers(w.need)]
 
-    def seals(self) -> list[SealWork]:
+    def seals(self) -> list[SealOrder]:
         """Those for which there are timestamps now."""
         return [a for a in self._seals if not a.sent and self._grants.covers(a.need)]
 
     def ddl_stands(
-        self, work: DdlWork, entries: Iterable[Ddl], message_id: MessageId
+        self, order: DdlOrder, entries: Iterable[Ddl], message_id: MessageId
     ) -> list[Effect]:
         """The entries of a DDL stand in that message."""
         places: list[VChannelPosition] = []
         for entry in entries:
             position = Position(self._pchannel, message_id, entry.timestamp)
-            self._versions.raise_to(entry.vchannel, work.ddl, position)
+            self._versions.raise_to(entry.vchannel, order.ddl, position)
             places.append(VChannelPosition(entry.vchannel, position))
-        self._ddls.remove(work)
-        return [Answer(call, AppendDdlResponse(tuple(places))) for call in work.calls]
+        self._ddls.remove(order)
+        return [Answer(call, AppendDdlResponse(tuple(places))) for call in order.calls]
 
-    def seals_stand(self, asks: Iterable[SealWork], here: Position) -> list[Effect]:
+    def seals_stand(self, asks: Iterable[SealOrder], here: Position) -> list[Effect]:
         """All that was open is sealed, or time has moved on; `here` is above what was asked."""
         effects: list[Effect] = []
         for ask in asks:
@@ -154,10 +153,10 @@ class Works:
         effects: list[Effect] = [Refuse(call, error) for w in ddls for call in w.calls]
         return effects + [Refuse(a.call, error) for a in seals]
 
-    def _begin(self, work: DdlWork) -> None:
-        for vchannel in work.vchannels:
-            self._versions.begin(vchannel, work.record, work.ddl)
-        self._ddls.append(work)
+    def _begin(self, order: DdlOrder) -> None:
+        for vchannel in order.vchannels:
+            self._versions.begin(vchannel, order.record, order.ddl)
+        self._ddls.append(order)
 
     def _ours(self, record: CollectionRecord) -> tuple[VChannel, ...]:
         return tuple(v for v in record.vchannels if pchannel_of(v) == self._pchannel)

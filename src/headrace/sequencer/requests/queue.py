@@ -1,8 +1,5 @@
 """The parts of requests that are here and have no outcome yet.
 
-**Owns** which part waits, is parked or flies, who called for it, and until when. **Does not own**
-why (`term`) or the group that it goes into (`grouping`).
-
     READY -> FLYING -> (stands, or the term ends)
     READY <-> PARKED      for a version, or for room in the window
 
@@ -14,7 +11,7 @@ for the outcome.
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from headrace.model.entry import PartId
 from headrace.rpc.messages import AppendRequest
@@ -23,7 +20,7 @@ from headrace.sequencer.events import Call
 HEAD_BYTES = 256  # of one entry in a group's head, about
 
 
-class State(Enum):
+class PartState(StrEnum):
     """Of a waiting part."""
 
     READY = "ready"
@@ -34,12 +31,12 @@ class State(Enum):
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """One part of a request, and everybody who waits for its outcome."""
+    """One part of a request, and the calls that wait for its outcome."""
 
     request: AppendRequest = field(repr=False)
     size_bytes: int
     need: int  # number of the ask for timestamps that it needs
-    state: State
+    state: PartState
     calls: dict[Call, float]  # -> deadline, monotonic seconds
     first_call: Call  # the one whose bytes are appended
     parked_for: str = ""
@@ -70,7 +67,7 @@ class Queue:
     def add(self, call: Call, request: AppendRequest, need: int, deadline: float) -> Part:
         """A part that is ready."""
         assert request.part_id not in self._parts, "a repeat joins"
-        part = Part(request, size_of(request), need, State.READY, {call: deadline}, call)
+        part = Part(request, size_of(request), need, PartState.READY, {call: deadline}, call)
         self._parts[request.part_id] = part
         self._ready[request.part_id] = part
         self.size_bytes += part.size_bytes
@@ -84,16 +81,16 @@ class Queue:
 
     def park(self, part: Part, reason: str) -> None:
         """It is not to be appended until what it waits for has come."""
-        assert part.state is State.READY, part.state
+        assert part.state is PartState.READY, part.state
         del self._ready[part.request.part_id]
-        part.state, part.parked_for = State.PARKED, reason
+        part.state, part.parked_for = PartState.PARKED, reason
         self._parked.setdefault(reason, {})[part.request.part_id] = part
 
     def release(self, reason: str) -> list[Part]:
         """What was parked for it is ready again, behind the others; the released parts."""
         released = list(self._parked.pop(reason, {}).values())
         for part in released:
-            part.state, part.parked_for = State.READY, ""
+            part.state, part.parked_for = PartState.READY, ""
             self._ready[part.request.part_id] = part
         return released
 
@@ -108,20 +105,20 @@ class Queue:
     def fly(self, parts: Iterable[Part]) -> None:
         """They are on their way."""
         for part in parts:
-            assert part.state is State.READY, part.state
-            part.state = State.FLYING
+            assert part.state is PartState.READY, part.state
+            part.state = PartState.FLYING
             del self._ready[part.request.part_id]
 
     def drop(self, part: Part) -> None:
-        """It is here no more: it has an outcome, or nobody waits for it."""
-        if part.state is State.PARKED:
+        """It is here no more: it has an outcome, or no call waits for it."""
+        if part.state is PartState.PARKED:
             waiting = self._parked[part.parked_for]
             del waiting[part.request.part_id]
             if not waiting:
                 del self._parked[part.parked_for]
-        elif part.state is State.READY:
+        elif part.state is PartState.READY:
             del self._ready[part.request.part_id]
-        part.state = State.GONE
+        part.state = PartState.GONE
         del self._parts[part.request.part_id]
         self.size_bytes -= part.size_bytes
 
@@ -131,7 +128,7 @@ class Queue:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, call, part_id = heapq.heappop(self._deadlines)
             part = self._parts.get(part_id)
-            if part is None or call not in part.calls or part.state is State.FLYING:
+            if part is None or call not in part.calls or part.state is PartState.FLYING:
                 continue
             del part.calls[call]
             expired.append((call, part))
@@ -141,7 +138,7 @@ class Queue:
 
     def unsent(self) -> list[Part]:
         """Every part of which nothing was sent."""
-        return [p for p in self._parts.values() if p.state is not State.FLYING]
+        return [p for p in self._parts.values() if p.state is not PartState.FLYING]
 
     def all(self) -> list[Part]:
         """Every part."""
@@ -152,7 +149,7 @@ class Queue:
         assert self.size_bytes == sum(p.size_bytes for p in self._parts.values())
         parked = {i: p for waiting in self._parked.values() for i, p in waiting.items()}
         for part_id, part in self._parts.items():
-            assert part.request.part_id == part_id and part.calls, "somebody waits for each part"
-            assert part.state is not State.GONE
-            assert (part.state is State.PARKED) == (part_id in parked), part.state
-            assert (part.state is State.READY) == (part_id in self._ready), part.state
+            assert part.request.part_id == part_id and part.calls, "a call waits for each part"
+            assert part.state is not PartState.GONE
+            assert (part.state is PartState.PARKED) == (part_id in parked), part.state
+            assert (part.state is PartState.READY) == (part_id in self._ready), part.state

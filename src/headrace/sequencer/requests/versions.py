@@ -1,12 +1,11 @@
 """Which version of its collection each vchannel of the pchannel has, by what stands in the log.
 
-**Owns** the present versions and the verdict on a request that names one. **Does not own** what
-waits (`queue`), or the entries that raise versions (`grouping`).
+A request that names an older version is refused, one that names a newer version waits.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
 from headrace.model.channel import VChannel
@@ -17,12 +16,12 @@ from headrace.rpc.messages import AppendRequest
 from headrace.sequencer.events import VChannelView
 
 
-class Verdict(Enum):
+class VersionVerdict(StrEnum):
     """On rows of a version."""
 
     READY = "ready"
     WAITS = "waits"  # for a DDL: one in flight, or one that is still to come
-    STALE = "stale"  # the asker encodes anew, same ids
+    STALE = "stale"  # the client encodes anew, same ids
 
 
 @dataclass(slots=True)
@@ -62,21 +61,21 @@ class Versions:
 
     @property
     def any_alive(self) -> bool:
-        """Whether somebody may be reading: a vchannel that is not dropped."""
+        """Whether there may be readers: a vchannel is not dropped."""
         return any(not p.dropped for p in self._present.values())
 
-    def judge(self, request: AppendRequest) -> Verdict:
+    def judge(self, request: AppendRequest) -> VersionVerdict:
         """Whether rows (or deletes) of the version that the request names may be appended now."""
         present = self._present.get(request.vchannel)
         if present is None:
-            return Verdict.WAITS
+            return VersionVerdict.WAITS
         if present.raising > 0:  # RQ-1: a refusal waits until the DDL stands
-            return Verdict.WAITS
+            return VersionVerdict.WAITS
         if request.version < present.version:  # DL-1: rows of another version are refused
-            return Verdict.STALE
+            return VersionVerdict.STALE
         if request.version > present.version or present.dropped:
-            return Verdict.WAITS
-        return Verdict.READY
+            return VersionVerdict.WAITS
+        return VersionVerdict.READY
 
     def begin(self, vchannel: VChannel, record: CollectionRecord, ddl: DdlRecord) -> None:
         """A DDL for the vchannel is on its way."""

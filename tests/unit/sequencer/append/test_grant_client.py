@@ -9,7 +9,7 @@ from support.world.clock import ManualClock
 
 from headrace.model.errors import Unavailable
 from headrace.rpc.messages import GrantRequest, GrantResponse
-from headrace.sequencer.append.grant_client import GrantDesk
+from headrace.sequencer.append.grant_client import GrantClient
 from headrace.sequencer.settings import SequencerSettings
 
 
@@ -41,7 +41,7 @@ class Bench:
         self.clock = ManualClock()
         self.office = Office()
         self.leader: str | None = "here:1"
-        self.desk = GrantDesk(
+        self.desk = GrantClient(
             settings=SequencerSettings(grant_pause_s=0.01, grant_count=4096),
             clock=self.clock,
             peers=self.office,

@@ -14,11 +14,12 @@ from support.players.sequencer import (
 from headrace.sequencer.effects import Append, AskGrant
 from headrace.sequencer.events import (
     AppendUnanswered,
+    Found,
     GrantUnanswered,
     GrantWithheld,
     Looked,
 )
-from headrace.sequencer.machine import Phase
+from headrace.sequencer.machine import SequencerPhase
 
 
 def test_a_group_takes_timestamps_asked_for_after_its_requests_arrived() -> None:
@@ -45,10 +46,10 @@ def test_grants_asked_for_in_an_earlier_term_are_not_used() -> None:
     script.append(part("b"))
     late = script.asked
     script.tell(AppendUnanswered(append.attempt, append.expected_last, "refused"))
-    script.tell(Looked(append.attempt, 7, b"other"))
-    assert script.machine.phase is Phase.TAKING_OVER
+    script.tell(Looked(append.attempt, 7, Found.ANOTHER))
+    assert script.machine.phase is SequencerPhase.TAKING_OVER
     script.tell(script.grant(late))
-    assert script.machine.phase is Phase.TAKING_OVER
+    assert script.machine.phase is SequencerPhase.TAKING_OVER
     assert late > old
 
 

@@ -26,8 +26,8 @@ from headrace.model.entry import Ddl, DdlKind, Rows, TermStart
 from headrace.model.position import Position
 from headrace.rpc.messages import AppendDdlResponse, VChannelPosition
 from headrace.sequencer.effects import AnswerStored, Append, ReadEnd, ReadMeta, ReadWindow
-from headrace.sequencer.events import Looked, MetaRead, ReadFailed, WindowRead
-from headrace.sequencer.machine import Phase
+from headrace.sequencer.events import Found, Looked, MetaRead, ReadFailed, WindowRead
+from headrace.sequencer.machine import SequencerPhase
 from headrace.sequencer.requests.window import span
 
 
@@ -66,7 +66,7 @@ def test_who_reads_that_another_is_wanted_hands_over() -> None:
     script = Script()
     read = script.standing()
     script.tell(MetaRead(read.attempt, view(wanted=ME + 1)))
-    assert script.machine.phase is Phase.IDLE
+    assert script.machine.phase is SequencerPhase.IDLE
     assert of(ReadEnd, script.wait(60.0)) == []
 
 
@@ -86,7 +86,7 @@ def test_a_ddl_noted_below_its_term_start_is_history() -> None:
 def test_a_term_start_below_what_was_stored_before_it_proves_that_the_log_lost_its_end() -> None:
     script = Script()
     script.stands(script.candidate(last=5, mark=6))
-    assert script.machine.phase is Phase.CORRUPT
+    assert script.machine.phase is SequencerPhase.CORRUPT
 
 
 def test_a_term_start_above_all_that_was_stored_is_sound() -> None:
@@ -98,7 +98,7 @@ def test_a_checkpoint_of_a_successor_says_replaced_and_not_corrupt() -> None:
     script = Script()
     read = script.standing(last=5)
     script.tell(MetaRead(read.attempt, view(mark=9)))
-    assert script.machine.phase is Phase.TAKING_OVER
+    assert script.machine.phase is SequencerPhase.TAKING_OVER
     assert script.effects[-1] == ReadEnd(2, script.settings.restart_s)
 
 
@@ -222,4 +222,4 @@ def test_a_repeat_of_what_stands_in_the_window_is_not_appended_again() -> None:
 def test_what_is_found_in_its_place_while_it_reads_is_no_business_of_it() -> None:
     script = Script()
     read = script.standing()
-    assert script.tell(Looked(read.attempt + 1, 6, b"other")) == []
+    assert script.tell(Looked(read.attempt + 1, 6, Found.ANOTHER)) == []

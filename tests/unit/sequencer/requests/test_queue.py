@@ -2,7 +2,7 @@
 
 from support.players.sequencer import part
 
-from headrace.sequencer.requests.queue import Queue, State
+from headrace.sequencer.requests.queue import PartState, Queue
 
 
 def test_ready_parts_keep_their_order() -> None:
@@ -33,7 +33,7 @@ def test_a_call_expires_alone_and_the_part_with_its_last_call() -> None:
     assert queue.find(waiting.request.part_id) is waiting
     assert queue.expire(9.0) == [(2, waiting)]
     assert len(queue) == queue.size_bytes == 0
-    assert waiting.state is State.GONE
+    assert waiting.state is PartState.GONE
     queue.validate()
 
 
