@@ -47,10 +47,10 @@ MUTANTS = (
         edits=(
             Edit(
                 "dataservice.maintenance.collector",
-                "epochs = await self._images(vchannels)  # OB-1: the collector reads the epochs "
-                "first,\n        images = await self._images(vchannels)",
-                "images = await self._images(vchannels)\n"
-                "        epochs = await self._images(vchannels)",
+                "epochs = await self._channels(vchannels)  # OB-1: the collector reads the epochs "
+                "first,\n        channels = await self._channels(vchannels)",
+                "channels = await self._channels(vchannels)\n"
+                "        epochs = await self._channels(vchannels)",
             ),
         ),
         killed_by="OB-1",

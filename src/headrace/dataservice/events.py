@@ -19,6 +19,14 @@ from headrace.rpc.messages import (
 )
 
 
+class ReportOutcome(StrEnum):
+    """What became of a report that was not refused."""
+
+    APPLIED = "applied"
+    DONE = "done"  # before: the answer to an earlier copy was lost
+    FORGOTTEN = "forgotten"  # what it reports was dropped
+
+
 class MaintenanceTask(StrEnum):
     """What is done again and again, one round at a time."""
 
@@ -164,12 +172,12 @@ class EpochNotWritten:
 
 @dataclass(frozen=True, slots=True)
 class ReportCommitted:
-    """A report stands in meta: `applied` now, `done` before, or `forgotten`. `changes`: it says
-    more than that the channel checkpoint has moved."""
+    """A report stands in meta. `changes`: it says more than that the channel checkpoint has
+    moved."""
 
     call: int
     vchannel: VChannel
-    outcome: str
+    outcome: ReportOutcome
     epoch: EpochSeen
     checkpoint: CheckpointSeen
     flushed: tuple[SegmentId, ...]

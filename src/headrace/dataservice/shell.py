@@ -28,7 +28,7 @@ from headrace.dataservice.maintenance.round import Maintenance
 from headrace.dataservice.manifests.manifest import Held, derive, store
 from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.placement.watches import read_watch
-from headrace.dataservice.reports.committer import Committer, Outcome
+from headrace.dataservice.reports.committer import Committer, Saved
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.frame.surroundings import Surroundings
@@ -224,7 +224,7 @@ class DataServiceShell:
         report = effect.report
         conflicts = self._committer.conflicts
         try:
-            outcome = await self._committer.save(report)
+            saved = await self._committer.save(report)
         except HeadraceError as error:
             refusal = self._refusal(error)
             self._commits.labels(type(refusal).__name__.lower()).inc()
@@ -235,26 +235,27 @@ class DataServiceShell:
             return ev.ReportRefused(effect.call, report.vchannel, refusal)
         finally:
             self._conflicts.inc(self._committer.conflicts - conflicts)
-        self._commits.labels(outcome.outcome).inc()
+        self._commits.labels(saved.outcome).inc()
         self._crash.reach(COMMITTED)
         return ev.ReportCommitted(
             effect.call,
             report.vchannel,
-            outcome.outcome,
-            epoch_seen(outcome),
-            checkpoint_seen(outcome),
-            flushed_by(report, outcome),
+            saved.outcome,
+            epoch_seen(saved),
+            checkpoint_seen(saved),
+            flushed_by(report, saved),
             bool(report.segments or report.deletes or report.dropped_partitions),
         )
 
     async def _commit_moves(self, effect: CommitMoves) -> ev.Event:
         request = effect.request
         try:
-            images, left_out = await self._committer.save_moves(request.server_id, request.moves)
+            channels, left_out = await self._committer.save_moves(request.server_id, request.moves)
         except HeadraceError as error:
             return ev.MovesRefused(effect.call, self._refusal(error))
         checkpoints = tuple(
-            ev.CheckpointSeen(i.vchannel, i.checkpoint.value, i.checkpoint.revision) for i in images
+            ev.CheckpointSeen(i.vchannel, i.checkpoint.value, i.checkpoint.revision)
+            for i in channels
         )
         return ev.MovesCommitted(effect.call, checkpoints, left_out)
 
@@ -336,23 +337,23 @@ class DataServiceShell:
         return False
 
 
-def epoch_seen(outcome: Outcome) -> ev.EpochSeen:
+def epoch_seen(saved: Saved) -> ev.EpochSeen:
     """The epoch record after a commit."""
-    epoch = outcome.image.epoch
-    return ev.EpochSeen(outcome.image.vchannel, epoch.value, epoch.revision)
+    epoch = saved.channel.epoch
+    return ev.EpochSeen(saved.channel.vchannel, epoch.value, epoch.revision)
 
 
-def checkpoint_seen(outcome: Outcome) -> ev.CheckpointSeen:
+def checkpoint_seen(saved: Saved) -> ev.CheckpointSeen:
     """The channel checkpoint after a commit."""
-    checkpoint = outcome.image.checkpoint
-    return ev.CheckpointSeen(outcome.image.vchannel, checkpoint.value, checkpoint.revision)
+    checkpoint = saved.channel.checkpoint
+    return ev.CheckpointSeen(saved.channel.vchannel, checkpoint.value, checkpoint.revision)
 
 
-def flushed_by(report: SaveBinlogPathsRequest, outcome: Outcome) -> tuple[int, ...]:
+def flushed_by(report: SaveBinlogPathsRequest, saved: Saved) -> tuple[int, ...]:
     """The segments that are flushed with this report."""
     flushed = []
     for s in report.segments:
-        record = outcome.image.segment(s.segment_id) if s.flushed else None
-        if record is not None and outcome.image.state(record) is SegmentState.FLUSHED:
+        record = saved.channel.segment(s.segment_id) if s.flushed else None
+        if record is not None and saved.channel.state_of(record) is SegmentState.FLUSHED:
             flushed.append(s.segment_id)
     return tuple(flushed)

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from headrace.binlog import manifest, paths
 from headrace.binlog.paths import DataKey, parse_data_key, parse_revision
-from headrace.dataservice.state.channel_state import Image
+from headrace.dataservice.state.channel_state import VChannelState
 from headrace.model.channel import VChannel
 from headrace.model.errors import Invalid
 from headrace.model.ids import Epoch, Revision, SegmentId
@@ -54,30 +54,30 @@ class References:
     homes: Mapping[SegmentId, VChannel] = field(default_factory=dict)
 
 
-def references_of(images: Sequence[Image]) -> References:
-    """From the images of all vchannels of a collection."""
+def references_of(channels: Sequence[VChannelState]) -> References:
+    """From the channels of all vchannels of a collection."""
     live: set[str] = set()
     left: dict[str, Revision | None] = {}
     homes: dict[SegmentId, VChannel] = {}
-    for image in images:
-        dropped = image.checkpoint.value.dropped
-        since = image.checkpoint.revision if dropped else None
-        for record in image.all_segments():
-            homes[record.id] = image.vchannel
-            if image.state(record) is not SegmentState.DROPPED:
+    for channel in channels:
+        dropped = channel.checkpoint.value.dropped
+        since = channel.checkpoint.revision if dropped else None
+        for record in channel.all_segments():
+            homes[record.id] = channel.vchannel
+            if channel.state_of(record) is not SegmentState.DROPPED:
                 live.update(names_of(record.files))
                 continue
-            own = image.segments.get(record.id)
+            own = channel.segments.get(record.id)
             if not dropped and own is not None and own.value.state is SegmentState.DROPPED:
                 left.update(dict.fromkeys(names_of(record.files), own.revision))
             else:
                 left.update(dict.fromkeys(names_of(record.files), since))
-        for delta in image.deltas.values():
+        for delta in channel.deltas.values():
             if dropped:
                 left.update(dict.fromkeys(names_of([delta.value]), since))
             else:
                 live.update(names_of([delta.value]))
-        for bundle in image.bundles.values():
+        for bundle in channel.bundles.values():
             live.add(bundle.value.object_key)
     return References(frozenset(live), left, homes)
 
@@ -87,19 +87,19 @@ def names_of(files: Iterable[FileRef]) -> list[str]:
     return [k for f in files for k in (f.key, f.stats_key) if k]
 
 
-def epochs_of(images: Sequence[Image]) -> dict[VChannel, Epoch]:
+def epochs_of(channels: Sequence[VChannelState]) -> dict[VChannel, Epoch]:
     """The present epochs; of a vchannel that ended for good every epoch is older."""
-    return {i.vchannel: GONE if i.epoch.value.ended else i.epoch.value.epoch for i in images}
+    return {i.vchannel: GONE if i.epoch.value.ended else i.epoch.value.epoch for i in channels}
 
 
 async def read_evidence(
-    objects: ObjectStore, lists: Sequence[ObjectInfo], now_ms: int, grace_ms: int
+    objects: ObjectStore, manifests: Sequence[ObjectInfo], now_ms: int, grace_ms: int
 ) -> Evidence:
     """What the newest list that is old enough names, bundles included; nothing when there is none.
 
-    `lists` in order of their keys. `Unavailable`.
+    `manifests` in order of their keys. `Unavailable`.
     """
-    old_enough = [info for info in lists if now_ms - info.modified_ms >= grace_ms]
+    old_enough = [info for info in manifests if now_ms - info.modified_ms >= grace_ms]
     if not old_enough:
         return NO_EVIDENCE
     key = old_enough[-1].key
@@ -113,9 +113,9 @@ async def read_evidence(
     return Evidence(parse_revision(key), frozenset(names))
 
 
-def outlived_lists(lists: Sequence[ObjectInfo], now_ms: int, grace_ms: int) -> list[str]:
+def outlived(manifests: Sequence[ObjectInfo], now_ms: int, grace_ms: int) -> list[str]:
     """Lists whose successor has been there for the grace: no reader rests on them any more."""
-    pairs = pairwise(lists)
+    pairs = pairwise(manifests)
     return [old.key for old, new in pairs if now_ms - new.modified_ms >= grace_ms]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Manifest, ManifestSegment
-from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.dataservice.state.channel_state import VChannelState, read_channel
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
 from headrace.meta.records import BundleRecord, CollectionRecord, DdlRecord, SegmentRecord
@@ -62,44 +62,44 @@ async def derive(
     head = await meta.get(key)
     revision = head.revision  # SN-1: a list is read at one revision over all pages
     record = codec.decode(head.first.value, CollectionRecord, key) if head.first else None
-    images = [
-        await read_image(meta, keys, vchannel, revision=revision)
+    channels = [
+        await read_channel(meta, keys, vchannel, revision=revision)
         for vchannel in (record.vchannels if record else vchannels)
     ]
-    if not images:
+    if not channels:
         raise NotFound(f"collection {collection_id} is unknown", field="collection_id")
     history = await meta.range(keys.ddl_prefix(collection_id), revision=revision)
     ddls = [codec.decode(item.value, DdlRecord, item.key) for item in history.items]
-    return list_of(collection_id, head.revision, record, images, ddls)
+    return manifest_of(collection_id, head.revision, record, channels, ddls)
 
 
-def list_of(
+def manifest_of(
     collection_id: CollectionId,
     revision: Revision,
     record: CollectionRecord | None,
-    images: Sequence[Image],
+    channels: Sequence[VChannelState],
     ddls: Iterable[DdlRecord],
 ) -> Derived | Held:
     """The list that these records, read at one revision, amount to."""
-    awaits = half_passed(images, ddls)
+    awaits = half_passed(channels, ddls)
     if awaits:
         return Held(awaits)
-    gone = {p for i in images for p in i.checkpoint.value.dropped_partitions}
-    over = all(i.checkpoint.value.dropped for i in images)
+    gone = {p for i in channels for p in i.checkpoint.value.dropped_partitions}
+    over = all(i.checkpoint.value.dropped for i in channels)
     segments: list[ManifestSegment] = []
     bundles: list[str] = []
     records: list[SegmentRecord] = []
     deltas: list[FileRef] = []
-    for image in images:
-        live = {r.id: r for r in image.live_segments() if r.files and r.partition_id not in gone}
-        whole = [b.value for b in image.bundles.values() if _is_whole(b.value, live)]
+    for channel in channels:
+        live = {r.id: r for r in channel.live_segments() if r.files and r.partition_id not in gone}
+        whole = [b.value for b in channel.bundles.values() if _is_whole(b.value, live)]
         inside = {r.id for b in whole for r in b.segments}
         bundles += [b.object_key for b in whole]
-        segments += [listed(r) for r in live.values() if r.id not in inside]
+        segments += [manifest_segment(r) for r in live.values() if r.id not in inside]
         records += live.values()
-        if not image.checkpoint.value.dropped:
-            deltas += [d.value for d in image.deltas.values()]
-    timestamp = list_timestamp(images)
+        if not channel.checkpoint.value.dropped:
+            deltas += [d.value for d in channel.deltas.values()]
+    timestamp = manifest_timestamp(channels)
     made = Manifest(
         collection_id=collection_id,
         name=record.name if record else "",
@@ -120,17 +120,17 @@ def list_of(
     )
 
 
-def list_timestamp(images: Sequence[Image]) -> Timestamp:
+def manifest_timestamp(channels: Sequence[VChannelState]) -> Timestamp:
     """Up to which everything is in meta. Where all is dropped nothing can follow, so the highest
     checkpoint counts."""
-    if all(i.checkpoint.value.dropped for i in images):
-        return max(i.checkpoint.value.position.timestamp for i in images)
+    if all(i.checkpoint.value.dropped for i in channels):
+        return max(i.checkpoint.value.position.timestamp for i in channels)
     # SN-1: a snapshot at T exists once every vchannel's checkpoint has passed T
-    return min(i.checkpoint.value.position.timestamp for i in images)
+    return min(i.checkpoint.value.position.timestamp for i in channels)
 
 
 def half_passed(
-    images: Sequence[Image], ddls: Iterable[DdlRecord]
+    channels: Sequence[VChannelState], ddls: Iterable[DdlRecord]
 ) -> tuple[tuple[VChannel, Timestamp], ...]:
     """What has to be passed before the next list: the last place of each drop that some checkpoint
     has passed, in every vchannel that is not there yet."""
@@ -139,22 +139,22 @@ def half_passed(
         if ddl.kind in (DdlKind.DROP, DdlKind.DROP_PARTITION):
             stands = [p.timestamp for p in ddl.positions.values()] if ddl.noted else []
             places[ddl.partition_id] = max(stands, default=0)
-    checkpoints = [i.checkpoint.value for i in images]
+    checkpoints = [i.checkpoint.value for i in channels]
     awaits: dict[VChannel, Timestamp] = {}
     if any(c.dropped for c in checkpoints) and not all(c.dropped for c in checkpoints):
-        for image, checkpoint in zip(images, checkpoints, strict=True):
+        for channel, checkpoint in zip(channels, checkpoints, strict=True):
             if not checkpoint.dropped:
-                awaits[image.vchannel] = places.get(WHOLE_COLLECTION, 0)
+                awaits[channel.vchannel] = places.get(WHOLE_COLLECTION, 0)
     for partition_id in sorted({p for c in checkpoints for p in c.dropped_partitions}):
         place = places.get(partition_id, 0)
-        for image, checkpoint in zip(images, checkpoints, strict=True):
+        for channel, checkpoint in zip(channels, checkpoints, strict=True):
             passed = checkpoint.drops(partition_id) and checkpoint.position.passed(place)
             if not (passed and place) and not checkpoint.dropped:
-                awaits[image.vchannel] = max(place, awaits.get(image.vchannel, 0))
+                awaits[channel.vchannel] = max(place, awaits.get(channel.vchannel, 0))
     return tuple(awaits.items())
 
 
-def listed(record: SegmentRecord) -> ManifestSegment:
+def manifest_segment(record: SegmentRecord) -> ManifestSegment:
     """A segment as lists and bundles name it."""
     return ManifestSegment(
         id=record.id,

@@ -9,7 +9,7 @@ committed up to its end is in it.
 
 from collections.abc import Iterable
 
-from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.dataservice.state.channel_state import VChannelState, read_channel
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
 from headrace.meta.records import DdlRecord, EpochRecord
@@ -35,7 +35,7 @@ async def read_watch(meta: MetaStore, keys: Keys, vchannel: VChannel, epoch: Epo
         return None
     revision = head.revision  # DL-1: the watch is read after its epoch is written
     try:
-        image = await read_image(meta, keys, vchannel, revision=revision)
+        channel = await read_channel(meta, keys, vchannel, revision=revision)
     except NotFound:
         return None
     collection_id = parse_vchannel(vchannel).collection_id
@@ -43,30 +43,30 @@ async def read_watch(meta: MetaStore, keys: Keys, vchannel: VChannel, epoch: Epo
     ddls = [codec.decode(item.value, DdlRecord, item.key) for item in history.items]
     if not ddls:
         raise Corrupt(f"collection {collection_id} has no history", channel=vchannel)
-    return watch_of(image, epoch, ddls)
+    return watch_of(channel, epoch, ddls)
 
 
-def watch_of(image: Image, epoch: Epoch, ddls: Iterable[DdlRecord]) -> Watch:
-    """The watch that an image and the history of its collection amount to."""
-    seek = image.checkpoint.value.position
+def watch_of(channel: VChannelState, epoch: Epoch, ddls: Iterable[DdlRecord]) -> Watch:
+    """The watch that a channel state and the history of its collection amount to."""
+    seek = channel.checkpoint.value.position
     return Watch(
-        vchannel=image.vchannel,
+        vchannel=channel.vchannel,
         epoch=epoch,
-        collection_id=parse_vchannel(image.vchannel).collection_id,
+        collection_id=parse_vchannel(channel.vchannel).collection_id,
         seek=seek,
-        deletes_checkpoint=image.deletes.value.checkpoint if image.deletes else None,
-        schemas=schemas_from(image.vchannel, seek, ddls),
-        segments=segments_from(image, seek),
-        dropped_partitions=image.checkpoint.value.dropped_partitions,
+        deletes_checkpoint=channel.deletes.value.checkpoint if channel.deletes else None,
+        schemas=schemas_from(channel.vchannel, seek, ddls),
+        segments=segments_from(channel, seek),
+        dropped_partitions=channel.checkpoint.value.dropped_partitions,
     )
 
 
-def segments_from(image: Image, seek: Position) -> tuple[WatchedSegment, ...]:
+def segments_from(channel: VChannelState, seek: Position) -> tuple[WatchedSegment, ...]:
     """Every segment that is not flushed or dropped, and those whose last position is above the
     seek position: replay must not store their rows again."""
     watched = []
-    for record in image.all_segments():
-        state = image.state(record)
+    for record in channel.all_segments():
+        state = channel.state_of(record)
         growing = state in (SegmentState.GROWING, SegmentState.SEALED)
         # DL-1: the watch names every growing segment, and others above the seek position
         if growing or record.checkpoint.timestamp > seek.timestamp:

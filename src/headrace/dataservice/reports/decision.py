@@ -6,8 +6,8 @@ store and back (`committer`), or which report comes first (`reports`).
 
 One transaction carries files, segment meta and checkpoints, and compares all that it rests on: the
 epoch, every checkpoint that the report extends, and (`leader_meta`) the leader key. A decision is a
-pure function of (report, image), so a repeat of a report is decided anew from what stands, and that
-alone says whether an earlier copy was applied. See the protocol, "From row to meta".
+pure function of (report, channel), so a repeat of a report is decided anew from what stands, and
+that alone says whether an earlier copy was applied. See the protocol, "From row to meta".
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from headrace.binlog.paths import DataKind, parse_data_key
-from headrace.dataservice.state.channel_state import Image, Stored, is_dropped
+from headrace.dataservice.events import ReportOutcome
+from headrace.dataservice.state.channel_state import Stored, VChannelState, is_dropped
 from headrace.meta.api import MAX_OPERATIONS, Compare, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, DeletesRecord, EpochRecord, SegmentRecord
@@ -28,31 +29,30 @@ from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest, SegmentReport
 
 R = TypeVar("R")
-APPLIED, DONE, FORGOTTEN = "applied", "done", "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The transaction to do, what it compares, and the image once it is done.
+    """The transaction to do, what it compares, and the channel state once it is done.
 
     `after` lacks the revision of what was written: `settled` fills it in.
     """
 
     compare: tuple[Compare, ...]
     operations: tuple[Operation, ...]
-    after: Image
+    after: VChannelState
 
-    def settled(self, revision: Revision) -> Image:
-        """The image after the transaction that has this revision."""
+    def settled(self, revision: Revision) -> VChannelState:
+        """The channel state after the transaction that has this revision."""
         written = {o.key for o in self.operations if isinstance(o, Put)}
-        return stamped(self.after, written, revision)
+        return with_revision(self.after, written, revision)
 
 
 @dataclass(frozen=True, slots=True)
 class Already:
     """Nothing is to be done: `done` or `forgotten`."""
 
-    outcome: str
+    outcome: ReportOutcome
 
 
 Decision: TypeAlias = Commit | Already
@@ -60,40 +60,42 @@ Decision: TypeAlias = Commit | Already
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """How one part of a report stands to the image."""
+    """How one part of a report stands to the channel state."""
 
     what: str
     extends: bool
     new: bool
 
 
-def decide(report: SaveBinlogPathsRequest, image: Image, keys: Keys) -> Decision:
+def decide(report: SaveBinlogPathsRequest, channel: VChannelState, keys: Keys) -> Decision:
     """What to do with a report; raises `Fenced`, `Conflict`, or `Invalid` for a wrong report.
 
-    `Fenced` and `Conflict` are final only if the image was read after the report came.
+    `Fenced` and `Conflict` are final only if the channel state was read after the report came.
     """
     check(report)
-    epoch = image.epoch.value
+    epoch = channel.epoch.value
     if epoch.ended and epoch.epoch == report.epoch + 1:
-        return Already(DONE if _drop_stands(report, image) else FORGOTTEN)
+        return Already(
+            ReportOutcome.DONE if _drop_stands(report, channel) else ReportOutcome.FORGOTTEN
+        )
     if not _is_present(epoch, report.epoch, report.server_id):
         raise Fenced(
             f"{report.vchannel} is at epoch {epoch.epoch} of server {epoch.server_id}, the report "
             f"is of epoch {report.epoch} of server {report.server_id}"
         )
-    kept = [s for s in report.segments if not _is_forgotten(s.segment_id, image)]
-    parts = [_channel_part(report, image), *(_segment_part(s, image) for s in kept)]
+    kept = [s for s in report.segments if not _is_forgotten(s.segment_id, channel)]
+    parts = [_channel_part(report, channel), *(_segment_part(s, channel) for s in kept)]
     if report.deletes is not None:
-        parts.append(_deletes_part(report, image))
+        parts.append(_deletes_part(report, channel))
     nothing_else = report.deletes is None and report.channel_extends == report.channel_checkpoint
     if report.segments and not kept and nothing_else:
-        return Already(FORGOTTEN)
+        return Already(ReportOutcome.FORGOTTEN)
     if all(p.new for p in parts):  # present = new is done: an earlier copy was applied
-        return Already(DONE)
+        return Already(ReportOutcome.DONE)
     for part in parts:
         if not part.extends:
             raise Conflict(f"{report.vchannel}: {part.what}")
-    return _commit(report, kept, image, keys)
+    return _commit(report, kept, channel, keys)
 
 
 def check(report: SaveBinlogPathsRequest) -> None:
@@ -143,8 +145,8 @@ def _check_files(
 # ---- how the parts stand -------------------------------------------------------------------------
 
 
-def _drop_stands(report: SaveBinlogPathsRequest, image: Image) -> bool:
-    checkpoint = image.checkpoint.value
+def _drop_stands(report: SaveBinlogPathsRequest, channel: VChannelState) -> bool:
+    checkpoint = channel.checkpoint.value
     return (
         report.dropped and checkpoint.dropped and (checkpoint.position == report.channel_checkpoint)
     )
@@ -155,14 +157,14 @@ def _is_present(record: EpochRecord, epoch: Epoch, server_id: ServerId) -> bool:
     return record.epoch == epoch and record.server_id == server_id and not record.ended
 
 
-def _is_forgotten(segment_id: SegmentId, image: Image) -> bool:
+def _is_forgotten(segment_id: SegmentId, channel: VChannelState) -> bool:
     """A report for a dropped segment is done: nobody reads its rows."""
-    record = image.segment(segment_id)
-    return record is not None and is_dropped(record, image.checkpoint.value)
+    record = channel.segment(segment_id)
+    return record is not None and is_dropped(record, channel.checkpoint.value)
 
 
-def _channel_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
-    present = image.checkpoint.value
+def _channel_part(report: SaveBinlogPathsRequest, channel: VChannelState) -> _Part:
+    present = channel.checkpoint.value
     dropped = set(report.dropped_partitions) <= set(present.dropped_partitions)
     return _Part(
         f"the channel checkpoint is {present.position}, not {report.channel_extends}",
@@ -174,8 +176,8 @@ def _channel_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
     )
 
 
-def _segment_part(s: SegmentReport, image: Image) -> _Part:
-    present = image.segment(s.segment_id)
+def _segment_part(s: SegmentReport, channel: VChannelState) -> _Part:
+    present = channel.segment(s.segment_id)
     state = present.state if present else SegmentState.GROWING
     checkpoint = present.checkpoint if present else None
     growing = state in (SegmentState.GROWING, SegmentState.SEALED)
@@ -186,9 +188,9 @@ def _segment_part(s: SegmentReport, image: Image) -> _Part:
     )
 
 
-def _deletes_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
+def _deletes_part(report: SaveBinlogPathsRequest, channel: VChannelState) -> _Part:
     assert report.deletes is not None
-    present = image.deletes.value.checkpoint if image.deletes else None
+    present = channel.deletes.value.checkpoint if channel.deletes else None
     return _Part(
         f"the delete checkpoint is {present}, not {report.deletes.extends}",
         present == report.deletes.extends,
@@ -200,16 +202,19 @@ def _deletes_part(report: SaveBinlogPathsRequest, image: Image) -> _Part:
 
 
 def _commit(
-    report: SaveBinlogPathsRequest, kept: Sequence[SegmentReport], image: Image, keys: Keys
+    report: SaveBinlogPathsRequest,
+    kept: Sequence[SegmentReport],
+    channel: VChannelState,
+    keys: Keys,
 ) -> Commit:
-    reads = [image.epoch.unchanged, image.checkpoint.unchanged]
-    segments = dict(image.segments)
+    reads = [channel.epoch.unchanged, channel.checkpoint.unchanged]
+    segments = dict(channel.segments)
     for s in kept:
         before = segments.get(s.segment_id)
         key = keys.segment(report.vchannel, s.segment_id)
         reads.append(before.unchanged if before else ModRevisionIs(key, 0))
         segments[s.segment_id] = Stored(key, 0, _extended(s, before, report.vchannel))
-    deletes, deltas = image.deletes, dict(image.deltas)
+    deletes, deltas = channel.deletes, dict(channel.deltas)
     reported = report.deletes.files if report.deletes else ()
     if report.deletes is not None:
         key = keys.deletes(report.vchannel)
@@ -220,47 +225,49 @@ def _commit(
         for file in reported:
             place = _delta_key(report, file, keys)
             deltas[place] = Stored(place, 0, file)
-    present = image.checkpoint.value
+    present = channel.checkpoint.value
     checkpoint = replace(
         present,
         position=report.channel_checkpoint,
         dropped_partitions=tuple(sorted({*present.dropped_partitions, *report.dropped_partitions})),
         dropped=report.dropped,
     )
-    epoch = image.epoch
+    epoch = channel.epoch
     if report.dropped:
         # CH-1: a drop ends the epoch, in the transaction in which the checkpoint passes it
         ended = EpochRecord(epoch=epoch.value.epoch + 1, server_id=0, node_name="", ended=True)
         epoch = Stored(epoch.key, 0, ended)
     after = replace(
-        image,
+        channel,
         epoch=epoch,
-        checkpoint=Stored(image.checkpoint.key, 0, checkpoint),
+        checkpoint=Stored(channel.checkpoint.key, 0, checkpoint),
         deletes=deletes,
         deltas=deltas,
         segments=segments,
     )
     after, marked = _marked(after, room=MAX_OPERATIONS - 4 - len(kept) - len(reported))
-    reads += [image.segments[i].unchanged for i in marked if i in image.segments]
-    return _composed(image, after, reads)
+    reads += [channel.segments[i].unchanged for i in marked if i in channel.segments]
+    return _composed(channel, after, reads)
 
 
-def _composed(image: Image, after: Image, reads: Sequence[ModRevisionIs]) -> Commit:
-    """The transaction that turns one image into the other."""
+def _composed(
+    channel: VChannelState, after: VChannelState, reads: Sequence[ModRevisionIs]
+) -> Commit:
+    """The transaction that turns one channel into the other."""
     operations: list[Operation] = []  # DL-1: files and checkpoint in one transaction
     for segment_id, s in after.segments.items():
-        if image.segments.get(segment_id) is not s:
+        if channel.segments.get(segment_id) is not s:
             operations.append(_put(s))
     for place, delta in after.deltas.items():
-        if place not in image.deltas:
+        if place not in channel.deltas:
             operations.append(_put(delta))
-    if after.deletes is not None and after.deletes is not image.deletes:
+    if after.deletes is not None and after.deletes is not channel.deletes:
         operations.append(_put(after.deletes))
-    if after.checkpoint.value != image.checkpoint.value:
+    if after.checkpoint.value != channel.checkpoint.value:
         operations.append(_put(after.checkpoint))
     else:
-        after = replace(after, checkpoint=image.checkpoint)
-    if after.epoch is not image.epoch:
+        after = replace(after, checkpoint=channel.checkpoint)
+    if after.epoch is not channel.epoch:
         operations.append(_put(after.epoch))
     distinct = {c.key: c for c in reads}
     return Commit(
@@ -288,7 +295,7 @@ def _extended(
     )
 
 
-def _marked(image: Image, room: int) -> tuple[Image, list[SegmentId]]:
+def _marked(channel: VChannelState, room: int) -> tuple[VChannelState, list[SegmentId]]:
     """Records of segments that this commit drops say so themselves, as far as there is room.
 
     Unfinished ones first: they lack rows. The channel checkpoint says it of all; the rest follow
@@ -296,15 +303,16 @@ def _marked(image: Image, room: int) -> tuple[Image, list[SegmentId]]:
     """
     told = [
         s
-        for s in image.segments.values()
-        if s.value.state is not SegmentState.DROPPED and is_dropped(s.value, image.checkpoint.value)
+        for s in channel.segments.values()
+        if s.value.state is not SegmentState.DROPPED
+        and is_dropped(s.value, channel.checkpoint.value)
     ]
     told.sort(key=lambda s: (s.value.state is SegmentState.FLUSHED, s.value.id))
     told = told[: max(0, room)]
     marked = {
         s.value.id: Stored(s.key, 0, replace(s.value, state=SegmentState.DROPPED)) for s in told
     }
-    return replace(image, segments={**image.segments, **marked}), list(marked)
+    return replace(channel, segments={**channel.segments, **marked}), list(marked)
 
 
 def _delta_key(report: SaveBinlogPathsRequest, file: FileRef, keys: Keys) -> str:
@@ -316,20 +324,20 @@ def _put(record: Stored[R]) -> Put:
     return Put(record.key, codec.encode(record.value))
 
 
-def stamped(image: Image, written: set[str], revision: Revision) -> Image:
-    """The image with this revision on every record that was written with it."""
+def with_revision(channel: VChannelState, written: set[str], revision: Revision) -> VChannelState:
+    """The channel state with this revision on every record that was written with it."""
 
     def stamp(record: Stored[R]) -> Stored[R]:
         return replace(record, revision=revision) if record.key in written else record
 
     return replace(
-        image,
+        channel,
         revision=revision,
-        epoch=stamp(image.epoch),
-        checkpoint=stamp(image.checkpoint),
-        deletes=stamp(image.deletes) if image.deletes else None,
-        deltas={k: stamp(v) for k, v in image.deltas.items()},
-        segments={k: stamp(v) for k, v in image.segments.items()},
+        epoch=stamp(channel.epoch),
+        checkpoint=stamp(channel.checkpoint),
+        deletes=stamp(channel.deletes) if channel.deletes else None,
+        deltas={k: stamp(v) for k, v in channel.deltas.items()},
+        segments={k: stamp(v) for k, v in channel.segments.items()},
     )
 
 
@@ -337,19 +345,19 @@ def stamped(image: Image, written: set[str], revision: Revision) -> Image:
 
 
 def decide_move(
-    move: CheckpointMove, server_id: int, image: Image
-) -> tuple[Put, Image] | Already | None:
-    """What becomes of an idle vchannel's checkpoint: the write and the image after it, or `done`,
-    or None = left out."""
-    epoch, present = image.epoch.value, image.checkpoint.value
+    move: CheckpointMove, server_id: int, channel: VChannelState
+) -> tuple[Put, VChannelState] | Already | None:
+    """What becomes of an idle vchannel's checkpoint: the write and the channel state after it, or
+    `done`, or None = left out."""
+    epoch, present = channel.epoch.value, channel.checkpoint.value
     if not _is_present(epoch, move.epoch, server_id) or present.dropped:
         return None
     if present.position == move.checkpoint:
-        return Already(DONE)
+        return Already(ReportOutcome.DONE)
     moves_back = move.checkpoint.timestamp < move.extends.timestamp
     if moves_back or present.position != move.extends:
         return None
     record: Stored[CheckpointRecord] = Stored(
-        image.checkpoint.key, 0, replace(present, position=move.checkpoint)
+        channel.checkpoint.key, 0, replace(present, position=move.checkpoint)
     )
-    return _put(record), replace(image, checkpoint=record)
+    return _put(record), replace(channel, checkpoint=record)

@@ -1,8 +1,8 @@
-"""The image of a vchannel: all that meta says of it, read at one revision.
+"""The channel state: all that meta says of a vchannel, read at one revision.
 
-**Owns** the reading, and the answers to "what stands" that commits, watches, lists and jobs are
-built on. **Does not own** decisions. An image is a value: what follows from a transaction of ours
-is a new one. It may be kept only by who compares, in the next transaction, all that it rests on.
+Commits, watches, manifests and maintenance all rest on it. It is a value: what follows from a
+transaction of ours is a new one. It may be kept only where the next transaction compares all that
+it rests on.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Stored(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class VChannelState:
     """A vchannel as it stood at `revision`. `deletes` is None when none was ever reported."""
 
     vchannel: VChannel
@@ -72,13 +72,13 @@ class Image:
                     return record
         return None
 
-    def state(self, record: SegmentRecord) -> SegmentState:
+    def state_of(self, record: SegmentRecord) -> SegmentState:
         """Of a segment, the drops that the channel checkpoint has passed included."""
         if is_dropped(record, self.checkpoint.value):
             return SegmentState.DROPPED
         return record.state
 
-    def slim(self) -> "Image":
+    def slim(self) -> "VChannelState":
         """Without what no commit looks at, which grows with the collection: the files in bundles
         and the delta logs."""
         bundles = {
@@ -90,7 +90,7 @@ class Image:
     def live_segments(self) -> Iterator[SegmentRecord]:
         """Those that are not dropped."""
         for record in self.all_segments():
-            if self.state(record) is not SegmentState.DROPPED:
+            if self.state_of(record) is not SegmentState.DROPPED:
                 yield record
 
 
@@ -111,9 +111,9 @@ def stored(item: KeyValue, kind: type[R]) -> Stored[R]:
     return Stored(item.key, item.mod_revision, codec.decode(item.value, kind, item.key))
 
 
-async def read_image(
+async def read_channel(
     meta: MetaStore, keys: Keys, vchannel: VChannel, *, revision: Revision = 0
-) -> Image:
+) -> VChannelState:
     """All of a vchannel at one revision: the present one, or the one named.
 
     `NotFound` when the vchannel is unknown at it, `Corrupt` when only half of it is there;
@@ -125,7 +125,9 @@ async def read_image(
         raise Unavailable(f"{vchannel} was compacted while it was read") from error
 
 
-async def _read(meta: MetaStore, keys: Keys, vchannel: VChannel, revision: Revision) -> Image:
+async def _read(
+    meta: MetaStore, keys: Keys, vchannel: VChannel, revision: Revision
+) -> VChannelState:
     head = await meta.get(keys.epoch(vchannel), revision=revision)
     at = revision or head.revision
     checkpoint = await meta.get(keys.checkpoint(vchannel), revision=at)
@@ -139,7 +141,7 @@ async def _read(meta: MetaStore, keys: Keys, vchannel: VChannel, revision: Revis
     segments = await meta.range(keys.segments_prefix(vchannel), revision=at)
     bundles = await meta.range(keys.bundles_prefix(vchannel), revision=at)
     records = [stored(item, SegmentRecord) for item in segments.items]
-    return Image(
+    return VChannelState(
         vchannel=vchannel,
         revision=at,
         epoch=stored(head.first, EpochRecord),

@@ -7,7 +7,7 @@ segments that are not dropped, deleted and replaced ones included.
 
 from collections.abc import Sequence
 
-from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.dataservice.state.channel_state import VChannelState, read_channel
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
@@ -25,14 +25,14 @@ async def read_segments(
     found: list[SegmentInfo] = []
     for vchannel in vchannels:
         try:
-            image = await read_image(meta, keys, vchannel)
+            channel = await read_channel(meta, keys, vchannel)
         except NotFound:
             continue
-        found += segments_of(image)
+        found += segments_of(channel)
     return tuple(sorted(found, key=lambda s: s.segment_id))
 
 
-def segments_of(image: Image) -> list[SegmentInfo]:
+def segments_of(channel: VChannelState) -> list[SegmentInfo]:
     """The segments of one vchannel that are not dropped."""
     return [
         SegmentInfo(
@@ -43,7 +43,7 @@ def segments_of(image: Image) -> list[SegmentInfo]:
             rows=record.rows,
             state=record.state.value,
             size_bytes=record.size_bytes,
-            node_id=image.epoch.value.server_id,
+            node_id=channel.epoch.value.server_id,
         )
-        for record in image.live_segments()
+        for record in channel.live_segments()
     ]

@@ -116,9 +116,9 @@ def test_flushed_segments_are_bundled_and_stay_on_the_list() -> None:
             put(world, part)
             await world.ask(report(a, 1, (n + 1, n + 2), part))
         await world.until(lambda: bool(world.listed() and world.listed().bundles))
-        image = await world.image(a)
-        assert sorted(image.segments) == [14]
-        (bundle,) = image.bundles.values()
+        channel = await world.channel(a)
+        assert sorted(channel.segments) == [14]
+        (bundle,) = channel.bundles.values()
         assert [r.id for r in bundle.value.segments] == [11, 12, 13]
         listed = world.listed()
         assert listed is not None
@@ -182,7 +182,7 @@ def test_a_dropped_partition_is_taken_out_of_its_bundle() -> None:
         put(world, *parts)
         await world.ask(report(a, 1, (1, 2), *parts))
         await world.until(lambda: bool(world.listed() and world.listed().bundles))
-        (before,) = (await world.image(a)).bundles.values()
+        (before,) = (await world.channel(a)).bundles.values()
         world.record_ddl(
             DdlRecord(
                 collection_id=COLLECTION,
@@ -197,24 +197,24 @@ def test_a_dropped_partition_is_taken_out_of_its_bundle() -> None:
             )
         )
         await world.ask(report(a, 1, (2, 5), dropped_partitions=(71,)))
-        image = await world.image(a)
-        assert sorted(r.id for r in image.live_segments()) == [11, 13]
+        channel = await world.channel(a)
+        assert sorted(r.id for r in channel.live_segments()) == [11, 13]
 
         async def rest() -> list[str]:
-            return [b.value.object_key for b in (await world.image(a)).bundles.values()]
+            return [b.value.object_key for b in (await world.channel(a)).bundles.values()]
 
         while await rest() == [before.value.object_key]:
             await world.clock.sleep(1.0)
-        image = await world.image(a)
-        assert image.segments[12].value.state is SegmentState.DROPPED
-        (after,) = image.bundles.values()
+        channel = await world.channel(a)
+        assert channel.segments[12].value.state is SegmentState.DROPPED
+        (after,) = channel.bundles.values()
         assert [r.id for r in after.value.segments] == [11, 13]
         gone = parts[1].files[0].key
         await world.until(lambda: gone not in stored(world))
         old = before.value.object_key
         await world.until(lambda: old not in [o.key for o in world.bucket.list("bundles/")])
         assert after.value.object_key in [o.key for o in world.bucket.list("bundles/")]
-        while 12 in (await world.image(a)).segments:
+        while 12 in (await world.channel(a)).segments:
             await world.clock.sleep(1.0)
 
     play(scene, SOON)

@@ -14,11 +14,11 @@ from headrace.dataservice.maintenance.garbage import (
     References,
     Round,
     epochs_of,
-    outlived_lists,
+    outlived,
     read_evidence,
     references_of,
 )
-from headrace.dataservice.state.channel_state import Image, Stored
+from headrace.dataservice.state.channel_state import Stored, VChannelState
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, EpochRecord, SegmentRecord
 from headrace.model.segment import FileRef, SegmentState
@@ -115,8 +115,8 @@ def test_a_bundle_goes_when_a_later_list_lacks_it() -> None:
 
 def test_a_list_goes_when_its_successor_is_old_enough() -> None:
     lists = [ObjectInfo(paths.manifest_key(COLLECTION, n), 1, n * HOUR) for n in range(1, 5)]
-    assert outlived_lists(lists, 4 * HOUR, HOUR) == [lists[0].key, lists[1].key]
-    assert outlived_lists(lists[:1], 99 * HOUR, HOUR) == []
+    assert outlived(lists, 4 * HOUR, HOUR) == [lists[0].key, lists[1].key]
+    assert outlived(lists[:1], 99 * HOUR, HOUR) == []
 
 
 def test_the_evidence_is_the_newest_list_that_is_old_enough() -> None:
@@ -176,16 +176,16 @@ def test_references_tell_live_files_from_those_that_left_and_when() -> None:
         position=position(A, 9), start=position(A, 1), dropped_partitions=(PARTITION + 3,)
     )
     epoch = EpochRecord(epoch=4, server_id=0, ended=True)
-    image = Image(
+    channel = VChannelState(
         vchannel=A,
         revision=90,
         epoch=Stored(KEYS.epoch(A), 80, epoch),
         checkpoint=Stored(KEYS.checkpoint(A), 81, checkpoint),
         segments={r.id: Stored(KEYS.segment(A, r.id), 70 + r.id, r) for r in records},
     )
-    found = references_of([image])
+    found = references_of([channel])
     assert file(1, 1).key in found.live and file(1, 1).stats_key in found.live
     assert found.left[file(2, 1).key] == 72
     assert found.left[file(3, 1).key] is None
     assert found.homes == {1: A, 2: A, 3: A}
-    assert epochs_of([image]) == {A: GONE}
+    assert epochs_of([channel]) == {A: GONE}

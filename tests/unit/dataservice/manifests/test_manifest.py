@@ -217,8 +217,8 @@ def test_a_collection_that_is_half_dropped_has_no_new_list() -> None:
         await watched(world, [a, b])
         await world.ask(report(a, 1, (1, 5), segment_report(a, 11, 1, 1, (None, 5))))
         await world.ask(report(a, 1, (5, 7), dropped=True))
-        images = [await world.image(v) for v in (a, b)]
-        assert half_passed(images, []) == ((b, 0),)
+        channels = [await world.channel(v) for v in (a, b)]
+        assert half_passed(channels, []) == ((b, 0),)
         await world.ask(report(b, 1, (1, 9), dropped=True))
         derived = await derived_manifest(world)
         assert derived.over and not derived.manifest.segments

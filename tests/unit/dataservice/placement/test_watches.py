@@ -7,7 +7,7 @@ from support.world.dataservice import World
 from support.world.facts import PARTITION, SCHEMA, insert_file, position, stamp, vchannels_of
 
 from headrace.dataservice.placement.watches import read_watch, schemas_from, segments_from
-from headrace.dataservice.state.channel_state import Image, Stored
+from headrace.dataservice.state.channel_state import Stored, VChannelState
 from headrace.meta.api import Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (
@@ -41,10 +41,10 @@ def segment(segment_id: int, upto: int, state: SegmentState) -> SegmentRecord:
     )
 
 
-def image(*segments: SegmentRecord, bundled: tuple[SegmentRecord, ...] = ()) -> Image:
+def channel(*segments: SegmentRecord, bundled: tuple[SegmentRecord, ...] = ()) -> VChannelState:
     checkpoint = CheckpointRecord(position=position(V, 10), start=position(V, 1))
     bundle = Stored(KEYS.bundle(V, 1), 3, BundleRecord(segments=bundled, object_key="b"))
-    return Image(
+    return VChannelState(
         vchannel=V,
         revision=9,
         epoch=Stored(KEYS.epoch(V), 1, EpochRecord(epoch=3, server_id=1)),
@@ -55,7 +55,7 @@ def image(*segments: SegmentRecord, bundled: tuple[SegmentRecord, ...] = ()) -> 
 
 
 def test_it_names_growing_segments_and_what_has_rows_above_the_seek_position() -> None:
-    there = image(
+    there = channel(
         segment(1, 5, SegmentState.GROWING),
         segment(2, 15, SegmentState.GROWING),
         segment(3, 5, SegmentState.FLUSHED),
@@ -76,7 +76,7 @@ def test_it_names_growing_segments_and_what_has_rows_above_the_seek_position() -
 
 
 def test_segments_of_a_dropped_partition_are_dropped() -> None:
-    there = image(segment(1, 5, SegmentState.GROWING), segment(2, 15, SegmentState.GROWING))
+    there = channel(segment(1, 5, SegmentState.GROWING), segment(2, 15, SegmentState.GROWING))
     passed = replace(there.checkpoint.value, dropped_partitions=(PARTITION,))
     there = replace(there, checkpoint=replace(there.checkpoint, value=passed))
     watched = segments_from(there, position(V, 10))

@@ -19,7 +19,7 @@ from headrace.dataservice.reports.decision import (
     decide,
     decide_move,
 )
-from headrace.dataservice.state.channel_state import Image, Stored
+from headrace.dataservice.state.channel_state import Stored, VChannelState
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import (
@@ -37,9 +37,9 @@ KEYS = Keys()
 V = vchannels_of(7, 1)[0]
 
 
-def image(*segments: SegmentRecord, at: int = 1, **more: object) -> Image:
+def channel(*segments: SegmentRecord, at: int = 1, **more: object) -> VChannelState:
     start = position(V, 1)
-    return Image(
+    return VChannelState(
         vchannel=V,
         revision=50,
         epoch=Stored(KEYS.epoch(V), 10, EpochRecord(epoch=3, server_id=1, node_name="n")),
@@ -71,14 +71,14 @@ def segment(
     )
 
 
-def committed(request: SaveBinlogPathsRequest, before: Image) -> Commit:
+def committed(request: SaveBinlogPathsRequest, before: VChannelState) -> Commit:
     decision = decide(request, before, KEYS)
     assert isinstance(decision, Commit)
     return decision
 
 
 def test_files_and_checkpoint_go_in_one_transaction_that_compares_all_it_extends() -> None:
-    before = image(segment(11, 4))
+    before = channel(segment(11, 4))
     request = report(
         V, 3, (1, 6), segment_report(V, 11, 3, 1, (4, 6)), segment_report(V, 12, 3, 2, (None, 6)),
         deletes=deletes_report(V, 3, 3, (None, 6)),
@@ -109,7 +109,7 @@ def test_files_and_checkpoint_go_in_one_transaction_that_compares_all_it_extends
 
 def test_a_repeat_of_what_stands_is_done() -> None:
     request = report(V, 3, (1, 6), segment_report(V, 12, 3, 2, (None, 6), flushed=True))
-    after = committed(request, image()).settled(60)
+    after = committed(request, channel()).settled(60)
     assert decide(request, after, KEYS) == Already("done")
 
 
@@ -117,13 +117,13 @@ def test_a_repeat_is_done_when_the_segment_was_bundled_meanwhile() -> None:
     flushed = segment(12, 6, SegmentState.FLUSHED)
     bundle = Stored(KEYS.bundle(V, 1), 70, BundleRecord(segments=(flushed,)))
     request = report(V, 3, (1, 6), segment_report(V, 12, 3, 2, (None, 6), flushed=True))
-    assert decide(request, image(at=6, bundles={bundle.key: bundle}), KEYS) == Already("done")
+    assert decide(request, channel(at=6, bundles={bundle.key: bundle}), KEYS) == Already("done")
 
 
 def test_a_report_of_another_epoch_or_process_is_fenced() -> None:
     for request in (report(V, 2, (1, 2)), report(V, 4, (1, 2)), report(V, 3, (1, 2), server_id=9)):
         with pytest.raises(Fenced):
-            decide(request, image(), KEYS)
+            decide(request, channel(), KEYS)
 
 
 @pytest.mark.parametrize(
@@ -138,20 +138,20 @@ def test_a_report_of_another_epoch_or_process_is_fenced() -> None:
 )
 def test_what_does_not_extend_what_stands_is_a_conflict(request_: SaveBinlogPathsRequest) -> None:
     with pytest.raises(Conflict):
-        decide(request_, image(segment(11, 4)), KEYS)
+        decide(request_, channel(segment(11, 4)), KEYS)
 
 
 def test_a_report_of_which_only_a_part_stands_is_a_conflict() -> None:
     request = report(V, 3, (1, 6), segment_report(V, 11, 3, 1, (4, 6)))
     with pytest.raises(Conflict):
-        decide(request, image(segment(11, 4), at=6), KEYS)
+        decide(request, channel(segment(11, 4), at=6), KEYS)
 
 
 def test_a_flushed_segment_gains_nothing() -> None:
     with pytest.raises(Conflict):
         decide(
             report(V, 3, (1, 6), segment_report(V, 11, 3, 1, (4, 6))),
-            image(segment(11, 4, SegmentState.FLUSHED)),
+            channel(segment(11, 4, SegmentState.FLUSHED)),
             KEYS,
         )
 
@@ -159,7 +159,7 @@ def test_a_flushed_segment_gains_nothing() -> None:
 def test_a_flush_without_rows_is_told_apart_from_its_repeat() -> None:
     empty = replace(segment_report(V, 11, 3, 1, (4, 4), flushed=True), files=(), rows=0)
     request = report(V, 3, (1, 5), empty)
-    after = committed(request, image(segment(11, 4))).settled(60)
+    after = committed(request, channel(segment(11, 4))).settled(60)
     record = after.segment(11)
     assert record is not None and record.state is SegmentState.FLUSHED
     assert decide(request, after, KEYS) == Already("done")
@@ -168,7 +168,7 @@ def test_a_flush_without_rows_is_told_apart_from_its_repeat() -> None:
 def test_a_report_for_a_dropped_segment_is_forgotten() -> None:
     dropped = segment(11, 4, SegmentState.DROPPED)
     request = report(V, 3, (1, 1), segment_report(V, 11, 3, 1, (4, 6)))
-    assert decide(request, image(dropped), KEYS) == Already("forgotten")
+    assert decide(request, channel(dropped), KEYS) == Already("forgotten")
 
 
 def test_what_else_is_in_a_report_with_a_dropped_segment_is_applied() -> None:
@@ -176,14 +176,14 @@ def test_what_else_is_in_a_report_with_a_dropped_segment_is_applied() -> None:
     request = report(
         V, 3, (1, 6), segment_report(V, 11, 3, 1, (4, 6)), segment_report(V, 12, 3, 2, (None, 6))
     )
-    after = committed(request, image(dropped)).settled(60)
+    after = committed(request, channel(dropped)).settled(60)
     assert after.segment(11) == dropped
     assert after.segment(12) is not None
     assert after.checkpoint.value.position == position(V, 6)
 
 
 def test_the_checkpoint_that_passes_the_drop_drops_all_and_ends_the_epoch() -> None:
-    before = image(segment(11, 4), segment(12, 4, SegmentState.FLUSHED))
+    before = channel(segment(11, 4), segment(12, 4, SegmentState.FLUSHED))
     request = report(V, 3, (1, 9), dropped=True)
     after = committed(request, before).settled(60)
     assert after.epoch.value == EpochRecord(epoch=4, server_id=0, ended=True)
@@ -198,7 +198,7 @@ def test_the_checkpoint_that_passes_the_drop_drops_all_and_ends_the_epoch() -> N
 
 
 def test_a_drop_needs_one_transaction_however_many_segments_there_are() -> None:
-    before = image(*(segment(n, 4, SegmentState.FLUSHED) for n in range(11, 511)))
+    before = channel(*(segment(n, 4, SegmentState.FLUSHED) for n in range(11, 511)))
     commit = committed(report(V, 3, (1, 9), dropped=True), before)
     assert len(commit.operations) <= 127 and len(commit.compare) <= 127
     after = commit.settled(60)
@@ -206,7 +206,7 @@ def test_a_drop_needs_one_transaction_however_many_segments_there_are() -> None:
 
 
 def test_the_drop_of_a_partition_drops_its_segments_only() -> None:
-    before = image(segment(11, 4, partition_id=71), segment(12, 4))
+    before = channel(segment(11, 4, partition_id=71), segment(12, 4))
     request = report(V, 3, (1, 9), dropped_partitions=(71,))
     after = committed(request, before).settled(60)
     assert [s.id for s in after.live_segments()] == [12]
@@ -230,13 +230,13 @@ def test_a_report_that_contradicts_itself_is_invalid() -> None:
         report(V, 3, (1, 6), *many),
     ):
         with pytest.raises(Invalid):
-            decide(request, image(), KEYS)
+            decide(request, channel(), KEYS)
 
 
 def test_deletes_extend_the_delete_checkpoint() -> None:
     stored = Stored(KEYS.deletes(V), 33, DeletesRecord(checkpoint=position(V, 4), rows=5))
     request = report(V, 3, (1, 6), deletes=deletes_report(V, 3, 3, (4, 6)))
-    after = committed(request, image(deletes=stored)).settled(60)
+    after = committed(request, channel(deletes=stored)).settled(60)
     assert after.deletes is not None
     assert after.deletes.value == DeletesRecord(checkpoint=position(V, 6), rows=6)
 
@@ -251,12 +251,12 @@ def move(epoch: int, extends: int, checkpoint: int) -> CheckpointMove:
 
 
 def test_an_idle_checkpoint_moves_is_done_or_is_left_out() -> None:
-    decision = decide_move(move(3, 1, 5), 1, image())
+    decision = decide_move(move(3, 1, 5), 1, channel())
     assert isinstance(decision, tuple)
     put, after = decision
     assert put.key == KEYS.checkpoint(V)
     assert after.checkpoint.value.position == position(V, 5)
-    assert decide_move(move(3, 1, 5), 1, image(at=5)) == Already("done")
+    assert decide_move(move(3, 1, 5), 1, channel(at=5)) == Already("done")
     for left_out in (move(2, 1, 5), move(3, 2, 5)):
-        assert decide_move(left_out, 1, image()) is None
-    assert decide_move(move(3, 1, 5), 2, image()) is None
+        assert decide_move(left_out, 1, channel()) is None
+    assert decide_move(move(3, 1, 5), 2, channel()) is None

@@ -7,7 +7,7 @@ import pytest
 from support.world.dataservice import World
 from support.world.facts import PARTITION, insert_file, position
 
-from headrace.dataservice.state.channel_state import read_image
+from headrace.dataservice.state.channel_state import read_channel
 from headrace.meta.api import Delete, Put
 from headrace.meta.records import BundleRecord, CheckpointRecord, SegmentRecord
 from headrace.model import codec
@@ -49,11 +49,11 @@ def filled() -> tuple[World, str]:
 def test_segments_are_found_wherever_they_stand() -> None:
     async def scene() -> None:
         world, v = filled()
-        image = await read_image(world.meta, world.keys, v)
-        assert [s.id for s in image.all_segments()] == [11, 12, 13]
-        assert image.segment(12) == segment(v, 12)
-        assert image.segment(99) is None
-        assert image.revision == world.store.revision
+        channel = await read_channel(world.meta, world.keys, v)
+        assert [s.id for s in channel.all_segments()] == [11, 12, 13]
+        assert channel.segment(12) == segment(v, 12)
+        assert channel.segment(99) is None
+        assert channel.revision == world.store.revision
 
     asyncio.run(scene())
 
@@ -61,18 +61,18 @@ def test_segments_are_found_wherever_they_stand() -> None:
 def test_a_drop_that_the_checkpoint_has_passed_counts_before_the_records_say_so() -> None:
     async def scene() -> None:
         world, v = filled()
-        image = await read_image(world.meta, world.keys, v)
-        checkpoint = replace(image.checkpoint.value, dropped_partitions=(71,))
-        image = replace(image, checkpoint=replace(image.checkpoint, value=checkpoint))
-        assert [s.id for s in image.live_segments()] == [11, 12]
+        channel = await read_channel(world.meta, world.keys, v)
+        checkpoint = replace(channel.checkpoint.value, dropped_partitions=(71,))
+        channel = replace(channel, checkpoint=replace(channel.checkpoint, value=checkpoint))
+        assert [s.id for s in channel.live_segments()] == [11, 12]
         whole = replace(checkpoint, dropped=True)
-        image = replace(image, checkpoint=replace(image.checkpoint, value=whole))
-        assert not list(image.live_segments())
+        channel = replace(channel, checkpoint=replace(channel.checkpoint, value=whole))
+        assert not list(channel.live_segments())
 
     asyncio.run(scene())
 
 
-def test_what_changed_later_is_not_in_an_image_of_an_earlier_revision() -> None:
+def test_what_changed_later_is_not_in_an_channel_state_of_an_earlier_revision() -> None:
     async def scene() -> None:
         world, v = filled()
         before = world.store.revision
@@ -82,12 +82,12 @@ def test_what_changed_later_is_not_in_an_image_of_an_earlier_revision() -> None:
             Delete(world.keys.segment(v, 11)),
         ]
         world.store.txn([], operations)
-        image = await read_image(world.meta, world.keys, v, revision=before)
-        assert image.checkpoint.value.position == position(v, 1)
-        assert 11 in image.segments
+        channel = await read_channel(world.meta, world.keys, v, revision=before)
+        assert channel.checkpoint.value.position == position(v, 1)
+        assert 11 in channel.segments
         with pytest.raises(Unavailable):
             world.store.compact(world.store.revision)
-            await read_image(world.meta, world.keys, v, revision=before)
+            await read_channel(world.meta, world.keys, v, revision=before)
 
     asyncio.run(scene())
 
@@ -95,12 +95,12 @@ def test_what_changed_later_is_not_in_an_image_of_an_earlier_revision() -> None:
 def test_what_is_kept_between_commits_has_no_files_of_bundles_and_no_delta_logs() -> None:
     async def scene() -> None:
         world, v = filled()
-        image = (await read_image(world.meta, world.keys, v)).slim()
-        known = image.segment(12)
+        channel = (await read_channel(world.meta, world.keys, v)).slim()
+        known = channel.segment(12)
         assert known is not None and not known.files
         assert (known.state, known.checkpoint) == (SegmentState.FLUSHED, position(v, 5))
-        assert image.segments[11].value.files and not image.deltas
-        assert image.slim() == image
+        assert channel.segments[11].value.files and not channel.deltas
+        assert channel.slim() == channel
 
     asyncio.run(scene())
 
@@ -109,9 +109,9 @@ def test_an_unknown_vchannel_is_told_apart_from_half_a_vchannel() -> None:
     async def scene() -> None:
         world, v = filled()
         with pytest.raises(NotFound):
-            await read_image(world.meta, world.keys, "p-9_9v9")
+            await read_channel(world.meta, world.keys, "p-9_9v9")
         world.store.txn([], [Delete(world.keys.epoch(v))])
         with pytest.raises(Corrupt):
-            await read_image(world.meta, world.keys, v)
+            await read_channel(world.meta, world.keys, v)
 
     asyncio.run(scene())
