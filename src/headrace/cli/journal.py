@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headrace.app.observe import etcd_settings, look
 from headrace.model.errors import Invalid, NotFound
-from headrace.runtime.replay import JOURNAL, Recorded, read_lines, replay
+from headrace.runtime.journal.replay import JOURNAL, Recorded, read_lines, replay
 
 
 def show_journal(

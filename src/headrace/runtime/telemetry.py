@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from headrace.runtime.journal import KEPT_STEPS, Journal
+from headrace.runtime.journal.steps import KEPT_STEPS, Journal
 
 
 class Logger(Protocol):

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.meta.records import Role
-from headrace.runtime.journal import KEPT_STEPS
-from headrace.runtime.replay import lines_of, read_lines, replay
+from headrace.runtime.journal.replay import lines_of, read_lines, replay
+from headrace.runtime.journal.steps import KEPT_STEPS
 from headrace.sim.chaos import Chaos, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster

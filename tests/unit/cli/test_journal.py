@@ -9,9 +9,9 @@ from headrace.dataservice import events as ev
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.model.errors import Invalid
-from headrace.runtime import replay
 from headrace.runtime.driver import Source
-from headrace.runtime.journal import Journal
+from headrace.runtime.journal import replay
+from headrace.runtime.journal.steps import Journal
 
 
 def journal() -> Journal:

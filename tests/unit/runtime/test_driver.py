@@ -7,7 +7,7 @@ import pytest
 from support.world.clock import ManualClock, settle
 
 from headrace.runtime.driver import AnswerTo, Driver, Source
-from headrace.runtime.journal import Journal
+from headrace.runtime.journal.steps import Journal
 
 
 class Echo:

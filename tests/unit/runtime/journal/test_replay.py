@@ -11,8 +11,15 @@ from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
 from headrace.model.errors import Invalid
 from headrace.model.position import Position
 from headrace.runtime.driver import AnswerTo, Source
-from headrace.runtime.journal import Journal, Step
-from headrace.runtime.replay import Recorded, details, lines_of, read_lines, recorded, replay
+from headrace.runtime.journal.replay import (
+    Recorded,
+    details,
+    lines_of,
+    read_lines,
+    recorded,
+    replay,
+)
+from headrace.runtime.journal.steps import Journal, Step
 
 VCHANNEL = "headrace-dml-0_7v0"
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.model.errors import Invalid
-from headrace.runtime.journal import Journal, Start, Step
-from headrace.runtime.values import class_at, keep, pack, path_of, unpack
+from headrace.runtime.journal.steps import Journal, Start, Step
+from headrace.runtime.journal.values import class_at, keep, pack, path_of, unpack
 
 STORY = "story:"  # topics of a StatusRequest: the steps that mention the text behind it
 JOURNAL = "journal"  # all steps, as values

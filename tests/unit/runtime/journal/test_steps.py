@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from headrace.runtime.driver import AnswerTo, Source
-from headrace.runtime.journal import TEXT_MOST, Journal, Start
+from headrace.runtime.journal.steps import TEXT_MOST, Journal, Start
 
 
 @dataclass(frozen=True)

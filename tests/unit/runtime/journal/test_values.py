@@ -12,7 +12,7 @@ from headrace.meta.records import CheckpointRecord, Role
 from headrace.model.entry import Ddl, DdlKind, Rows
 from headrace.model.errors import Invalid
 from headrace.model.position import Position
-from headrace.runtime.values import Elided, Opaque, keep, pack, unpack
+from headrace.runtime.journal.values import Elided, Opaque, keep, pack, unpack
 
 
 def rows_of(body: bytes | memoryview) -> Rows:
@@ -117,6 +117,6 @@ def test_an_error_comes_back_from_text() -> None:
 
 
 def test_only_classes_of_headrace_are_made() -> None:
-    for path in ("subprocess:Popen", "headrace.runtime.values:keep", "os:system"):
+    for path in ("subprocess:Popen", "headrace.runtime.journal.values:keep", "os:system"):
         with pytest.raises(ValueError, match="no class of Headrace"):
             unpack(["o", path, {}])

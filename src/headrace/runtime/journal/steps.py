@@ -1,9 +1,9 @@
 """The journal of one machine: its last steps, each with its cause, its time and its effects.
 
-A step is kept as values that cannot change and hold no rows (`runtime.values`): a ring of the
-objects themselves would keep alive the rows that passed through the machine, outside every byte
+A step is kept as values that cannot change and hold no rows (`runtime.journal.values`): a ring of
+the objects themselves would keep alive the rows that passed through the machine, outside every byte
 budget, and would show what they became later. Text is made when somebody reads. A journal that was
-begun with `begin` and has lost no step can be replayed (`runtime.replay`).
+begun with `begin` and has lost no step can be replayed (`runtime.journal.replay`).
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from headrace.runtime.driver import Cause
-from headrace.runtime.values import keep
+from headrace.runtime.journal.values import keep
 
 KEPT_STEPS = 1_000
 TEXT_MOST = 600  # characters of one event or effect

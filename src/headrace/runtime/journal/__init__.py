@@ -1,0 +1,1 @@
+"""The journal of a machine: its last steps as values, as text, and replayed."""
