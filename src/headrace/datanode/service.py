@@ -27,7 +27,6 @@ from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
-from headrace.runtime.journal import Journal
 from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
 
@@ -49,7 +48,7 @@ class DataNode(RoleService[DataNodeSettings]):
     def __init__(self, around: Surroundings[DataNodeSettings]) -> None:
         super().__init__(around, ttl_s=around.settings.lease_ttl_s)
         self._stored = asyncio.Event()
-        callers, journal = Callers(), Journal()
+        callers, journal = Callers(), around.telemetry.journal("data-node")
         data_service = self.leaders[Role.DATA_SERVICE]
         self._shell = DataNodeShell(around, data_service, callers.answer, self._stored.set)
         self.actor: Actor[DataNodeMachine, ev.Event] = Actor(
@@ -76,10 +75,6 @@ class DataNode(RoleService[DataNodeSettings]):
     async def details(self, topic: str) -> dict[str, Any]:
         """See `status`."""
         return details(self.actor.machine, topic, self.around.host.clock.monotonic())
-
-    def story(self, text: str) -> str:
-        """The steps of the machine that mention this text."""
-        return self.actor.journal.story(text)
 
     async def open(self, group: TaskGroup) -> None:
         """The machine answers before the process is registered."""

@@ -25,7 +25,6 @@ from headrace.model.errors import Unavailable
 from headrace.model.timestamp import physical_ms
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
-from headrace.runtime.journal import Journal
 from headrace.runtime.supervise import TaskGroup
 
 _GAUGES_S = 1.0
@@ -39,7 +38,7 @@ def lead(
 ) -> Actor[DataServiceMachine, ev.Event]:
     """Begin with nothing: the machine waits for the lists of what it follows."""
     settings, host = around.settings, around.host
-    callers, journal = Callers(), Journal()
+    callers, journal = Callers(), around.telemetry.journal(Role.DATA_SERVICE.value)
     machine = journal.begin(DataServiceMachine, settings, host.clock.monotonic())
 
     def stand_down(reason: str) -> None:

@@ -14,7 +14,7 @@ from headrace.rpc.api import Handler
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Driver, Machine, Source
 from headrace.runtime.host import Clock
-from headrace.runtime.journal import Journal
+from headrace.runtime.journal.steps import Journal
 
 M = TypeVar("M", bound=Machine[Any, Any])
 Ev = TypeVar("Ev")

@@ -70,10 +70,6 @@ class LeaderService(RoleService[S], Generic[S, M, Ev]):
         """Stand for election from the registration on."""
         group.spawn("election", self._campaign(session), must_not_end=True)
 
-    def story(self, text: str) -> str:
-        """The steps of the present leadership's machine."""
-        return self.actor.journal.story(text) if self.actor else ""
-
     def present(self, not_leading: type[HeadraceError] = Fenced) -> Actor[M, Ev]:
         """The machine of the present leadership, or the error that says there is none."""
         name, role = self.around.node_name, self.role.value

@@ -21,11 +21,11 @@ from headrace.meta.session import TTL_S, Session
 from headrace.model import codec
 from headrace.rpc.api import Handler
 from headrace.rpc.messages import StatusRequest, StatusResponse
+from headrace.runtime.journal import replay
 from headrace.runtime.race import within
 from headrace.runtime.supervise import TaskGroup
 
 S = TypeVar("S")
-STORY = "story:"  # begins a topic of status: the steps of a machine that mention the rest
 STOPPING_S = 2.0  # a process that ends does not wait longer for the store to say so
 
 
@@ -55,10 +55,6 @@ class RoleService(Generic[S]):
     async def details(self, topic: str) -> dict[str, Any]:
         """What it says of itself, by topic of a status; {} when it has nothing to say."""
         return {}
-
-    def story(self, text: str) -> str:
-        """The steps of its machine that mention this text, "" if there are none."""
-        return ""
 
     async def open(self, group: TaskGroup) -> None:
         """Begin what does not wait for the registration."""
@@ -150,11 +146,8 @@ class RoleService(Generic[S]):
 
     async def _status(self, request: StatusRequest) -> StatusResponse:
         record = self.session.record if self.session else None
-        if request.topic.startswith(STORY):
-            story = self.story(request.topic.removeprefix(STORY))
-            details = {"story": story} if story else {}
-        else:
-            details = await self.details(request.topic)
+        told = replay.details(self.around.telemetry.journals, request.topic)
+        details = told or await self.details(request.topic)
         return StatusResponse(
             role=self.role.value,
             node_name=self.around.node_name,

@@ -24,7 +24,6 @@ from headrace.model.errors import Fenced
 from headrace.model.ids import ServerId
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
-from headrace.runtime.journal import Journal
 
 
 async def lead(
@@ -38,7 +37,8 @@ async def lead(
     settings = around.settings
     await ensure_pool(store, around.keys, around.log, settings, around.host)
     loaded = await load(store, around.keys, around.host)
-    callers, journal = Callers(), Journal(routine=_is_grant)
+    callers = Callers()
+    journal = around.telemetry.journal(Role.MASTER_SERVICE.value, _is_grant)
 
     def suspect(server_id: ServerId, address: str) -> None:
         actor.post(ev.ProxySuspected(server_id, address), Source.PEER)

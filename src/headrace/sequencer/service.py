@@ -22,11 +22,10 @@ from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
-from headrace.runtime.journal import Journal
 from headrace.runtime.race import pause
 from headrace.runtime.supervise import TaskGroup
 from headrace.sequencer import events as ev
-from headrace.sequencer.append.grant_client import GrantDesk
+from headrace.sequencer.append.grant_client import GrantClient
 from headrace.sequencer.machine import SequencerMachine
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.shell import Shell
@@ -64,7 +63,7 @@ class Sequencers:
             "sequencer_waiting_bytes", "bytes of parts that have no outcome yet", labels
         )
         self._window_ids = gauge("sequencer_window_ids", "ids of requests that are kept", labels)
-        self._desk = GrantDesk(
+        self._grant_client = GrantClient(
             settings=around.settings,
             clock=self._clock,
             peers=around.peers,
@@ -92,11 +91,6 @@ class Sequencers:
     def status(self) -> list[dict[str, Any]]:
         """Every pchannel that this process sequences or has sequenced, for `headrace inspect`."""
         return [actor.machine.status() for _, actor in sorted(self._actors.items())]
-
-    def story(self, pchannel: PChannel, mentions: str = "") -> str:
-        """The last steps of a pchannel's machine that mention a text, "" if there are none."""
-        actor = self._actors.get(pchannel)
-        return actor.journal.story(mentions) if actor else ""
 
     async def append(self, request: m.AppendRequest) -> m.AppendResponse:
         """A part of a client's request; see `AppendResponse` for what its outcomes say.
@@ -154,7 +148,7 @@ class Sequencers:
         try:
             async with TaskGroup("sequencers") as group:
                 self._group = group
-                group.spawn("grants", self._desk.run(), must_not_end=True)
+                group.spawn("grants", self._grant_client.run(), must_not_end=True)
                 group.spawn("assignments", assignments, must_not_end=True)
                 group.spawn("disk", self._watch_disk(), must_not_end=True)
                 time = every(self._clock, settings.time_step_s, self._pass_time)
@@ -224,16 +218,17 @@ class Sequencers:
     def _start(self, pchannel: PChannel, server_id: ServerId) -> None:
         assert self._group is not None, "the service runs"
         around, settings = self._around, self._settings
-        callers, journal = Callers(), Journal()
+        callers, name = Callers(), f"sequencer {pchannel}"
+        journal = around.telemetry.journal(name)
         shell = Shell(
             pchannel,
             around,
-            desk=self._desk,
+            grant_client=self._grant_client,
             callers=callers,
             master_address=self._master_address,
         )
         actor: Actor[SequencerMachine, ev.Event] = Actor(
-            f"sequencer {pchannel}",
+            name,
             journal.begin(SequencerMachine, pchannel, server_id, self._address(), settings),
             shell.perform,
             around,

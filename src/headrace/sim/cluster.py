@@ -26,6 +26,7 @@ from headrace.model.errors import HeadraceError
 from headrace.objects.memory import MemoryObjects, MemoryServer
 from headrace.rpc.memory import Call, MemoryNetwork
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
+from headrace.runtime.journal.steps import KEPT_STEPS
 from headrace.runtime.telemetry import Telemetry
 from headrace.sim.faults import LogFaults, MetaFaults, ObjectFaults, RpcFaults, Weather
 from headrace.sim.host import virtual_host
@@ -66,6 +67,8 @@ class Cluster:
     starts: dict[str, int] = field(default_factory=dict)
     graves: list[Process] = field(default_factory=list)  # kept: the dead must not be collected
     broken: list[str] = field(default_factory=list)
+    kept_steps: int = KEPT_STEPS  # of each machine's journal
+    telemetry: list[Telemetry] = field(default_factory=list)  # of all processes ever started
     crash_points: Callable[["Cluster", str], CrashPoints] = lambda cluster, name: NoCrashPoints()
     point_kills_left: int = 0
     meta: MemoryMetaServer = field(init=False)
@@ -99,11 +102,14 @@ class Cluster:
         self.starts[name] = number
         server = self.network.server()
         process = Process(role, name, fate, server.address, context, starts=number)
+        logger = SimLogger(self.trace, f"{name}#{number}")
+        telemetry = Telemetry(logger, kept_steps=self.kept_steps)
+        self.telemetry.append(telemetry)
         around = Surroundings(
             settings=self.settings,
             node_name=name,
             host=virtual_host(random.Random(self.chance.getrandbits(64))),
-            telemetry=Telemetry(SimLogger(self.trace, f"{name}#{number}")),
+            telemetry=telemetry,
             keys=self.keys,
             meta=self.meta.client(name, MetaFaults(self.weather)),
             log=self.log.client(LogFaults(self.weather)),

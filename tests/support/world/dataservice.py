@@ -13,7 +13,7 @@ from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Manifest
 from headrace.dataservice.service import DataService
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.dataservice.state.channel_state import VChannelState, read_channel
 from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Delete, Put
@@ -281,9 +281,9 @@ class World:
         assert found is not None
         return codec.decode(found.value, CheckpointRecord)
 
-    async def image(self, vchannel: str) -> Image:
+    async def channel(self, vchannel: str) -> VChannelState:
         """All of a vchannel."""
-        return await read_image(self.meta, self.keys, vchannel)
+        return await read_channel(self.meta, self.keys, vchannel)
 
     def listed(self, collection_id: int = COLLECTION) -> Manifest | None:
         """The highest manifest."""

@@ -95,6 +95,7 @@ class World:
         self.network = MemoryNetwork(self.clock)
         self.master = Master(self.clock, self._wanted)
         self.master_server = self.network.server(MASTER)
+        self.telemetry = silent()
         self.running: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
@@ -142,7 +143,7 @@ class World:
                 settings=SequencerSettings(**changes),
                 node_name=f"p{server_id}",
                 host=manual_host(self.clock),
-                telemetry=silent(),
+                telemetry=self.telemetry,
                 keys=self.keys,
                 meta=self.meta_server.client(f"p{server_id}"),
                 log=log or self.log.client(),

@@ -12,7 +12,7 @@ from headrace.frame.actor import Actor, Ask, every
 from headrace.model.errors import Fenced, HeadraceError, Unavailable
 from headrace.runtime.callers import Callers
 from headrace.runtime.driver import Source
-from headrace.runtime.journal import Journal
+from headrace.runtime.journal.steps import Journal
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from headrace.meta.records import Role
 from headrace.model.errors import Fenced, Unavailable
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, DropCollectionRequest
 from headrace.runtime.callers import Callers
-from headrace.runtime.journal import Journal
+from headrace.runtime.journal.steps import Journal
 from headrace.runtime.retry import Pauses
 from headrace.runtime.supervise import TaskGroup
 

@@ -9,7 +9,7 @@ replaced or bundled meanwhile makes it fail, and the object is garbage.
 """
 
 from headrace.dataservice.maintenance.drops import store_bundle
-from headrace.dataservice.state.channel_state import Image, Stored, read_image
+from headrace.dataservice.state.channel_state import Stored, VChannelState, read_channel
 from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
@@ -34,16 +34,16 @@ async def bundle_flushed(
     if len(found.items) < size:
         return False
     try:
-        image = await read_image(meta.store, keys, vchannel)
+        channel = await read_channel(meta.store, keys, vchannel)
     except NotFound:
         return False
-    chosen = choose(image, size)
+    chosen = choose(channel, size)
     if not chosen:
         return False
-    number = 1 + max((int(k.rsplit("/", 1)[1]) for k in image.bundles), default=0)
+    number = 1 + max((int(k.rsplit("/", 1)[1]) for k in channel.bundles), default=0)
     records = tuple(s.value for s in chosen)
     key = keys.bundle(vchannel, number)
-    object_key = await store_bundle(meta, objects, image, number, records)
+    object_key = await store_bundle(meta, objects, channel, number, records)
     record = BundleRecord(segments=records, object_key=object_key)
     compare = [ModRevisionIs(key, 0), *(s.unchanged for s in chosen)]
     operations: list[Operation] = [Put(key, codec.encode(record))]
@@ -51,10 +51,12 @@ async def bundle_flushed(
     return await meta.txn(compare, operations) is not None
 
 
-def choose(image: Image, size: int) -> list[Stored[SegmentRecord]]:
+def choose(channel: VChannelState, size: int) -> list[Stored[SegmentRecord]]:
     """The oldest flushed segments, `size` of them or as many as a record takes; none when there
     are fewer than `size`."""
-    flushed = [s for s in image.segments.values() if image.state(s.value) is SegmentState.FLUSHED]
+    flushed = [
+        s for s in channel.segments.values() if channel.state_of(s.value) is SegmentState.FLUSHED
+    ]
     if len(flushed) < size:
         return []
     chosen: list[Stored[SegmentRecord]] = []

@@ -21,11 +21,11 @@ from headrace.dataservice.maintenance.garbage import (
     data_prefixes,
     epochs_of,
     names_of,
-    outlived_lists,
+    outlived,
     read_evidence,
     references_of,
 )
-from headrace.dataservice.state.channel_state import Image, Stored, read_image
+from headrace.dataservice.state.channel_state import Stored, VChannelState, read_channel
 from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import MAX_OPERATIONS, Delete, Operation
 from headrace.meta.keys import Keys
@@ -63,8 +63,8 @@ class Collector:
 
     async def collect_names(self) -> None:
         """Delete name lists that were outlived. `Unavailable`."""
-        lists = await self._objects.list(paths.NAMES_PREFIX)
-        await self._objects.delete(outlived_lists(lists, self._clock.wall_ms(), self._grace_ms))
+        manifests = await self._objects.list(paths.NAMES_PREFIX)
+        await self._objects.delete(outlived(manifests, self._clock.wall_ms(), self._grace_ms))
 
     async def collect(
         self, collection_id: CollectionId, vchannels: Sequence[VChannel]
@@ -73,9 +73,9 @@ class Collector:
 
         `Unavailable`, `NotLeading`; nothing is lost by a round that ends early.
         """
-        epochs = await self._images(vchannels)  # OB-1: the collector reads the epochs first,
-        images = await self._images(vchannels)  # the references second
-        lists = await self._objects.list(paths.manifests_prefix(collection_id))
+        epochs = await self._channels(vchannels)  # OB-1: the collector reads the epochs first,
+        channels = await self._channels(vchannels)  # the references second
+        manifests = await self._objects.list(paths.manifests_prefix(collection_id))
         stored: list[ObjectInfo] = []
         for prefix in data_prefixes(collection_id):
             stored += await self._objects.list(prefix)
@@ -83,63 +83,65 @@ class Collector:
         now_ms = self._clock.wall_ms()
         deciding = Round(
             epochs=epochs_of(epochs),
-            references=references_of(images),
-            evidence=await read_evidence(self._objects, lists, now_ms, self._grace_ms),
+            references=references_of(channels),
+            evidence=await read_evidence(self._objects, manifests, now_ms, self._grace_ms),
             now_ms=now_ms,
             grace_ms=self._grace_ms,
         )
-        await self._objects.delete(outlived_lists(lists, now_ms, self._grace_ms))
+        await self._objects.delete(outlived(manifests, now_ms, self._grace_ms))
         free = [info.key for info in stored if deciding.may_go(info)]
-        free += [info.key for info in bundles if self._bundle_may_go(info, deciding, images)]
+        free += [info.key for info in bundles if self._bundle_may_go(info, deciding, channels)]
         await self._objects.delete(free)
         for key in free:
             self._missed.pop(key, None)
-        await self._forget(images, {info.key for info in stored})
+        await self._forget(channels, {info.key for info in stored})
         if not stored and not bundles:
-            await self._clear(images, lists, now_ms)
-        highest = parse_revision(lists[-1].key) if lists else -1
+            await self._clear(channels, manifests, now_ms)
+        highest = parse_revision(manifests[-1].key) if manifests else -1
         waits = _waits(deciding.references, stored, highest) or any(
             highest < since for since in self._missing(bundles)
         )
         return Collected(tuple(free), waits)
 
-    async def _images(self, vchannels: Sequence[VChannel]) -> list[Image]:
-        images = []
+    async def _channels(self, vchannels: Sequence[VChannel]) -> list[VChannelState]:
+        channels = []
         for vchannel in vchannels:
             try:
-                images.append(await read_image(self._meta.store, self._keys, vchannel))
+                channels.append(await read_channel(self._meta.store, self._keys, vchannel))
             except NotFound:
                 continue  # cleared away meanwhile
-        return images
+        return channels
 
-    def _bundle_may_go(self, info: ObjectInfo, deciding: Round, images: Sequence[Image]) -> bool:
+    def _bundle_may_go(
+        self, info: ObjectInfo, deciding: Round, channels: Sequence[VChannelState]
+    ) -> bool:
         if info.key in deciding.references.live:
             self._missed.pop(info.key, None)
             return False
-        since = max((i.revision for i in images), default=0)
-        for image in images:
-            if image.vchannel == bundle_vchannel(info.key) and image.checkpoint.value.dropped:
-                since = image.checkpoint.revision  # no list read since then names a bundle of it
+        since = max((i.revision for i in channels), default=0)
+        for channel in channels:
+            if channel.vchannel == bundle_vchannel(info.key) and channel.checkpoint.value.dropped:
+                since = channel.checkpoint.revision  # no list read since then names a bundle of it
         return deciding.bundle_may_go(info, self._missed.setdefault(info.key, since))
 
     def _missing(self, bundles: Sequence[ObjectInfo]) -> list[Revision]:
         """Since when meta does not name these, of those that it does not name."""
         return [self._missed[info.key] for info in bundles if info.key in self._missed]
 
-    async def _forget(self, images: Sequence[Image], there: set[str]) -> None:
+    async def _forget(self, channels: Sequence[VChannelState], there: set[str]) -> None:
         """Remove records of dropped segments and delta logs whose files are gone."""
-        for image in images:
+        for channel in channels:
             gone: list[Stored[SegmentRecord]] = [
                 s
-                for s in image.segments.values()
-                if image.state(s.value) is SegmentState.DROPPED
-                and _has_passed(image.checkpoint.value, s.value)
+                for s in channel.segments.values()
+                if channel.state_of(s.value) is SegmentState.DROPPED
+                and _has_passed(channel.checkpoint.value, s.value)
                 and there.isdisjoint(names_of(s.value.files))
             ]
             operations: list[Operation] = [Delete(s.key) for s in gone]
             compare = [s.unchanged for s in gone]
-            if image.checkpoint.value.dropped:
-                for delta in image.deltas.values():
+            if channel.checkpoint.value.dropped:
+                for delta in channel.deltas.values():
                     if there.isdisjoint(names_of([delta.value])):
                         operations.append(Delete(delta.key))
                         compare.append(delta.unchanged)
@@ -148,20 +150,25 @@ class Collector:
                 await self._meta.txn(compare[part], operations[part])
 
     async def _clear(
-        self, images: Sequence[Image], lists: Sequence[ObjectInfo], now_ms: int
+        self, channels: Sequence[VChannelState], manifests: Sequence[ObjectInfo], now_ms: int
     ) -> None:
         """Remove what is left of a dropped collection once its last file has gone."""
-        over = all(i.checkpoint.value.dropped for i in images)
-        empty = not any(i.segments or i.bundles or i.deltas for i in images)
-        read = bool(lists) and now_ms - lists[-1].modified_ms < self._grace_ms
-        if not images or not over or not empty or read:
+        over = all(i.checkpoint.value.dropped for i in channels)
+        empty = not any(i.segments or i.bundles or i.deltas for i in channels)
+        read = bool(manifests) and now_ms - manifests[-1].modified_ms < self._grace_ms
+        if not channels or not over or not empty or read:
             return
-        await self._objects.delete([info.key for info in lists])
-        for image in images:
-            await leave_pchannel(self._meta, self._keys, image.vchannel)
-            operations: list[Operation] = [Delete(image.epoch.key), Delete(image.checkpoint.key)]
-            operations.append(Delete(self._keys.deletes(image.vchannel)))
-            await self._meta.txn([image.epoch.unchanged, image.checkpoint.unchanged], operations)
+        await self._objects.delete([info.key for info in manifests])
+        for channel in channels:
+            await leave_pchannel(self._meta, self._keys, channel.vchannel)
+            operations: list[Operation] = [
+                Delete(channel.epoch.key),
+                Delete(channel.checkpoint.key),
+            ]
+            operations.append(Delete(self._keys.deletes(channel.vchannel)))
+            await self._meta.txn(
+                [channel.epoch.unchanged, channel.checkpoint.unchanged], operations
+            )
 
 
 def _has_passed(checkpoint: CheckpointRecord, record: SegmentRecord) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import Bundle
-from headrace.dataservice.manifests.manifest import listed
-from headrace.dataservice.state.channel_state import Image, Stored, is_dropped, read_image
+from headrace.dataservice.manifests.manifest import manifest_segment
+from headrace.dataservice.state.channel_state import Stored, VChannelState, is_dropped, read_channel
 from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import MAX_OPERATIONS, Delete, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
@@ -31,19 +31,19 @@ async def follow_drop(
 ) -> bool:
     """One round for one vchannel; whether its meta was changed. `Unavailable`, `NotLeading`."""
     try:
-        image = await read_image(meta.store, keys, vchannel)
+        channel = await read_channel(meta.store, keys, vchannel)
     except NotFound:
         return False
-    changed = await _mark(meta, image)
-    for bundle in image.bundles.values():
-        changed |= await _unbundle(meta, keys, objects, image, bundle)
-    if image.checkpoint.value.dropped:
+    changed = await _mark(meta, channel)
+    for bundle in channel.bundles.values():
+        changed |= await _unbundle(meta, keys, objects, channel, bundle)
+    if channel.checkpoint.value.dropped:
         await leave_pchannel(meta, keys, vchannel)
     return changed
 
 
-async def _mark(meta: LeaderStore, image: Image) -> bool:
-    told = [s for s in image.segments.values() if _is_to_mark(s.value, image)]
+async def _mark(meta: LeaderStore, channel: VChannelState) -> bool:
+    told = [s for s in channel.segments.values() if _is_to_mark(s.value, channel)]
     for start in range(0, len(told), _BATCH):
         part = told[start : start + _BATCH]
         writes = [Put(s.key, codec.encode(as_dropped(s.value))) for s in part]
@@ -55,21 +55,21 @@ async def _unbundle(
     meta: LeaderStore,
     keys: Keys,
     objects: ObjectStore,
-    image: Image,
+    channel: VChannelState,
     bundle: Stored[BundleRecord],
 ) -> bool:
     """Take dropped segments out of a bundle, and give the rest a new object."""
-    dropped = [r for r in bundle.value.segments if _is_to_mark(r, image)]
+    dropped = [r for r in bundle.value.segments if _is_to_mark(r, channel)]
     if not dropped:
         return False
     rest = tuple(r for r in bundle.value.segments if r not in dropped)
     operations: list[Operation] = [
-        Put(keys.segment(image.vchannel, r.id), codec.encode(as_dropped(r))) for r in dropped
+        Put(keys.segment(channel.vchannel, r.id), codec.encode(as_dropped(r))) for r in dropped
     ]
-    absent = [ModRevisionIs(keys.segment(image.vchannel, r.id), 0) for r in dropped]
+    absent = [ModRevisionIs(keys.segment(channel.vchannel, r.id), 0) for r in dropped]
     if rest:
         number = int(bundle.key.rsplit("/", 1)[1])
-        key = await store_bundle(meta, objects, image, number, rest)
+        key = await store_bundle(meta, objects, channel, number, rest)
         after = BundleRecord(segments=rest, object_key=key)
         operations.append(Put(bundle.key, codec.encode(after)))
     else:
@@ -81,7 +81,7 @@ async def _unbundle(
 async def store_bundle(
     meta: LeaderStore,
     objects: ObjectStore,
-    image: Image,
+    channel: VChannelState,
     number: int,
     records: tuple[SegmentRecord, ...],
 ) -> str:
@@ -89,10 +89,10 @@ async def store_bundle(
 
     Its name has the leadership and the revision that it was read at: one name, one content.
     """
-    collection_id = parse_vchannel(image.vchannel).collection_id
-    name = f"{number}-{meta.leader.revision}-{image.revision}"
-    key = paths.bundle_key(collection_id, image.vchannel, name)
-    content = Bundle(segments=tuple(listed(r) for r in records))
+    collection_id = parse_vchannel(channel.vchannel).collection_id
+    name = f"{number}-{meta.leader.revision}-{channel.revision}"
+    key = paths.bundle_key(collection_id, channel.vchannel, name)
+    content = Bundle(segments=tuple(manifest_segment(r) for r in records))
     try:
         await objects.put(key, [manifest.encode(content)])
     except Conflict:
@@ -118,6 +118,6 @@ def as_dropped(record: SegmentRecord) -> SegmentRecord:
     return replace(record, state=SegmentState.DROPPED)
 
 
-def _is_to_mark(record: SegmentRecord, image: Image) -> bool:
+def _is_to_mark(record: SegmentRecord, channel: VChannelState) -> bool:
     marked = record.state is SegmentState.DROPPED
-    return not marked and is_dropped(record, image.checkpoint.value)
+    return not marked and is_dropped(record, channel.checkpoint.value)

@@ -1,26 +1,26 @@
 """The committer: carries commits to the meta store and finds out what became of them.
 
-**Owns** the images of vchannels between commits, the transactions, and the way out of an unknown
+**Owns** the channels of vchannels between commits, the transactions, and the way out of an unknown
 outcome. **Does not own** the decision (`commit`) or the order of reports (`reports`).
 
 After an unknown outcome it reads what was compared and decides anew: if the report stands, it is
-done. An attempt that lands late meets comparisons that no longer hold. A kept image may be stale:
-that costs one refused transaction, since only a fresh image refuses.
+done. An attempt that lands late meets comparisons that no longer hold. A kept channel may be stale:
+that costs one refused transaction, since only a fresh channel refuses.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.dataservice.events import ReportOutcome
 from headrace.dataservice.reports.decision import (
-    APPLIED,
     Already,
     Commit,
     decide,
     decide_move,
-    stamped,
+    with_revision,
 )
-from headrace.dataservice.state.channel_state import Image, read_image
+from headrace.dataservice.state.channel_state import VChannelState, read_channel
 from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import MAX_OPERATIONS, ModRevisionIs, Put
 from headrace.meta.keys import Keys
@@ -29,17 +29,17 @@ from headrace.model.errors import Fenced, HeadraceError, NotFound, Unavailable
 from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest
 from headrace.runtime.host import Clock
 
-_IMAGES_MOST = 10_000
+_CHANNELS_MOST = 10_000
 _ATTEMPTS = 8
 _MOVES_AT_ONCE = (MAX_OPERATIONS - 1) // 2  # each compares two keys
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Saved:
     """What became of a report: `applied`, `done` or `forgotten`, and the vchannel after it."""
 
-    outcome: str
-    image: Image
+    outcome: ReportOutcome
+    channel: VChannelState
 
 
 class Committer:
@@ -53,63 +53,63 @@ class Committer:
         self._clock = clock
         self._timeout_s = timeout_s
         self._retry_s = retry_s
-        self._images: OrderedDict[VChannel, Image] = OrderedDict()
+        self._channels: OrderedDict[VChannel, VChannelState] = OrderedDict()
         self.conflicts = 0  # transactions that met something newer
 
     def forget(self, vchannel: VChannel) -> None:
         """Something else wrote to this vchannel: read it anew next time."""
-        self._images.pop(vchannel, None)
+        self._channels.pop(vchannel, None)
 
-    async def save(self, report: SaveBinlogPathsRequest) -> Outcome:
+    async def save(self, report: SaveBinlogPathsRequest) -> Saved:
         """Commit a report; `Fenced`, `Conflict`, `Invalid` as `commit.decide` says.
 
         `Unavailable` when the outcome stays unknown for `timeout_s`: the asker repeats it.
         `NotLeading` when this process no longer leads.
         """
         deadline = self._clock.monotonic() + self._timeout_s
-        image = self._images.get(report.vchannel)
-        fresh = image is None
-        if image is None:
-            image = await self._read(report.vchannel, deadline)
+        channel = self._channels.get(report.vchannel)
+        fresh = channel is None
+        if channel is None:
+            channel = await self._read(report.vchannel, deadline)
         for _ in range(_ATTEMPTS):
             try:
-                decision = decide(report, image, self._keys)
+                decision = decide(report, channel, self._keys)
             except HeadraceError:
                 if fresh:
                     raise
                 decision = None
             if isinstance(decision, Already) and fresh:
-                return Outcome(decision.outcome, image)
+                return Saved(decision.outcome, channel)
             if isinstance(decision, Commit):
                 after = await self._attempt(decision)
                 if after is not None:
                     self._keep(after)
-                    return Outcome(APPLIED, after)
-            image, fresh = await self._read(report.vchannel, deadline), True
+                    return Saved(ReportOutcome.APPLIED, after)
+            channel, fresh = await self._read(report.vchannel, deadline), True
         raise Unavailable(f"{report.vchannel} changes faster than a report can be committed")
 
     async def save_moves(
         self, server_id: int, moves: Sequence[CheckpointMove]
-    ) -> tuple[tuple[Image, ...], tuple[VChannel, ...]]:
+    ) -> tuple[tuple[VChannelState, ...], tuple[VChannel, ...]]:
         """Move the checkpoints of idle vchannels: those that stand now, and those left out."""
-        done: list[Image] = []
+        done: list[VChannelState] = []
         left_out: list[VChannel] = []
         distinct = {m.vchannel: m for m in moves}
         ordered = [distinct[v] for v in sorted(distinct)]
         for start in range(0, len(ordered), _MOVES_AT_ONCE):
             group = ordered[start : start + _MOVES_AT_ONCE]
-            images, missed = await self._save_group(server_id, group, fresh=False)
-            done += images
+            channels, missed = await self._save_group(server_id, group, fresh=False)
+            done += channels
             if missed:
-                images, missed = await self._save_group(server_id, missed, fresh=True)
-                done += images
+                channels, missed = await self._save_group(server_id, missed, fresh=True)
+                done += channels
             left_out += [m.vchannel for m in missed]
         return tuple(done), tuple(left_out)
 
     # ---- inside ----------------------------------------------------------------------------------
 
-    async def _attempt(self, commit: Commit) -> Image | None:
-        """The image after it, or None: it was refused or nobody knows, so read what it compared."""
+    async def _attempt(self, commit: Commit) -> VChannelState | None:
+        """The channel state after it; None when it was refused or its outcome is not known."""
         try:
             revision = await self._meta.txn(commit.compare, commit.operations)
         except Unavailable:
@@ -121,27 +121,27 @@ class Committer:
 
     async def _save_group(
         self, server_id: int, group: Sequence[CheckpointMove], *, fresh: bool
-    ) -> tuple[list[Image], list[CheckpointMove]]:
-        """One transaction for as many as agree with what stands; the images, and who is missed."""
-        done: list[Image] = []
+    ) -> tuple[list[VChannelState], list[CheckpointMove]]:
+        """One transaction for as many as agree with what stands; the channels, and those missed."""
+        done: list[VChannelState] = []
         missed: list[CheckpointMove] = []
         reads: list[ModRevisionIs] = []
-        writes: list[tuple[CheckpointMove, Put, Image]] = []
+        writes: list[tuple[CheckpointMove, Put, VChannelState]] = []
         for move in group:
             try:
-                image = None if fresh else self._images.get(move.vchannel)
-                image = image or await read_image(self._meta.store, self._keys, move.vchannel)
+                channel = None if fresh else self._channels.get(move.vchannel)
+                channel = channel or await read_channel(self._meta.store, self._keys, move.vchannel)
             except HeadraceError:
                 missed.append(move)
                 continue
-            self._keep(image)
-            decision = decide_move(move, server_id, image)
+            self._keep(channel)
+            decision = decide_move(move, server_id, channel)
             if decision is None:
                 missed.append(move)
             elif isinstance(decision, Already):
-                done.append(image)
+                done.append(channel)
             else:
-                reads += [image.epoch.unchanged, image.checkpoint.unchanged]
+                reads += [channel.epoch.unchanged, channel.checkpoint.unchanged]
                 writes.append((move, *decision))
         if writes:
             try:
@@ -153,12 +153,12 @@ class Committer:
                     self.forget(move.vchannel)
                 return done, [*missed, *(move for move, _, _ in writes)]
             for _, put, after in writes:
-                image = stamped(after, {put.key}, revision)
-                self._keep(image)
-                done.append(image)
+                channel = with_revision(after, {put.key}, revision)
+                self._keep(channel)
+                done.append(channel)
         return done, missed
 
-    async def _read(self, vchannel: VChannel, deadline: float) -> Image:
+    async def _read(self, vchannel: VChannel, deadline: float) -> VChannelState:
         """The vchannel as it stands now; repeated until the deadline, then `Unavailable`.
 
         `Fenced` when there is none: nobody holds an epoch of it any more.
@@ -166,7 +166,7 @@ class Committer:
         self.forget(vchannel)
         while True:
             try:
-                image = await read_image(self._meta.store, self._keys, vchannel)
+                channel = await read_channel(self._meta.store, self._keys, vchannel)
             except NotFound as error:
                 raise Fenced(f"{vchannel} was dropped and cleared away") from error
             except Unavailable:
@@ -174,13 +174,13 @@ class Committer:
                     raise
                 await self._clock.sleep(self._retry_s)
             else:
-                self._keep(image)
-                return image
+                self._keep(channel)
+                return channel
 
-    def _keep(self, image: Image) -> None:
-        known = self._images.get(image.vchannel)
-        if known is None or known.revision <= image.revision:
-            self._images[image.vchannel] = image.slim()
-            self._images.move_to_end(image.vchannel)
-        while len(self._images) > _IMAGES_MOST:
-            self._images.popitem(last=False)
+    def _keep(self, channel: VChannelState) -> None:
+        known = self._channels.get(channel.vchannel)
+        if known is None or known.revision <= channel.revision:
+            self._channels[channel.vchannel] = channel.slim()
+            self._channels.move_to_end(channel.vchannel)
+        while len(self._channels) > _CHANNELS_MOST:
+            self._channels.popitem(last=False)

@@ -15,8 +15,8 @@ from support.world.facts import deletes_report, position, report, segment_report
 
 from headrace.dataservice.effects import WriteEpoch
 from headrace.dataservice.placement.epochs import write_epoch
-from headrace.dataservice.reports.committer import Committer, Outcome
-from headrace.dataservice.state.channel_state import read_image
+from headrace.dataservice.reports.committer import Committer, Saved
+from headrace.dataservice.state.channel_state import read_channel
 from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.memory import MetaCall
@@ -78,12 +78,12 @@ class Scene:
 
     async def assign(self, server_id: int) -> int:
         """The next epoch; its number."""
-        image = await read_image(self.world.meta, self.keys, self.vchannel)
-        epoch = image.epoch.value.epoch + 1
+        channel = await read_channel(self.world.meta, self.keys, self.vchannel)
+        epoch = channel.epoch.value.epoch + 1
         order = WriteEpoch(
             vchannel=self.vchannel,
             epoch=epoch,
-            revision=image.epoch.revision,
+            revision=channel.epoch.revision,
             server_id=server_id,
             node_name=f"n{server_id}",
         )
@@ -102,20 +102,20 @@ def sync(vchannel: str, epoch: int, extends: int | None, upto: int) -> SaveBinlo
 def test_a_lost_answer_is_found_out_by_reading_what_was_compared() -> None:
     scene = Scene()
 
-    async def work() -> Outcome:
+    async def work() -> Saved:
         await scene.assign(1)
         scene.trouble.lost_answers = 1
         return await scene.committer.save(sync(scene.vchannel, 1, None, 5))
 
     outcome = scene.run(work())
     assert outcome.outcome == "done"
-    assert outcome.image.checkpoint.value.position == position(scene.vchannel, 5)
+    assert outcome.channel.checkpoint.value.position == position(scene.vchannel, 5)
 
 
 def test_a_lost_request_is_sent_again() -> None:
     scene = Scene()
 
-    async def work() -> Outcome:
+    async def work() -> Saved:
         await scene.assign(1)
         scene.trouble.lost_requests = 1
         return await scene.committer.save(sync(scene.vchannel, 1, None, 5))
@@ -145,13 +145,13 @@ def test_a_leader_that_was_replaced_commits_nothing_and_learns_it() -> None:
         scene.elect()
         with pytest.raises(NotLeading):
             await old.save(sync(scene.vchannel, 1, 5, 6))
-        image = await read_image(scene.world.meta, scene.keys, scene.vchannel)
-        assert image.checkpoint.value.position == position(scene.vchannel, 5)
+        channel = await read_channel(scene.world.meta, scene.keys, scene.vchannel)
+        assert channel.checkpoint.value.position == position(scene.vchannel, 5)
 
     scene.run(work())
 
 
-def test_a_stale_image_costs_a_refused_transaction_and_no_wrong_answer() -> None:
+def test_a_stale_channel_state_costs_a_refused_transaction_and_no_wrong_answer() -> None:
     scene = Scene()
 
     async def work() -> None:
@@ -185,12 +185,12 @@ def test_moves_of_idle_vchannels_go_together_and_what_fails_is_left_out() -> Non
             await scene.assign(1)
         before = scene.trouble.transactions
         moves = [move(a, 1), move(b, 2), move(c, 1), move("p-9_8v9", 1)]
-        images, left_out = await scene.committer.save_moves(1, moves)
+        channels, left_out = await scene.committer.save_moves(1, moves)
         assert scene.trouble.transactions == before + 1
-        assert sorted(i.vchannel for i in images) == [a, c]
+        assert sorted(i.vchannel for i in channels) == [a, c]
         assert sorted(left_out) == sorted([b, "p-9_8v9"])
-        images, left_out = await scene.committer.save_moves(1, moves[:1])  # a copy: done
-        assert (len(images), left_out) == (1, ())
+        channels, left_out = await scene.committer.save_moves(1, moves[:1])  # a copy: done
+        assert (len(channels), left_out) == (1, ())
 
     scene.run(work())
 
@@ -207,8 +207,8 @@ def test_a_lost_answer_to_moves_is_found_out() -> None:
             extends=position(scene.vchannel, 1),
             checkpoint=position(scene.vchannel, 9),
         )
-        images, left_out = await scene.committer.save_moves(1, [move])
-        assert [i.checkpoint.value.position.message_id for i in images] == [9] and not left_out
+        channels, left_out = await scene.committer.save_moves(1, [move])
+        assert [i.checkpoint.value.position.message_id for i in channels] == [9] and not left_out
 
     scene.run(work())
 
@@ -253,19 +253,19 @@ class History:
     async def assign(self, _: int = 0) -> None:
         scene = self.scene
         scene.trouble.lost_answers = scene.trouble.lost_requests = 0
-        if (await read_image(scene.world.meta, scene.keys, scene.vchannel)).epoch.value.ended:
+        if (await read_channel(scene.world.meta, scene.keys, scene.vchannel)).epoch.value.ended:
             return
         server_id = len(self.flowgraphs) + 1
         epoch = await scene.assign(server_id)
-        image = await read_image(scene.world.meta, scene.keys, scene.vchannel)
-        known = image.segment(11)
+        channel = await read_channel(scene.world.meta, scene.keys, scene.vchannel)
+        known = channel.segment(11)
         self.flowgraphs.append(
             Flowgraph(
                 epoch=epoch,
                 server_id=server_id,
                 segment=known.checkpoint.message_id if known else None,
-                channel=image.checkpoint.value.position.message_id,
-                deletes=image.deletes.value.checkpoint.message_id if image.deletes else None,
+                channel=channel.checkpoint.value.position.message_id,
+                deletes=channel.deletes.value.checkpoint.message_id if channel.deletes else None,
             )
         )
 
@@ -322,7 +322,9 @@ class History:
             return
         if outcome.outcome == "applied":
             self.applied[request] += 1
-            present = await read_image(self.scene.world.meta, self.scene.keys, self.scene.vchannel)
+            present = await read_channel(
+                self.scene.world.meta, self.scene.keys, self.scene.vchannel
+            )
             assert present.epoch.value.epoch == request.epoch, "CH-1"
         if owner.under_way is request:
             owner.under_way = None
@@ -334,11 +336,11 @@ class History:
     async def check(self) -> None:
         """What stands is the work of reports that follow on one another, each applied once."""
         scene = self.scene
-        image = await read_image(scene.world.meta, scene.keys, scene.vchannel)
-        now = image.checkpoint.value.position.message_id
+        channel = await read_channel(scene.world.meta, scene.keys, scene.vchannel)
+        now = channel.checkpoint.value.position.message_id
         assert now >= self.checkpoint, "CP-1"
         self.checkpoint = now
-        record = image.segment(11)
+        record = channel.segment(11)
         files = [f.key for f in record.files] if record else []
         assert len(set(files)) == len(files), "DL-1: a file is named twice"
         assert max(self.applied.values(), default=0) <= 1, "a report was applied twice"
@@ -382,13 +384,13 @@ def test_whatever_is_lost_late_or_doubled_each_report_counts_once(
     play(steps)
 
 
-def test_a_flushed_segment_is_in_the_image_after_the_commit() -> None:
+def test_a_flushed_segment_is_in_the_channel_state_after_the_commit() -> None:
     scene = Scene()
 
-    async def work() -> Outcome:
+    async def work() -> Saved:
         await scene.assign(1)
         part = segment_report(scene.vchannel, 11, 1, 1, (None, 5), flushed=True)
         return await scene.committer.save(report(scene.vchannel, 1, (1, 5), part))
 
-    record = scene.run(work()).image.segment(11)
+    record = scene.run(work()).channel.segment(11)
     assert record is not None and record.state is SegmentState.FLUSHED
