@@ -45,7 +45,7 @@ MUTANTS = (
             Edit(
                 ATTEMPT,
                 "return [self._read_window(0.0)]  #",
-                "return self.window_read(Past((), (), 0, 0, self.term_start - 1, 0, 0))  #",
+                "return self.window_read(ev.Past((), (), 0, 0, self.term_start - 1, 0, 0))  #",
             ),
         ),
         killed_by="RQ-1",

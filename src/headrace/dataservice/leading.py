@@ -1,9 +1,5 @@
 """What a leadership of the data service is made of.
 
-**Owns** how machine and shell are put together, what they follow, and the clock that makes the
-machine look again. **Does not own** the election and the end (`frame.leader`), or any decision
-(`machine`).
-
 Callers that wait when it ends are told that the outcome is not known, and ask the next leader: what
 stands tells.
 """

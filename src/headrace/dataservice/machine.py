@@ -14,14 +14,8 @@ them at once concerns one vchannel or one node, and the rest waits for the next 
 from collections.abc import Sequence
 from typing import assert_never
 
+from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
-from headrace.dataservice.effects import (
-    AnnounceFlushed,
-    Answer,
-    CommitMoves,
-    Effect,
-    LookUpCollection,
-)
 from headrace.dataservice.events import MaintenanceTask
 from headrace.dataservice.maintenance.schedule import MaintenanceSchedule
 from headrace.dataservice.manifests.flush import Flushes
@@ -43,7 +37,7 @@ from headrace.runtime.driver import Machine
 _HINT_S = 1.0  # how often nodes are told again for which timestamps a caller waits
 
 
-class DataServiceMachine(Machine[ev.Event, Effect]):
+class DataServiceMachine(Machine[ev.Event, fx.Effect]):
     """One leadership. `start` is the monotonic time at which it began."""
 
     def __init__(self, settings: DataServiceSettings, start: float) -> None:
@@ -63,7 +57,7 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
         """Whether all vchannels and all sessions have been seen, so that it may act."""
         return self._channels_seen and self._nodes_seen
 
-    def step(self, event: ev.Event, now: float) -> Sequence[Effect]:
+    def step(self, event: ev.Event, now: float) -> Sequence[fx.Effect]:
         match event:
             case ev.EpochSeen():
                 return self._epoch_seen(event, now)
@@ -135,7 +129,7 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
 
     # ---- what is wanted --------------------------------------------------------------------------
 
-    def _all_wanted(self, now: float) -> list[Effect]:
+    def _all_wanted(self, now: float) -> list[fx.Effect]:
         """All that is missing between what is wanted and what is reported."""
         if not self.ready:
             return []
@@ -147,33 +141,33 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
             *self.maintenance.due(now),
         ]
 
-    def _wanted_of(self, server_id: ServerId, now: float) -> list[Effect]:
+    def _wanted_of(self, server_id: ServerId, now: float) -> list[fx.Effect]:
         """The same for what one process holds."""
         return self.channels.reconcile_node(server_id, now) if self.ready else []
 
-    def _awaited_manifests(self, now: float) -> list[Effect]:
+    def _awaited_manifests(self, now: float) -> list[fx.Effect]:
         """Manifests for which a caller waits, as soon as the checkpoints are there."""
         return self._manifests_due(now) if self.ready and self.manifests.awaited() else []
 
-    def _manifests_due(self, now: float) -> list[Effect]:
+    def _manifests_due(self, now: float) -> list[fx.Effect]:
         passed = {i: self.flushes.passed(i) for i in self.manifests.awaited()}
         return self.manifests.due(passed, now)
 
     # ---- what meta says --------------------------------------------------------------------------
 
-    def _epoch_seen(self, event: ev.EpochSeen, now: float) -> list[Effect]:
+    def _epoch_seen(self, event: ev.EpochSeen, now: float) -> list[fx.Effect]:
         self._see_epoch(event, now)
         return self._awaited_manifests(now)
 
-    def _checkpoint_seen(self, event: ev.CheckpointSeen, now: float) -> list[Effect]:
+    def _checkpoint_seen(self, event: ev.CheckpointSeen, now: float) -> list[fx.Effect]:
         self._see_checkpoint(event, now)
         return self._awaited_manifests(now)
 
-    def _collection_changed(self, event: ev.CollectionChanged, now: float) -> list[Effect]:
+    def _collection_changed(self, event: ev.CollectionChanged, now: float) -> list[fx.Effect]:
         self.manifests.changed(event.collection_id)
         return self._awaited_manifests(now)
 
-    def _channels_listed(self, event: ev.ChannelsListed, now: float) -> list[Effect]:
+    def _channels_listed(self, event: ev.ChannelsListed, now: float) -> list[fx.Effect]:
         present = [e.vchannel for e in event.epochs] + [c.vchannel for c in event.checkpoints]
         self.channels.keep_only(frozenset(present))
         for seen in event.epochs:
@@ -184,12 +178,12 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
         self._channels_seen = True
         return self._all_wanted(now)
 
-    def _epoch_written(self, event: ev.EpochWritten, now: float) -> list[Effect]:
+    def _epoch_written(self, event: ev.EpochWritten, now: float) -> list[fx.Effect]:
         seen = ev.EpochSeen(event.vchannel, event.record, event.revision)
         self.channels.epoch_written(seen, now)
         return self._wanted_of(event.record.server_id, now)
 
-    def _epoch_not_written(self, event: ev.EpochNotWritten, now: float) -> list[Effect]:
+    def _epoch_not_written(self, event: ev.EpochNotWritten, now: float) -> list[fx.Effect]:
         self.channels.epoch_not_written(event.vchannel, now)
         return []
 
@@ -215,27 +209,27 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
 
     # ---- nodes -----------------------------------------------------------------------------------
 
-    def _nodes_changed(self, event: ev.NodesChanged, now: float) -> list[Effect]:
+    def _nodes_changed(self, event: ev.NodesChanged, now: float) -> list[fx.Effect]:
         self.nodes.see(event.nodes, now)
         self._nodes_seen = True
         return self._all_wanted(now)
 
-    def _node_answered(self, event: ev.NodeAnswered, now: float) -> list[Effect]:
+    def _node_answered(self, event: ev.NodeAnswered, now: float) -> list[fx.Effect]:
         self.nodes.answered(event.server_id, event.channels, now)
         self.channels.node_answered(event.server_id, event.channels, now)
         return self._wanted_of(event.server_id, now)
 
-    def _node_not_reached(self, event: ev.NodeNotReached, now: float) -> list[Effect]:
+    def _node_not_reached(self, event: ev.NodeNotReached, now: float) -> list[fx.Effect]:
         self.nodes.not_answered(event.server_id)
         self.nodes.not_reached(event.server_id, event.reason, now, refused=event.refused)
         return self._all_wanted(now) if event.refused else []
 
-    def _watches_accepted(self, event: ev.WatchesAccepted, now: float) -> list[Effect]:
+    def _watches_accepted(self, event: ev.WatchesAccepted, now: float) -> list[fx.Effect]:
         self.channels.watches_sent(event.server_id, event.left_out, now, accepted=False)
         self.channels.watches_sent(event.server_id, event.items, now, accepted=True)
         return self._wanted_of(event.server_id, now)
 
-    def _watches_not_accepted(self, event: ev.WatchesNotAccepted, now: float) -> list[Effect]:
+    def _watches_not_accepted(self, event: ev.WatchesNotAccepted, now: float) -> list[fx.Effect]:
         self.channels.watches_sent(
             event.server_id,
             event.items,
@@ -248,23 +242,23 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
             self.nodes.not_reached(event.server_id, event.reason, now, refused=True)
         return self._all_wanted(now) if event.refused or event.fenced else []
 
-    def _release_ended(self, event: ev.ReleaseEnded, now: float) -> list[Effect]:
+    def _release_ended(self, event: ev.ReleaseEnded, now: float) -> list[fx.Effect]:
         self.channels.release_ended(
             event.server_id, event.vchannel, event.epoch, now, sent=event.sent
         )
         return []
 
-    def _hint_ended(self, event: ev.HintEnded) -> list[Effect]:
+    def _hint_ended(self, event: ev.HintEnded) -> list[fx.Effect]:
         self.nodes.hint_ended(event.server_id)
         return []
 
     # ---- reports ---------------------------------------------------------------------------------
 
-    def _report_arrived(self, event: ev.ReportArrived, now: float) -> list[Effect]:
+    def _report_arrived(self, event: ev.ReportArrived, now: float) -> list[fx.Effect]:
         return [*self.reports.arrived(event), *self._awaited_manifests(now)]
 
-    def _report_committed(self, event: ev.ReportCommitted, now: float) -> list[Effect]:
-        effects: list[Effect] = [Answer(event.call, SaveBinlogPathsResponse(event.outcome))]
+    def _report_committed(self, event: ev.ReportCommitted, now: float) -> list[fx.Effect]:
+        effects: list[fx.Effect] = [fx.Answer(event.call, SaveBinlogPathsResponse(event.outcome))]
         self._see_epoch(event.epoch, now)
         self._see_checkpoint(event.checkpoint, now)
         channel = self.channels.get(event.vchannel)
@@ -274,69 +268,69 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
             if event.flushed:
                 node = self.nodes.get(channel.holder)
                 address = node.seen.address if node else ""
-                effects.append(AnnounceFlushed(event.vchannel, event.flushed, address))
+                effects.append(fx.AnnounceFlushed(event.vchannel, event.flushed, address))
         return [*effects, *self.reports.ended(event.vchannel), *self._awaited_manifests(now)]
 
-    def _report_refused(self, event: ev.ReportRefused, now: float) -> list[Effect]:
-        answer = Answer(event.call, event.error)
+    def _report_refused(self, event: ev.ReportRefused, now: float) -> list[fx.Effect]:
+        answer = fx.Answer(event.call, event.error)
         return [answer, *self.reports.ended(event.vchannel), *self._awaited_manifests(now)]
 
-    def _moves_arrived(self, event: ev.MovesArrived, now: float) -> list[Effect]:
-        return [CommitMoves(event.call, event.request), *self._awaited_manifests(now)]
+    def _moves_arrived(self, event: ev.MovesArrived, now: float) -> list[fx.Effect]:
+        return [fx.CommitMoves(event.call, event.request), *self._awaited_manifests(now)]
 
-    def _moves_committed(self, event: ev.MovesCommitted, now: float) -> list[Effect]:
+    def _moves_committed(self, event: ev.MovesCommitted, now: float) -> list[fx.Effect]:
         for checkpoint in event.checkpoints:
             self._see_checkpoint(checkpoint, now)
-        answer = Answer(event.call, SaveCheckpointsResponse(event.left_out))
+        answer = fx.Answer(event.call, SaveCheckpointsResponse(event.left_out))
         return [answer, *self._awaited_manifests(now)]
 
-    def _moves_refused(self, event: ev.MovesRefused, now: float) -> list[Effect]:
-        return [Answer(event.call, event.error), *self._awaited_manifests(now)]
+    def _moves_refused(self, event: ev.MovesRefused, now: float) -> list[fx.Effect]:
+        return [fx.Answer(event.call, event.error), *self._awaited_manifests(now)]
 
     # ---- questions -------------------------------------------------------------------------------
 
-    def _new_epoch_asked(self, event: ev.NewEpochAsked, now: float) -> list[Effect]:
+    def _new_epoch_asked(self, event: ev.NewEpochAsked, now: float) -> list[fx.Effect]:
         self.channels.lose(event.vchannel, event.epoch, event.server_id, event.reason, now)
-        return [Answer(event.call, Done()), *self._all_wanted(now)]
+        return [fx.Answer(event.call, Done()), *self._all_wanted(now)]
 
-    def _node_suspected(self, event: ev.NodeSuspected, now: float) -> list[Effect]:
+    def _node_suspected(self, event: ev.NodeSuspected, now: float) -> list[fx.Effect]:
         self.nodes.suspect(event.server_id, now)
-        return [Answer(event.call, Done()), *self.nodes.asks(now)]
+        return [fx.Answer(event.call, Done()), *self.nodes.asks(now)]
 
-    def _flush_state_asked(self, event: ev.FlushStateAsked, now: float) -> list[Effect]:
+    def _flush_state_asked(self, event: ev.FlushStateAsked, now: float) -> list[fx.Effect]:
         answer = self._flush_state(event)
         return [answer, *self._awaited_manifests(now), *self.channels.hints()]
 
-    def _flush_state(self, event: ev.FlushStateAsked) -> Effect:
+    def _flush_state(self, event: ev.FlushStateAsked) -> fx.Effect:
         if not self.ready:
-            return Answer(event.call, _not_yet("the data service has just begun to lead"))
+            return fx.Answer(event.call, _not_yet("the data service has just begun to lead"))
         state = self.flushes.state(event.collection_ids, event.timestamp)
         unseen = [i for i in event.collection_ids if not self.manifests.vchannels(i)]
         if not unseen or not state.flushed:
-            return Answer(event.call, state)
+            return fx.Answer(event.call, state)
         if len(event.collection_ids) > 1:  # if it has gone, it is not asked about again
             waits_for = f"the vchannels of collection {unseen[0]} have not been seen yet"
-            return Answer(event.call, _not_yet(waits_for))
-        return LookUpCollection(event.call, unseen[0])
+            return fx.Answer(event.call, _not_yet(waits_for))
+        return fx.LookUpCollection(event.call, unseen[0])
 
-    def _collection_looked_up(self, event: ev.CollectionLookedUp) -> list[Effect]:
+    def _collection_looked_up(self, event: ev.CollectionLookedUp) -> list[fx.Effect]:
         if event.present:
-            return [Answer(event.call, _not_yet("its vchannels have not been seen yet"))]
-        return [Answer(event.call, FlushStateResponse(flushed=True))]  # it has gone
+            return [fx.Answer(event.call, _not_yet("its vchannels have not been seen yet"))]
+        return [fx.Answer(event.call, FlushStateResponse(flushed=True))]  # it has gone
 
     # ---- manifests, maintenance, time ------------------------------------------------------------
 
-    def _manifest_stored(self, event: ev.ManifestStored, now: float) -> list[Effect]:
+    def _manifest_stored(self, event: ev.ManifestStored, now: float) -> list[fx.Effect]:
         self.manifests.stored(event, now)
         return self._awaited_manifests(now)
 
-    def _manifest_not_stored(self, event: ev.ManifestNotStored, now: float) -> list[Effect]:
+    def _manifest_not_stored(self, event: ev.ManifestNotStored, now: float) -> list[fx.Effect]:
         self.manifests.not_stored(event, now)
         for vchannel, timestamp in event.awaits:
             self.channels.await_timestamp(vchannel, timestamp)
         return []
 
-    def _maintenance_ended(self, event: ev.MaintenanceEnded, now: float) -> list[Effect]:
+    def _maintenance_ended(self, event: ev.MaintenanceEnded, now: float) -> list[fx.Effect]:
         self.maintenance.ended(event.task, now)
         for collection_id in event.changed:
             self.manifests.changed(collection_id)
@@ -344,7 +338,7 @@ class DataServiceMachine(Machine[ev.Event, Effect]):
             self.maintenance.soon(MaintenanceTask.TRUNCATE, now)
         return []
 
-    def _time_passed(self, now: float) -> list[Effect]:
+    def _time_passed(self, now: float) -> list[fx.Effect]:
         if now >= self._hint_at:
             self._hint_at = now + _HINT_S
             self.channels.repeat_hints()

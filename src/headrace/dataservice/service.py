@@ -1,9 +1,4 @@
-"""The data service as a process: which request is which event, and what is read from the stores.
-
-**Owns** the translation of requests into events. **Does not own** the life of the process
-(`frame.service`), elections and standing by (`frame.leader`), what a leadership is made of
-(`leading`) or decides (`machine`).
-"""
+"""The data service as a process: which request is which event, and what is read from the stores."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -8,22 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, assert_never
 
+from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
-from headrace.dataservice.effects import (
-    AnnounceFlushed,
-    Answer,
-    AskNode,
-    CommitMoves,
-    CommitReport,
-    DoMaintenance,
-    Effect,
-    LookUpCollection,
-    Release,
-    SendHint,
-    SendWatches,
-    StoreManifest,
-    WriteEpoch,
-)
 from headrace.dataservice.maintenance.round import Maintenance
 from headrace.dataservice.manifests.manifest import Held, derive, store
 from headrace.dataservice.placement.epochs import write_epoch
@@ -94,41 +80,41 @@ class DataServiceShell:
         )
         self._manifests = telemetry.counter("dataservice_manifests_total", "Manifests stored")
 
-    async def perform(self, effect: Effect) -> ev.Event | None:
+    async def perform(self, effect: fx.Effect) -> ev.Event | None:
         """Carry an effect out; the event that answers it, if it needs one."""
         match effect:
-            case Answer():
+            case fx.Answer():
                 self._answer(effect.call, effect.response)
                 return None
-            case AnnounceFlushed():
+            case fx.AnnounceFlushed():
                 await self._announce(effect)
                 return None
-            case WriteEpoch():
+            case fx.WriteEpoch():
                 return await self._write_epoch(effect)
-            case SendWatches():
+            case fx.SendWatches():
                 return await self._send_watches(effect)
-            case Release():
+            case fx.Release():
                 return await self._release(effect)
-            case AskNode():
+            case fx.AskNode():
                 return await self._ask_node(effect)
-            case SendHint():
+            case fx.SendHint():
                 return await self._send_hint(effect)
-            case CommitReport():
+            case fx.CommitReport():
                 return await self._commit_report(effect)
-            case CommitMoves():
+            case fx.CommitMoves():
                 return await self._commit_moves(effect)
-            case StoreManifest():
+            case fx.StoreManifest():
                 return await self._store_manifest(effect)
-            case LookUpCollection():
+            case fx.LookUpCollection():
                 return await self._look_up(effect)
-            case DoMaintenance():
+            case fx.DoMaintenance():
                 return await self._do_maintenance(effect)
             case _:
                 assert_never(effect)
 
     # ---- assignments -----------------------------------------------------------------------------
 
-    async def _write_epoch(self, effect: WriteEpoch) -> ev.Event:
+    async def _write_epoch(self, effect: fx.WriteEpoch) -> ev.Event:
         self._committer.forget(effect.vchannel)
         try:
             written = await write_epoch(self._meta, self._keys, effect)
@@ -148,7 +134,7 @@ class DataServiceShell:
         )
         return ev.EpochWritten(effect.vchannel, record, revision)
 
-    async def _send_watches(self, effect: SendWatches) -> ev.Event:
+    async def _send_watches(self, effect: fx.SendWatches) -> ev.Event:
         watches: list[Watch] = []
         for start in range(0, len(effect.items), _READ_AT_ONCE):
             part = effect.items[start : start + _READ_AT_ONCE]
@@ -180,7 +166,7 @@ class DataServiceShell:
             self._log.error("no watch can be made", vchannel=vchannel, reason=error.message)
         return None
 
-    async def _release(self, effect: Release) -> ev.Event:
+    async def _release(self, effect: fx.Release) -> ev.Event:
         request = ReleaseDmChannelRequest(
             server_id=effect.server_id,
             vchannel=effect.vchannel,
@@ -196,7 +182,7 @@ class DataServiceShell:
             self._log.info("nothing to release", vchannel=effect.vchannel, reason=error.message)
         return ev.ReleaseEnded(effect.server_id, effect.vchannel, effect.epoch, sent)
 
-    async def _ask_node(self, effect: AskNode) -> ev.Event:
+    async def _ask_node(self, effect: fx.AskNode) -> ev.Event:
         request = NodeStateRequest(effect.server_id)
         try:
             answer: NodeStateResponse = await self._peers.call(
@@ -210,7 +196,7 @@ class DataServiceShell:
             return ev.NodeNotReached(effect.server_id, True, f"process {answer.server_id} answers")
         return ev.NodeAnswered(effect.server_id, answer.channels)
 
-    async def _send_hint(self, effect: SendHint) -> ev.Event:
+    async def _send_hint(self, effect: fx.SendHint) -> ev.Event:
         items = tuple(AwaitedTimestamp(v, t) for v, t in effect.items)
         try:
             await self._call(effect.address, AwaitTimestampsRequest(effect.server_id, items))
@@ -220,7 +206,7 @@ class DataServiceShell:
 
     # ---- reports ---------------------------------------------------------------------------------
 
-    async def _commit_report(self, effect: CommitReport) -> ev.Event:
+    async def _commit_report(self, effect: fx.CommitReport) -> ev.Event:
         report = effect.report
         conflicts = self._committer.conflicts
         try:
@@ -247,7 +233,7 @@ class DataServiceShell:
             bool(report.segments or report.deletes or report.dropped_partitions),
         )
 
-    async def _commit_moves(self, effect: CommitMoves) -> ev.Event:
+    async def _commit_moves(self, effect: fx.CommitMoves) -> ev.Event:
         request = effect.request
         try:
             channels, left_out = await self._committer.save_moves(request.server_id, request.moves)
@@ -259,7 +245,7 @@ class DataServiceShell:
         )
         return ev.MovesCommitted(effect.call, checkpoints, left_out)
 
-    async def _announce(self, effect: AnnounceFlushed) -> None:
+    async def _announce(self, effect: fx.AnnounceFlushed) -> None:
         request = SegmentFlushedRequest(vchannel=effect.vchannel, segment_ids=effect.segment_ids)
         addresses = dict.fromkeys(a for a in (effect.address, *self._proxies()) if a)
         for address in addresses:
@@ -272,7 +258,7 @@ class DataServiceShell:
 
     # ---- manifests and maintenance ---------------------------------------------------------------
 
-    async def _store_manifest(self, effect: StoreManifest) -> ev.Event:
+    async def _store_manifest(self, effect: fx.StoreManifest) -> ev.Event:
         collection_id = effect.collection_id
         try:
             derived = await derive(
@@ -301,14 +287,14 @@ class DataServiceShell:
             over=derived.over,
         )
 
-    async def _look_up(self, effect: LookUpCollection) -> ev.Event:
+    async def _look_up(self, effect: fx.LookUpCollection) -> ev.Event:
         try:
             found = await self._meta.store.get(self._keys.collection(effect.collection_id))
         except Unavailable:
             return ev.CollectionLookedUp(effect.call, present=True)  # so: not flushed yet
         return ev.CollectionLookedUp(effect.call, found.first is not None)
 
-    async def _do_maintenance(self, effect: DoMaintenance) -> ev.Event:
+    async def _do_maintenance(self, effect: fx.DoMaintenance) -> ev.Event:
         task = effect.task
         try:
             changed = await self._maintenance.round(task)

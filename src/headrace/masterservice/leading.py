@@ -1,8 +1,5 @@
 """What a leadership of the master service is made of.
 
-**Owns** how machine and shell are put together, and the watch of the proxies. **Does not own** the
-election and the end (`frame.leader`), or any decision (`machine`).
-
 Callers that wait when it ends are answered `Fenced` and ask again at whoever leads then.
 """
 

@@ -11,53 +11,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+from headrace.masterservice import effects as fx
+from headrace.masterservice import events as ev
 from headrace.masterservice.allocation.ids import Ids
 from headrace.masterservice.allocation.timestamps import Timestamps
 from headrace.masterservice.collections.client_state import check_client_state
 from headrace.masterservice.collections.ddl import Ddls, Standing
 from headrace.masterservice.collections.names import Names
-from headrace.masterservice.effects import (
-    Answer,
-    Effect,
-    MoveMark,
-    Refuse,
-    SetClientState,
-    StandDown,
-    SweepTombstones,
-    TellClockJump,
-    WakeAt,
-)
-from headrace.masterservice.events import (
-    Asked,
-    ClientStateSet,
-    ConnectionTried,
-    CreateAsked,
-    DdlAppended,
-    DdlAsked,
-    DdlNoted,
-    DdlNotRecorded,
-    DdlRecorded,
-    DropAsked,
-    Event,
-    GrantAsked,
-    IdsAsked,
-    LeadershipBegan,
-    LeadershipLost,
-    Mark,
-    MarkFailed,
-    MarkMoved,
-    NamesStored,
-    PartitionAsked,
-    ProxiesListed,
-    ProxySuspected,
-    RenameAsked,
-    SequencerStood,
-    SequencerStopped,
-    SetClientStateAsked,
-    TimePassed,
-    TimestampAsked,
-    TombstonesSwept,
-)
 from headrace.masterservice.sequencers.assignment import Sequencers, Stood
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import DdlRecord
@@ -87,7 +47,7 @@ class Loaded:
     now: float  # monotonic seconds, at the same moment as `wall_ms`
 
 
-class MasterMachine(Machine[Event, Effect]):
+class MasterMachine(Machine[ev.Event, fx.Effect]):
     """One leadership."""
 
     def __init__(self, loaded: Loaded, settings: MasterServiceSettings) -> None:
@@ -103,16 +63,16 @@ class MasterMachine(Machine[Event, Effect]):
         self.sequencers = Sequencers(loaded.pchannels, loaded.stood, settings)
         self._names = Names()
         self._ddls = Ddls(loaded.pchannels, loaded.standing, loaded.undone, self._names)
-        self._held: list[tuple[Asked, int]] = []  # until a mark has moved; the ids that each needs
+        self._held: list[tuple[ev.Asked, int]] = []  # until a mark moves, with the ids needed
         self._alarms: dict[float, None] = {}  # the moments it will be woken at
         self._sweep_at: float | None = None  # None: a sweep is under way
         self._retry_marks_at: float | None = None  # after a failure
         self._lost = False
 
-    def step(self, event: Event, now: float) -> Sequence[Effect]:
+    def step(self, event: ev.Event, now: float) -> Sequence[fx.Effect]:
         if self._lost:
             return ()
-        if isinstance(event, TimePassed):
+        if isinstance(event, ev.TimePassed):
             now = max(now, event.when)  # an alarm may ring a rounding error early
         effects = self._handle(event, now)
         while (released := self._ddls.released()) is not None:
@@ -122,75 +82,75 @@ class MasterMachine(Machine[Event, Effect]):
             effects += self._rearm(now)
         return effects
 
-    def _handle(self, event: Event, now: float) -> list[Effect]:
+    def _handle(self, event: ev.Event, now: float) -> list[fx.Effect]:
         match event:
-            case LeadershipBegan():
+            case ev.LeadershipBegan():
                 return self._began(now)
-            case LeadershipLost():
+            case ev.LeadershipLost():
                 return self._leadership_lost(event)
-            case TimePassed():
+            case ev.TimePassed():
                 return self._time_passed(event, now)
-            case MarkMoved():
+            case ev.MarkMoved():
                 return self._mark_moved(event, now)
-            case MarkFailed():
+            case ev.MarkFailed():
                 return self._mark_failed(event, now)
-            case GrantAsked():
+            case ev.GrantAsked():
                 return self._grant(event, now)
-            case TimestampAsked():
+            case ev.TimestampAsked():
                 return self._timestamp(event, now)
-            case IdsAsked():
+            case ev.IdsAsked():
                 return self._lease_ids(event)
-            case SetClientStateAsked():
+            case ev.SetClientStateAsked():
                 return self._set_client_state(event)
-            case CreateAsked():
+            case ev.CreateAsked():
                 needed = 1 + max(1, event.partitions)
                 return self._ddl(event, needed, now, partial(self._ddls.create, event))
-            case DropAsked():
+            case ev.DropAsked():
                 return self._ddl(event, 0, now, partial(self._ddls.drop, event))
-            case RenameAsked():
+            case ev.RenameAsked():
                 return self._ddl(event, 0, now, partial(self._ddls.rename, event))
-            case PartitionAsked():
+            case ev.PartitionAsked():
                 return self._ddl(event, 1, now, partial(self._ddls.partition, event))
-            case ProxiesListed():
+            case ev.ProxiesListed():
                 return self.sequencers.listed(event.proxies, now)
-            case ProxySuspected():
+            case ev.ProxySuspected():
                 return self.sequencers.suspected(event.server_id, event.address, now)
-            case ConnectionTried():
+            case ev.ConnectionTried():
                 return self.sequencers.tried(event.server_id, event.reached, now)
-            case SequencerStopped():
+            case ev.SequencerStopped():
                 return self.sequencers.stopped(event.pchannel, now)
-            case SequencerStood():
+            case ev.SequencerStood():
                 return self.sequencers.stands(event.pchannel, event.record, event.revision, now)
-            case DdlRecorded():
+            case ev.DdlRecorded():
                 return self._ddls.recorded(event)
-            case DdlNotRecorded():
+            case ev.DdlNotRecorded():
                 return self._ddls.not_recorded(event)
-            case DdlAppended():
+            case ev.DdlAppended():
                 return self._ddls.appended(event)
-            case DdlNoted():
+            case ev.DdlNoted():
                 return self._ddls.noted(event)
-            case NamesStored():
+            case ev.NamesStored():
                 return self._names.stored(event.revision)
-            case ClientStateSet():
+            case ev.ClientStateSet():
                 return self._client_state_set(event)
-            case TombstonesSwept():
+            case ev.TombstonesSwept():
                 return self._swept(event, now)
             case _:
                 assert_never(event)
 
     # ---- the leadership ----------------------------------------------------------------------
 
-    def _began(self, now: float) -> list[Effect]:
+    def _began(self, now: float) -> list[fx.Effect]:
         self._sweep_at = now + self._settings.tombstone_sweep_s
         return [*self._names.changed(self._revision), *self._ddls.begin()]
 
-    def _leadership_lost(self, event: LeadershipLost) -> list[Effect]:
+    def _leadership_lost(self, event: ev.LeadershipLost) -> list[fx.Effect]:
         self._lost = True
-        return [StandDown(event.reason)]
+        return [fx.StandDown(event.reason)]
 
     # ---- timestamps and ids ------------------------------------------------------------------
 
-    def _grant(self, asked: GrantAsked, now: float) -> list[Effect]:
+    def _grant(self, asked: ev.GrantAsked, now: float) -> list[fx.Effect]:
         effects = self._jump(asked.wall_ms, now)
         if now >= asked.leads_until:
             return [*effects, _unsure(asked.call)]
@@ -200,34 +160,34 @@ class MasterMachine(Machine[Event, Effect]):
         if first is None:
             return effects + self._hold(asked)
         response = GrantResponse(first=first, count=count, pchannels=wanted)
-        return [*effects, Answer(asked.call, response)]
+        return [*effects, fx.Answer(asked.call, response)]
 
-    def _timestamp(self, asked: TimestampAsked, now: float) -> list[Effect]:
+    def _timestamp(self, asked: ev.TimestampAsked, now: float) -> list[fx.Effect]:
         effects = self._jump(asked.wall_ms, now)
         if now >= asked.leads_until:
             return [*effects, _unsure(asked.call)]
         first = self._timestamps.take(1, now)
         if first is None:
             return effects + self._hold(asked)
-        return [*effects, Answer(asked.call, AllocTimestampResponse(first))]
+        return [*effects, fx.Answer(asked.call, AllocTimestampResponse(first))]
 
-    def _jump(self, wall_ms: int, now: float) -> list[Effect]:
+    def _jump(self, wall_ms: int, now: float) -> list[fx.Effect]:
         jump = self._timestamps.jump_ms(wall_ms, now)
-        return [TellClockJump(jump)] if jump else []
+        return [fx.TellClockJump(jump)] if jump else []
 
-    def _lease_ids(self, asked: IdsAsked) -> list[Effect]:
+    def _lease_ids(self, asked: ev.IdsAsked) -> list[fx.Effect]:
         most = self._settings.ids_max
         if not 1 <= asked.count <= most:
             error = Invalid(f"count is {asked.count}; 1 to {most} ids can be leased", field="count")
-            return [Refuse(asked.call, error)]
+            return [fx.Refuse(asked.call, error)]
         first = self._ids.take(asked.count)
         if first is None:
             return self._hold(asked, asked.count)
-        return [Answer(asked.call, AllocIdsResponse(first, asked.count))]
+        return [fx.Answer(asked.call, AllocIdsResponse(first, asked.count))]
 
-    def _hold(self, asked: Asked, ids_needed: int = 0) -> list[Effect]:
+    def _hold(self, asked: ev.Asked, ids_needed: int = 0) -> list[fx.Effect]:
         if len(self._held) >= HELD_MOST:
-            return [Refuse(asked.call, Unavailable("too many requests wait for the meta store"))]
+            return [fx.Refuse(asked.call, Unavailable("too many requests wait for the meta store"))]
         self._held.append((asked, ids_needed))
         return []
 
@@ -235,11 +195,11 @@ class MasterMachine(Machine[Event, Effect]):
 
     def _ddl(
         self,
-        asked: DdlAsked,
+        asked: ev.DdlAsked,
         ids_needed: int,
         now: float,
-        begin: Callable[[int, Timestamp], list[Effect]],
-    ) -> list[Effect]:
+        begin: Callable[[int, Timestamp], list[fx.Effect]],
+    ) -> list[fx.Effect]:
         """Begin a DDL with ids and a timestamp of its own."""
         first_id = self._ids.take(ids_needed) if ids_needed else 0
         timestamp = self._timestamps.take(1, now)
@@ -248,68 +208,68 @@ class MasterMachine(Machine[Event, Effect]):
         try:
             return begin(first_id, timestamp)
         except Invalid as error:
-            return [Refuse(asked.call, error)]
+            return [fx.Refuse(asked.call, error)]
 
-    def _set_client_state(self, asked: SetClientStateAsked) -> list[Effect]:
+    def _set_client_state(self, asked: ev.SetClientStateAsked) -> list[fx.Effect]:
         if self._ddls.find(asked.collection_id) is None:
             error = Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=asked.collection_id)
-            return [Refuse(asked.call, error)]
+            return [fx.Refuse(asked.call, error)]
         try:
             check_client_state(asked.topic, asked.value)
         except Invalid as invalid:
-            return [Refuse(asked.call, invalid)]
-        return [SetClientState(asked.call, asked.collection_id, asked.topic, asked.value)]
+            return [fx.Refuse(asked.call, invalid)]
+        return [fx.SetClientState(asked.call, asked.collection_id, asked.topic, asked.value)]
 
-    def _client_state_set(self, event: ClientStateSet) -> list[Effect]:
+    def _client_state_set(self, event: ev.ClientStateSet) -> list[fx.Effect]:
         if event.error is not None:
-            return [Refuse(event.call, event.error)]
-        return [Answer(event.call, Done())]
+            return [fx.Refuse(event.call, event.error)]
+        return [fx.Answer(event.call, Done())]
 
-    def _swept(self, event: TombstonesSwept, now: float) -> list[Effect]:
+    def _swept(self, event: ev.TombstonesSwept, now: float) -> list[fx.Effect]:
         self._ddls.removed(event.removed)
         self._sweep_at = now + self._settings.tombstone_sweep_s
         return []
 
     # ---- marks -------------------------------------------------------------------------------
 
-    def _mark_moved(self, event: MarkMoved, now: float) -> list[Effect]:
+    def _mark_moved(self, event: ev.MarkMoved, now: float) -> list[fx.Effect]:
         self._source(event.mark).mark_moved(event.value)
         held, self._held = self._held, []
         return [effect for asked, _ in held for effect in self._handle(asked, now)]
 
-    def _mark_failed(self, event: MarkFailed, now: float) -> list[Effect]:
+    def _mark_failed(self, event: ev.MarkFailed, now: float) -> list[fx.Effect]:
         self._source(event.mark).mark_failed()
         self._retry_marks_at = now + self._settings.retry_most_s
         held, self._held = self._held, []
         error = Unavailable(f"the meta store does not answer: {event.reason}")
-        return [Refuse(asked.call, error) for asked, _ in held]
+        return [fx.Refuse(asked.call, error) for asked, _ in held]
 
-    def _source(self, mark: Mark) -> Ids | Timestamps:
-        return self._ids if mark is Mark.IDS else self._timestamps
+    def _source(self, mark: ev.Mark) -> Ids | Timestamps:
+        return self._ids if mark is ev.Mark.IDS else self._timestamps
 
-    def _marks(self, now: float) -> list[Effect]:
+    def _marks(self, now: float) -> list[fx.Effect]:
         if self._retry_marks_at is not None:
             if now < self._retry_marks_at:
                 return []
             self._retry_marks_at = None
         timestamps = self._timestamps.move_mark(now)
         ids = self._ids.move_mark(max((needed for _, needed in self._held), default=0))
-        marks = ((Mark.TIMESTAMPS, timestamps), (Mark.IDS, ids))
-        return [MoveMark(mark, value) for mark, value in marks if value is not None]
+        marks = ((ev.Mark.TIMESTAMPS, timestamps), (ev.Mark.IDS, ids))
+        return [fx.MoveMark(mark, value) for mark, value in marks if value is not None]
 
     # ---- time --------------------------------------------------------------------------------
 
-    def _time_passed(self, event: TimePassed, now: float) -> list[Effect]:
+    def _time_passed(self, event: ev.TimePassed, now: float) -> list[fx.Effect]:
         self._alarms.pop(event.when, None)
         effects = self.sequencers.time_passed(now)
         if self._sweep_at is not None and now >= self._sweep_at:
             tombstones = self._ddls.tombstones()
             self._sweep_at = None if tombstones else now + self._settings.tombstone_sweep_s
             if tombstones:
-                effects.append(SweepTombstones(tombstones))
+                effects.append(fx.SweepTombstones(tombstones))
         return effects
 
-    def _rearm(self, now: float) -> list[Effect]:
+    def _rearm(self, now: float) -> list[fx.Effect]:
         """An alarm is set at or before the next moment at which something is due."""
         dues = [self._sweep_at, self._retry_marks_at, self.sequencers.due(now)]
         if self._retry_marks_at is None:
@@ -318,7 +278,7 @@ class MasterMachine(Machine[Event, Effect]):
         if due is None or any(alarm <= due for alarm in self._alarms):
             return []
         self._alarms[due] = None
-        return [WakeAt(due)]
+        return [fx.WakeAt(due)]
 
     def validate(self) -> None:
         self._timestamps.validate()
@@ -329,5 +289,5 @@ class MasterMachine(Machine[Event, Effect]):
         assert len(self._held) <= HELD_MOST
 
 
-def _unsure(call: int) -> Effect:
-    return Refuse(call, Unavailable("the master service is not sure that it still leads"))
+def _unsure(call: int) -> fx.Effect:
+    return fx.Refuse(call, Unavailable("the master service is not sure that it still leads"))

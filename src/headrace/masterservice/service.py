@@ -1,9 +1,4 @@
-"""The master service as a process: which request is which event.
-
-**Owns** the translation of requests into events. **Does not own** the life of the process
-(`frame.service`), elections and standing by (`frame.leader`), what a leadership is made of
-(`leading`) or decides (`machine`).
-"""
+"""The master service as a process: which request is which event."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,8 +1,5 @@
 """Carries the master service's decisions out: one straight coroutine an effect, one event back.
 
-**Owns** how each effect is done. **Does not own** any decision (`machine`), the transactions of a
-DDL (`recording`), or the life of the leadership (`service`).
-
 What must not be left half done (a record whose outcome is unknown, a DDL that some sequencer has
 not appended) is repeated until it is done or the leadership ends. `Fenced` by the meta store ends
 the leadership, whatever was under way: the next leader finds it recorded.
@@ -14,46 +11,10 @@ from typing import Any, assert_never
 
 from headrace.frame.leader_store import LeaderStore
 from headrace.frame.surroundings import Surroundings
+from headrace.masterservice import effects as fx
+from headrace.masterservice import events as ev
 from headrace.masterservice.collections import recording
 from headrace.masterservice.collections.tombstones import remove_tombstone
-from headrace.masterservice.effects import (
-    Answer,
-    AppendDdl,
-    Effect,
-    MoveMark,
-    NoteDdl,
-    RecordCollection,
-    RecordDdl,
-    Refuse,
-    SetClientState,
-    StandDown,
-    StopSequencer,
-    StoreNames,
-    SweepTombstones,
-    TellClockJump,
-    TryConnection,
-    WakeAt,
-    WriteSequencer,
-)
-from headrace.masterservice.events import (
-    ClientStateSet,
-    ConnectionTried,
-    DdlAppended,
-    DdlNoted,
-    DdlNotRecorded,
-    DdlRecorded,
-    Event,
-    LeadershipLost,
-    Mark,
-    MarkFailed,
-    MarkMoved,
-    NamesStored,
-    Reached,
-    SequencerStood,
-    SequencerStopped,
-    TimePassed,
-    TombstonesSwept,
-)
 from headrace.masterservice.sequencers.calls import SequencerCalls
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Delete, ModRevisionIs, Put
@@ -114,49 +75,49 @@ class MasterShell:
         )
         self._marks = telemetry.counter("master_marks_total", "Marks persisted", ("mark",))
 
-    async def perform(self, effect: Effect) -> Event | None:
+    async def perform(self, effect: fx.Effect) -> ev.Event | None:
         """Carry an effect out; the event that answers it, if it needs one."""
         try:
             return await self._perform(effect)
         except Fenced as error:
-            return LeadershipLost(error.message)
+            return ev.LeadershipLost(error.message)
 
-    async def _perform(self, effect: Effect) -> Event | None:
+    async def _perform(self, effect: fx.Effect) -> ev.Event | None:
         match effect:
-            case Answer():
+            case fx.Answer():
                 self._answer(effect.call, effect.response)
-            case Refuse():
+            case fx.Refuse():
                 self._answer(effect.call, effect.error)
-            case TellClockJump():
+            case fx.TellClockJump():
                 sentence = "the wall clock jumped; timestamps count on without it"
                 self._log.warning(sentence, jump_ms=effect.jump_ms)
-            case StandDown():
+            case fx.StandDown():
                 self._stand_down(effect.reason)
-            case WakeAt():
+            case fx.WakeAt():
                 now = self._host.clock.monotonic()
                 await self._host.clock.sleep(max(0.0, effect.when - now))
-                return TimePassed(effect.when)
-            case MoveMark():
+                return ev.TimePassed(effect.when)
+            case fx.MoveMark():
                 return await self._move_mark(effect)
-            case TryConnection():
+            case fx.TryConnection():
                 return await self._try_connection(effect)
-            case StopSequencer():
+            case fx.StopSequencer():
                 return await self._stop_sequencer(effect)
-            case WriteSequencer():
+            case fx.WriteSequencer():
                 return await self._write_sequencer(effect)
-            case RecordCollection():
+            case fx.RecordCollection():
                 return await self._record_collection(effect)
-            case RecordDdl():
+            case fx.RecordDdl():
                 return await self._record_ddl(effect)
-            case AppendDdl():
+            case fx.AppendDdl():
                 return await self._append_ddl(effect)
-            case NoteDdl():
+            case fx.NoteDdl():
                 return await self._note_ddl(effect)
-            case StoreNames():
+            case fx.StoreNames():
                 return await self._store_names(effect)
-            case SetClientState():
+            case fx.SetClientState():
                 return await self._set_client_state(effect)
-            case SweepTombstones():
+            case fx.SweepTombstones():
                 return await self._sweep(effect)
             case _:
                 assert_never(effect)
@@ -164,8 +125,8 @@ class MasterShell:
 
     # ---- marks -------------------------------------------------------------------------------
 
-    async def _move_mark(self, effect: MoveMark) -> Event:
-        key = self._keys.id_mark if effect.mark is Mark.IDS else self._keys.timestamp_mark
+    async def _move_mark(self, effect: fx.MoveMark) -> ev.Event:
+        key = self._keys.id_mark if effect.mark is ev.Mark.IDS else self._keys.timestamp_mark
         value = str(effect.value).encode()
         try:
             found = (await self._store.store.get(key)).first
@@ -178,24 +139,24 @@ class MasterShell:
                 stands = int(found.value) if found else 0
         except Unavailable as error:
             self._log.warning("a mark was not moved", mark=effect.mark, reason=error.message)
-            return MarkFailed(effect.mark, error.message)
+            return ev.MarkFailed(effect.mark, error.message)
         self._marks.labels(effect.mark).inc()
-        return MarkMoved(effect.mark, effect.value)
+        return ev.MarkMoved(effect.mark, effect.value)
 
     # ---- sequencers --------------------------------------------------------------------------
 
-    async def _try_connection(self, effect: TryConnection) -> Event:
-        reached = Reached.THERE
+    async def _try_connection(self, effect: fx.TryConnection) -> ev.Event:
+        reached = ev.Reached.THERE
         try:
             status: StatusResponse = await self._peers.call(
                 effect.address, StatusRequest(), timeout_s=self._settings.connect_timeout_s
             )
             if status.server_id != effect.server_id:
-                reached = Reached.GONE
+                reached = ev.Reached.GONE
         except NotSent:
-            reached = Reached.GONE
+            reached = ev.Reached.GONE
         except Unavailable:
-            reached = Reached.SILENT
+            reached = ev.Reached.SILENT
         except HeadraceError as error:
             self._log.debug("a suspected process answers", reason=error.message)
         self._log.info(
@@ -204,9 +165,9 @@ class MasterShell:
             address=effect.address,
             reached=reached,
         )
-        return ConnectionTried(effect.server_id, reached)
+        return ev.ConnectionTried(effect.server_id, reached)
 
-    async def _stop_sequencer(self, effect: StopSequencer) -> Event:
+    async def _stop_sequencer(self, effect: fx.StopSequencer) -> ev.Event:
         request = StopSequencingRequest(server_id=effect.server_id, pchannel=effect.pchannel)
         clean = True
         try:
@@ -219,9 +180,9 @@ class MasterShell:
                 server_id=effect.server_id,
                 reason=error.message,
             )
-        return SequencerStopped(effect.pchannel, clean)
+        return ev.SequencerStopped(effect.pchannel, clean)
 
-    async def _write_sequencer(self, effect: WriteSequencer) -> Event:
+    async def _write_sequencer(self, effect: fx.WriteSequencer) -> ev.Event:
         key = self._keys.sequencer(effect.pchannel)
         value = codec.encode(effect.record)
         while True:
@@ -231,7 +192,7 @@ class MasterShell:
                 found = (await self._store.get(key)).first
                 if found is not None and found.mod_revision != effect.revision:
                     record = codec.decode(found.value, SequencerRecord, key)
-                    return SequencerStood(effect.pchannel, record, found.mod_revision)
+                    return ev.SequencerStood(effect.pchannel, record, found.mod_revision)
                 continue
             self._moves.labels(effect.reason).inc()
             self._log.info(
@@ -241,18 +202,18 @@ class MasterShell:
                 server_id=effect.record.server_id,
                 reason=effect.reason,
             )
-            return SequencerStood(effect.pchannel, effect.record, revision)
+            return ev.SequencerStood(effect.pchannel, effect.record, revision)
 
     # ---- DDL ---------------------------------------------------------------------------------
 
-    async def _record_collection(self, effect: RecordCollection) -> Event:
+    async def _record_collection(self, effect: fx.RecordCollection) -> ev.Event:
         identity = (effect.record.id, effect.record.version)
         unknown = False  # whether an attempt may still be done
         while True:
             try:
                 positions = await self._positions(effect, forever=unknown)
             except Unavailable as error:
-                return DdlNotRecorded(*identity, error)
+                return ev.DdlNotRecorded(*identity, error)
             try:
                 revision = await recording.record_collection(
                     self._store, self._keys, effect, positions
@@ -264,10 +225,10 @@ class MasterShell:
                 revision = await recording.find_collection(self._store, self._keys, effect.record)
             if revision is not None:
                 self._crash.reach(DDL_RECORDED)
-                return DdlRecorded(*identity, revision)
+                return ev.DdlRecorded(*identity, revision)
 
     async def _positions(
-        self, effect: RecordCollection, *, forever: bool
+        self, effect: fx.RecordCollection, *, forever: bool
     ) -> dict[PChannel, Position]:
         """The last position of each pchannel of the collection, from its sequencer."""
         within_s = None if forever else self._settings.placing_timeout_s
@@ -277,12 +238,12 @@ class MasterShell:
         )
         return {p: a.position for p, a in zip(pchannels, answers, strict=True)}
 
-    async def _record_ddl(self, effect: RecordDdl) -> Event:
+    async def _record_ddl(self, effect: fx.RecordDdl) -> ev.Event:
         revision = await recording.record_ddl(self._store, self._keys, effect)
         self._crash.reach(DDL_RECORDED)
-        return DdlRecorded(effect.record.id, effect.record.version, revision)
+        return ev.DdlRecorded(effect.record.id, effect.record.version, revision)
 
-    async def _append_ddl(self, effect: AppendDdl) -> Event:
+    async def _append_ddl(self, effect: fx.AppendDdl) -> ev.Event:
         record, ddl = codec.encode(effect.record), codec.encode(effect.ddl)
         pchannels = list(dict.fromkeys(pchannel_of(v) for v in effect.record.vchannels))
         answers: list[AppendDdlResponse] = await asyncio.gather(
@@ -294,9 +255,9 @@ class MasterShell:
         positions = {at.vchannel: at.position for answer in answers for at in answer.positions}
         missing = [v for v in effect.record.vchannels if v not in positions]
         assert not missing, f"sequencers told no position of {missing}"
-        return DdlAppended(effect.record.id, effect.record.version, positions)
+        return ev.DdlAppended(effect.record.id, effect.record.version, positions)
 
-    async def _note_ddl(self, effect: NoteDdl) -> Event:
+    async def _note_ddl(self, effect: fx.NoteDdl) -> ev.Event:
         revision = await recording.note_ddl(self._store, self._keys, effect)
         self._crash.reach(DDL_NOTED)
         self._ddls.labels(effect.ddl.kind).inc()
@@ -307,9 +268,9 @@ class MasterShell:
             version=effect.record.version,
             kind=effect.ddl.kind,
         )
-        return DdlNoted(effect.record.id, effect.record.version, revision)
+        return ev.DdlNoted(effect.record.id, effect.record.version, revision)
 
-    async def _store_names(self, effect: StoreNames) -> Event:
+    async def _store_names(self, effect: fx.StoreNames) -> ev.Event:
         told = False
 
         async def ask_leader() -> None:
@@ -333,11 +294,11 @@ class MasterShell:
         await retry(
             ask_leader, self._host, pauses=self._settings.pauses, errors=errors, on_failure=tell
         )
-        return NamesStored(effect.revision)
+        return ev.NamesStored(effect.revision)
 
     # ---- the rest ----------------------------------------------------------------------------
 
-    async def _set_client_state(self, effect: SetClientState) -> Event:
+    async def _set_client_state(self, effect: fx.SetClientState) -> ev.Event:
         key = self._keys.client_state(effect.collection_id, effect.topic)
         operation = Put(key, effect.value) if effect.value else Delete(key)
         gone = (CollectionState.DROPPING, CollectionState.DROPPED)
@@ -346,13 +307,13 @@ class MasterShell:
             record = codec.decode(found.value, CollectionRecord, found.key) if found else None
             if found is None or record is None or record.state in gone:
                 error = Refusal.COLLECTION_ID_NOT_FOUND(id=effect.collection_id)
-                return ClientStateSet(effect.call, error)
+                return ev.ClientStateSet(effect.call, error)
             # Compared, so that a drop that was recorded meanwhile takes it along.
             compare = [ModRevisionIs(found.key, found.mod_revision)]
             if await self._store.commit(compare, [operation]) is not None:
-                return ClientStateSet(effect.call, None)
+                return ev.ClientStateSet(effect.call, None)
 
-    async def _sweep(self, effect: SweepTombstones) -> Event:
+    async def _sweep(self, effect: fx.SweepTombstones) -> ev.Event:
         removed = [
             collection_id
             for collection_id in effect.collections
@@ -360,4 +321,4 @@ class MasterShell:
         ]
         if removed:
             self._log.info("removed the last trace of dropped collections", collections=removed)
-        return TombstonesSwept(tuple(removed))
+        return ev.TombstonesSwept(tuple(removed))

@@ -1,7 +1,4 @@
-"""What the master service says of itself: `headrace status`, `headrace inspect`.
-
-**Owns** the tables of each topic. **Does not own** how they are shown (`cli`).
-"""
+"""What the master service says of itself: `headrace status`, `headrace inspect`."""
 
 from typing import Any
 

@@ -1,8 +1,4 @@
-"""Who waits for what a machine answers, by the number of the call.
-
-**Owns** `Callers`. **Does not own** what is asked or answered: an event carries the number of a
-call into a machine, and the effect that answers it carries the number out again.
-"""
+"""Who waits for what a machine answers, by the number of the call."""
 
 import asyncio
 from collections.abc import Callable

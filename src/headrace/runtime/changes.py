@@ -1,7 +1,4 @@
-"""Waiting for the next change of something.
-
-**Owns** `Changes`. **Does not own** what changes: who waits looks at it again.
-"""
+"""Waiting for the next change of something."""
 
 import asyncio
 from collections.abc import Callable

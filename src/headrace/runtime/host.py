@@ -1,8 +1,7 @@
 """What a process takes from its surroundings: time, chance and threads, injected everywhere.
 
-**Owns** the three ports and their real forms. **Does not own** the simulated ones (`sim`). Direct
-use of `time`, `random`, `asyncio.sleep`, `threading` or sockets elsewhere is banned by lint, so
-that a whole cluster can run on virtual time from one seed.
+Direct use of `time`, `random`, `asyncio.sleep`, `threading` or sockets elsewhere is banned by lint,
+so that a whole cluster can run on virtual time from one seed.
 """
 
 import asyncio

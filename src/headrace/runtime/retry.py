@@ -1,8 +1,7 @@
 """Trying again: how long to wait, when to stop hammering, and the loop that does both.
 
-**Owns** `Backoff`, `CircuitBreaker` and `retry`. **Does not own** which errors are worth another
-try: by default `Unavailable`, the error that says "again, later". There is no limit on the number
-of tries: what must not be lost is repeated until it is done or its task is cancelled.
+There is no limit on the number of tries: what must not be lost is repeated until it is done or its
+task is cancelled.
 
 Pauses are jittered downwards (between half and all of the pause), so that those who failed together
 do not come back together. Chance comes from `Host.random`: a seed repeats a run.

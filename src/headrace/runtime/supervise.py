@@ -1,8 +1,5 @@
 """A group of named tasks that live and die together.
 
-**Owns** `TaskGroup`: tasks are named, the death of one ends all, leaving the group leaves no task
-behind. **Does not own** restarts (a role decides what it may survive) or what the tasks do.
-
 `asyncio.TaskGroup` is not used for two reasons: it keeps its tasks in a set, so they are cancelled
 in the order of their addresses, which no seed repeats; and it raises an `ExceptionGroup`, which
 hides the one error that a role reacts to by its type.

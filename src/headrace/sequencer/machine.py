@@ -15,34 +15,10 @@ from headrace.model.ids import Revision, ServerId
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import Done
 from headrace.runtime.driver import Machine
+from headrace.sequencer import events as ev
 from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.append.leases import Leases
 from headrace.sequencer.effects import Answer, Effect, Happening, Refuse, Tell
-from headrace.sequencer.events import (
-    AppendAnswered,
-    AppendArrived,
-    AppendUnanswered,
-    AssignmentRead,
-    Call,
-    CorruptRead,
-    DdlArrived,
-    DiskRead,
-    EndRead,
-    Event,
-    Granted,
-    GrantUnanswered,
-    GrantWithheld,
-    IdsLeased,
-    IdsUnanswered,
-    Looked,
-    MetaRead,
-    PositionAsked,
-    ReadFailed,
-    SealArrived,
-    StopAsked,
-    TimePassed,
-    WindowRead,
-)
 from headrace.sequencer.failover.attempt import Attempt, HandedOver, LostEnd, Replaced
 from headrace.sequencer.requests.admission import refused
 from headrace.sequencer.settings import SequencerSettings
@@ -59,7 +35,7 @@ class SequencerPhase(StrEnum):
     CORRUPT = "corrupt"
 
 
-class SequencerMachine(Machine[Event, Effect]):
+class SequencerMachine(Machine[ev.Event, Effect]):
     """See the module. `server_id` is that of this process."""
 
     def __init__(
@@ -83,10 +59,10 @@ class SequencerMachine(Machine[Event, Effect]):
         self._leases = Leases(settings)
         self._stopped_until: float | None = None  # asked to stop: no new attempt before
         self._for_good = False
-        self._stop_calls: list[Call] = []
+        self._stop_calls: list[ev.Call] = []
         self._corrupt = ""
 
-    def step(self, event: Event, now: float) -> list[Effect]:
+    def step(self, event: ev.Event, now: float) -> list[Effect]:
         effects = self._handle(event, now)
         if self._failover is not None and self._failover.result is not None:
             effects += self._attempt_ended(self._failover, now)
@@ -136,49 +112,49 @@ class SequencerMachine(Machine[Event, Effect]):
             }
         return told
 
-    def _handle(self, event: Event, now: float) -> list[Effect]:
+    def _handle(self, event: ev.Event, now: float) -> list[Effect]:
         match event:
-            case AssignmentRead():
+            case ev.AssignmentRead():
                 return self._assignment_read(event)
-            case StopAsked():
+            case ev.StopAsked():
                 return self._stop_asked(event, now)
-            case EndRead():
+            case ev.EndRead():
                 return self._end_read(event, now)
-            case MetaRead():
+            case ev.MetaRead():
                 return self._meta_read(event)
-            case WindowRead():
+            case ev.WindowRead():
                 return self._window_read(event)
-            case ReadFailed():
+            case ev.ReadFailed():
                 return self._read_failed(event)
-            case CorruptRead():
+            case ev.CorruptRead():
                 return self._corrupt_read(event)
-            case AppendAnswered():
+            case ev.AppendAnswered():
                 return self._append_answered(event, now)
-            case AppendUnanswered():
+            case ev.AppendUnanswered():
                 return self._append_unanswered(event)
-            case Looked():
+            case ev.Looked():
                 return self._looked(event, now)
-            case DiskRead():
+            case ev.DiskRead():
                 return self._disk_read(event)
-            case Granted():
+            case ev.Granted():
                 return self._grants.granted(event)
-            case GrantWithheld():
+            case ev.GrantWithheld():
                 return self._grants.withheld(event)
-            case GrantUnanswered():
+            case ev.GrantUnanswered():
                 return self._grants.unanswered(event)
-            case IdsLeased():
+            case ev.IdsLeased():
                 return self._leases.leased(event)
-            case IdsUnanswered():
+            case ev.IdsUnanswered():
                 return self._leases.unanswered()
-            case AppendArrived():
+            case ev.AppendArrived():
                 return self._append_arrived(event, now)
-            case DdlArrived():
+            case ev.DdlArrived():
                 return self._term.ddl(event) if self._term else [self._turn_away(event.call)]
-            case SealArrived():
+            case ev.SealArrived():
                 return self._term.seal(event) if self._term else [self._turn_away(event.call)]
-            case PositionAsked():
+            case ev.PositionAsked():
                 return self._term.position(event) if self._term else [self._turn_away(event.call)]
-            case TimePassed():
+            case ev.TimePassed():
                 return self._term.time_passed(now) if self._term else []
             case _:
                 assert_never(event)
@@ -189,23 +165,23 @@ class SequencerMachine(Machine[Event, Effect]):
         """The attempt to take over with this number, if it is still under way."""
         return self._failover if attempt == self._attempt else None
 
-    def _end_read(self, event: EndRead, now: float) -> list[Effect]:
+    def _end_read(self, event: ev.EndRead, now: float) -> list[Effect]:
         present = self._present(event.attempt)
         return present.end_read(event, now) if present else []
 
-    def _meta_read(self, event: MetaRead) -> list[Effect]:
+    def _meta_read(self, event: ev.MetaRead) -> list[Effect]:
         present = self._present(event.attempt)
         return present.meta_read(event.view) if present else []
 
-    def _window_read(self, event: WindowRead) -> list[Effect]:
+    def _window_read(self, event: ev.WindowRead) -> list[Effect]:
         present = self._present(event.attempt)
         return present.window_read(event.past) if present else []
 
-    def _read_failed(self, event: ReadFailed) -> list[Effect]:
+    def _read_failed(self, event: ev.ReadFailed) -> list[Effect]:
         present = self._present(event.attempt)
         return present.read_failed() if present else []
 
-    def _corrupt_read(self, event: CorruptRead) -> list[Effect]:
+    def _corrupt_read(self, event: ev.CorruptRead) -> list[Effect]:
         present = self._present(event.attempt)
         return present.corrupt_read(event.reason) if present else []
 
@@ -215,33 +191,33 @@ class SequencerMachine(Machine[Event, Effect]):
         """What has a message on its way under this attempt."""
         return (self._failover or self._term) if attempt == self._attempt else None
 
-    def _append_answered(self, event: AppendAnswered, now: float) -> list[Effect]:
+    def _append_answered(self, event: ev.AppendAnswered, now: float) -> list[Effect]:
         appender = self._appender(event.attempt)
         return appender.answered(event, now) if appender else []
 
-    def _append_unanswered(self, event: AppendUnanswered) -> list[Effect]:
+    def _append_unanswered(self, event: ev.AppendUnanswered) -> list[Effect]:
         appender = self._appender(event.attempt)
         return appender.unanswered(event) if appender else []
 
-    def _looked(self, event: Looked, now: float) -> list[Effect]:
+    def _looked(self, event: ev.Looked, now: float) -> list[Effect]:
         appender = self._appender(event.attempt)
         return appender.looked(event, now) if appender else []
 
-    def _disk_read(self, event: DiskRead) -> list[Effect]:
+    def _disk_read(self, event: ev.DiskRead) -> list[Effect]:
         if self._term is not None:
             self._term.disk_read(event)
         return []
 
     # ---- requests ----------------------------------------------------------------------------
 
-    def _append_arrived(self, event: AppendArrived, now: float) -> list[Effect]:
+    def _append_arrived(self, event: ev.AppendArrived, now: float) -> list[Effect]:
         if self._term is not None:
             return self._term.append(event, now)
         if self.phase is SequencerPhase.TAKING_OVER:
             return [Answer(event.call, refused(self._busy()))]
         return [self._turn_away(event.call)]
 
-    def _turn_away(self, call: Call) -> Effect:
+    def _turn_away(self, call: ev.Call) -> Effect:
         if self.phase is SequencerPhase.CORRUPT:
             return Refuse(call, Corrupt(self._corrupt, channel=self._pchannel))
         if self.phase is SequencerPhase.IDLE:
@@ -253,7 +229,7 @@ class SequencerMachine(Machine[Event, Effect]):
 
     # ---- the assignment ----------------------------------------------------------------------
 
-    def _assignment_read(self, event: AssignmentRead) -> list[Effect]:
+    def _assignment_read(self, event: ev.AssignmentRead) -> list[Effect]:
         if event.revision < self._assignment_revision:
             return []
         if event.revision > self._assignment_revision and not self._for_good:
@@ -263,7 +239,7 @@ class SequencerMachine(Machine[Event, Effect]):
             return []
         return self._let_go()
 
-    def _stop_asked(self, event: StopAsked, now: float) -> list[Effect]:
+    def _stop_asked(self, event: ev.StopAsked, now: float) -> list[Effect]:
         self._for_good = self._for_good or event.for_good
         self._stopped_until = now + self._settings.stop_patience_s
         effects = self._let_go()

@@ -1,8 +1,6 @@
 """The sequencers of one proxy process: a machine for each pchannel that it is assigned to sequence.
 
-**Owns** the watch of the assignments, the machines and their drivers, and the requests from peers
-and from the proxy itself. **Does not own** the session and the server (the proxy's), or any
-decision (`machine`). Whoever is asked for a pchannel that he does not sequence answers `Fenced`.
+A process that is asked for a pchannel that it does not sequence answers `Fenced`.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""Settings of the sequencer, with their reasons.
-
-**Owns** the values and their checks. **Does not own** where they come from (`app.settings`).
-"""
+"""Settings of the sequencer, with their reasons."""
 
 from dataclasses import dataclass
 

@@ -24,40 +24,9 @@ from headrace.model.errors import (
 from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
 from headrace.runtime.callers import Callers
 from headrace.runtime.retry import jittered
+from headrace.sequencer import effects as fx
+from headrace.sequencer import events as ev
 from headrace.sequencer.append.grant_client import GrantClient
-from headrace.sequencer.effects import (
-    Answer,
-    AnswerStored,
-    Append,
-    AskGrant,
-    Effect,
-    Happening,
-    LeaseIds,
-    Look,
-    ReadEnd,
-    ReadMeta,
-    ReadWindow,
-    Refuse,
-    Tell,
-)
-from headrace.sequencer.events import (
-    AppendAnswered,
-    AppendUnanswered,
-    Call,
-    CorruptRead,
-    EndRead,
-    Event,
-    Found,
-    Granted,
-    GrantUnanswered,
-    GrantWithheld,
-    IdsLeased,
-    IdsUnanswered,
-    Looked,
-    MetaRead,
-    ReadFailed,
-    WindowRead,
-)
 from headrace.sequencer.failover.reading import Reading
 from headrace.sequencer.settings import SequencerSettings
 
@@ -102,32 +71,32 @@ class Shell:
             "sequencer_parts_total", "parts of requests answered", ("pchannel", "outcome")
         )
 
-    async def perform(self, effect: Effect) -> Event | None:
+    async def perform(self, effect: fx.Effect) -> ev.Event | None:
         """Carry an effect out; the event that answers it, if it needs one."""
         match effect:
-            case ReadEnd():
+            case fx.ReadEnd():
                 return await self._read(effect.attempt, effect.delay_s, self._read_end)
-            case ReadMeta():
+            case fx.ReadMeta():
                 return await self._read(effect.attempt, effect.delay_s, self._read_meta)
-            case ReadWindow():
+            case fx.ReadWindow():
                 return await self._read(
                     effect.attempt, effect.delay_s, lambda _: self._read_window(effect)
                 )
-            case Append():
+            case fx.Append():
                 return await self._append(effect)
-            case Look():
+            case fx.Look():
                 return await self._look(effect)
-            case AskGrant():
+            case fx.AskGrant():
                 return await self._ask_grant(effect)
-            case LeaseIds():
+            case fx.LeaseIds():
                 return await self._lease_ids(effect)
-            case AnswerStored():
+            case fx.AnswerStored():
                 await self._answer_stored(effect)
-            case Answer():
+            case fx.Answer():
                 self._answer(effect.call, effect.response)
-            case Refuse():
+            case fx.Refuse():
                 self._callers.answer(effect.call, effect.error)
-            case Tell():
+            case fx.Tell():
                 self._tell(effect)
             case _:
                 assert_never(effect)
@@ -136,30 +105,30 @@ class Shell:
     # ---- reads -------------------------------------------------------------------------------
 
     async def _read(
-        self, attempt: int, delay_s: float, read: Callable[[int], Awaitable[Event]]
-    ) -> Event:
+        self, attempt: int, delay_s: float, read: Callable[[int], Awaitable[ev.Event]]
+    ) -> ev.Event:
         await self._pause(delay_s)
         try:
             return await read(attempt)
         except Corrupt as error:
-            return CorruptRead(attempt, error.message)
+            return ev.CorruptRead(attempt, error.message)
         except HeadraceError as error:
-            return ReadFailed(attempt, error.message)
+            return ev.ReadFailed(attempt, error.message)
 
-    async def _read_end(self, attempt: int) -> Event:
+    async def _read_end(self, attempt: int) -> ev.Event:
         end = await self._reading.end()
-        return EndRead(attempt, end.message_id, end.timestamp, end.mark)
+        return ev.EndRead(attempt, end.message_id, end.timestamp, end.mark)
 
-    async def _read_meta(self, attempt: int) -> Event:
-        return MetaRead(attempt, await self._reading.meta())
+    async def _read_meta(self, attempt: int) -> ev.Event:
+        return ev.MetaRead(attempt, await self._reading.meta())
 
-    async def _read_window(self, effect: ReadWindow) -> Event:
+    async def _read_window(self, effect: fx.ReadWindow) -> ev.Event:
         past = await self._reading.window(effect.term, effect.until)
-        return WindowRead(effect.attempt, past)
+        return ev.WindowRead(effect.attempt, past)
 
     # ---- the log -----------------------------------------------------------------------------
 
-    async def _append(self, effect: Append) -> Event:
+    async def _append(self, effect: fx.Append) -> ev.Event:
         await self._pause(effect.delay_s)
         self._crash.reach(f"sequencer.{effect.what}.sending")
         began = self._clock.monotonic()
@@ -168,17 +137,17 @@ class Shell:
         except Invalid as error:
             self._say.error("the log does not take a message", reason=error.message)
             await self._pause(self._settings.retry_most_s)
-            return AppendUnanswered(effect.attempt, effect.expected_last, error.message)
+            return ev.AppendUnanswered(effect.attempt, effect.expected_last, error.message)
         except (Conflict, Unavailable) as error:
-            return AppendUnanswered(effect.attempt, effect.expected_last, error.message)
+            return ev.AppendUnanswered(effect.attempt, effect.expected_last, error.message)
         self._crash.reach(f"sequencer.{effect.what}.stands")
         self._seconds.labels(self._pchannel).observe(self._clock.monotonic() - began)
         self._messages.labels(self._pchannel, effect.what).inc()
         self._bytes.labels(self._pchannel).inc(sum(map(len, effect.parts)))
-        return AppendAnswered(effect.attempt, effect.expected_last, message_id)
+        return ev.AppendAnswered(effect.attempt, effect.expected_last, message_id)
 
-    async def _look(self, effect: Look) -> Event:
-        found = Found.NOTHING
+    async def _look(self, effect: fx.Look) -> ev.Event:
+        found = ev.Found.NOTHING
         try:
             message = await self._log.get(self._pchannel, effect.message_id)
         except Unavailable as error:
@@ -186,44 +155,44 @@ class Shell:
         else:
             if message is not None:
                 ours = same_bytes(effect.parts, message.data)
-                found = Found.OURS if ours else Found.ANOTHER
-        return Looked(effect.attempt, effect.message_id, found)
+                found = ev.Found.OURS if ours else ev.Found.ANOTHER
+        return ev.Looked(effect.attempt, effect.message_id, found)
 
     # ---- the master service ------------------------------------------------------------------
 
-    async def _ask_grant(self, effect: AskGrant) -> Event:
+    async def _ask_grant(self, effect: fx.AskGrant) -> ev.Event:
         await self._pause(effect.delay_s)
         try:
             grant = await self._grant_client.ask(self._pchannel)
         except HeadraceError as error:
-            return GrantUnanswered(effect.asked, error.message)
+            return ev.GrantUnanswered(effect.asked, error.message)
         if self._pchannel not in grant.pchannels:
-            return GrantWithheld(effect.asked)
-        return Granted(effect.asked, grant.first, grant.count)
+            return ev.GrantWithheld(effect.asked)
+        return ev.Granted(effect.asked, grant.first, grant.count)
 
-    async def _lease_ids(self, effect: LeaseIds) -> Event:
+    async def _lease_ids(self, effect: fx.LeaseIds) -> ev.Event:
         await self._pause(effect.delay_s)
         address = self._master_address()
         if address is None:
-            return IdsUnanswered("no master service leads")
+            return ev.IdsUnanswered("no master service leads")
         try:
             ids: AllocIdsResponse = await self._peers.call(
                 address, AllocIdsRequest(effect.count), timeout_s=self._settings.ids_timeout_s
             )
         except HeadraceError as error:
-            return IdsUnanswered(error.message)
-        return IdsLeased(ids.first, ids.count)
+            return ev.IdsUnanswered(error.message)
+        return ev.IdsLeased(ids.first, ids.count)
 
     # ---- answers -----------------------------------------------------------------------------
 
-    def _answer(self, call: Call, response: Any) -> None:
+    def _answer(self, call: ev.Call, response: Any) -> None:
         self._callers.answer(call, response)
         if isinstance(response, AppendResponse):
             self._outcomes.labels(self._pchannel, response.outcome).inc()
             if response.outcome == "done":
                 self._crash.reach("sequencer.part.answered")
 
-    async def _answer_stored(self, effect: AnswerStored) -> None:
+    async def _answer_stored(self, effect: fx.AnswerStored) -> None:
         """Read until it is found: it stands, so absence means nothing."""
         deadline = self._clock.monotonic() + effect.timeout_s
         reason = "was not found"
@@ -244,7 +213,7 @@ class Shell:
                 return
             await self._pause(self._settings.retry_least_s)
 
-    async def _stored(self, effect: AnswerStored) -> AppendResponse:
+    async def _stored(self, effect: fx.AnswerStored) -> AppendResponse:
         where = f"{self._pchannel}#{effect.message_id}"
         group = await self._reading.group(effect.message_id)
         if group is None:
@@ -263,9 +232,9 @@ class Shell:
             keys=_keys_of(entry, effect.key, where),
         )
 
-    def _tell(self, effect: Tell) -> None:
+    def _tell(self, effect: fx.Tell) -> None:
         about = {"term": effect.term, "wanted": effect.wanted, "reason": effect.reason}
-        say = self._say.error if effect.happening is Happening.CORRUPT else self._say.info
+        say = self._say.error if effect.happening is fx.Happening.CORRUPT else self._say.info
         known = {name: value for name, value in about.items() if value is not None}
         say(effect.happening.value, pchannel=effect.pchannel, **known)
 

@@ -15,25 +15,13 @@ from headrace.model.invariants import violated
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import AppendResponse, PositionResponse
+from headrace.sequencer import events as ev
 from headrace.sequencer.append.flight import Flight
 from headrace.sequencer.append.grants import Grants, GroupTimestamps
 from headrace.sequencer.append.grouping import Built, Grouping, Turned
 from headrace.sequencer.append.leases import Leases
 from headrace.sequencer.append.segments import OpenSegment, Segments
 from headrace.sequencer.effects import Answer, Effect, Refuse
-from headrace.sequencer.events import (
-    AppendAnswered,
-    AppendArrived,
-    AppendUnanswered,
-    DdlArrived,
-    DiskRead,
-    Found,
-    Looked,
-    MetaView,
-    Past,
-    PositionAsked,
-    SealArrived,
-)
 from headrace.sequencer.requests.admission import Admission
 from headrace.sequencer.requests.control_entries import ControlEntries
 from headrace.sequencer.requests.digests import Digests
@@ -55,8 +43,8 @@ class Opened:
     message_id: MessageId  # of the TermStart
     timestamp: Timestamp  # of the TermStart
     size_bytes: int
-    view: MetaView
-    past: Past
+    view: ev.MetaView
+    past: ev.Past
 
 
 @dataclass(slots=True, eq=False)
@@ -114,29 +102,29 @@ class OpenTerm:
 
     # ---- what arrives ------------------------------------------------------------------------
 
-    def append(self, event: AppendArrived, now: float) -> list[Effect]:
+    def append(self, event: ev.AppendArrived, now: float) -> list[Effect]:
         """A part of a request."""
         if self._draining:
             return [Refuse(event.call, self.fenced())]
         return self._admission.arrived(event.call, event.request, now)
 
-    def ddl(self, event: DdlArrived) -> list[Effect]:
+    def ddl(self, event: ev.DdlArrived) -> list[Effect]:
         """A recorded DDL."""
         if self._draining:
             return [Refuse(event.call, self.fenced())]
         return self._control.ddl(event.call, event.record, event.ddl)
 
-    def seal(self, event: SealArrived) -> list[Effect]:
+    def seal(self, event: ev.SealArrived) -> list[Effect]:
         """Seals or a tick above a timestamp."""
         if self._draining:
             return [Refuse(event.call, self.fenced())]
         return self._control.seal(event.call, event.request)
 
-    def position(self, event: PositionAsked) -> list[Effect]:
+    def position(self, event: ev.PositionAsked) -> list[Effect]:
         """Of the last message that is known to stand."""
         return [Answer(event.call, PositionResponse(self._here()))]
 
-    def disk_read(self, event: DiskRead) -> None:
+    def disk_read(self, event: ev.DiskRead) -> None:
         """How much the log's disk still takes."""
         free_bytes, least = event.free_bytes, self._settings.log_free_bytes_min
         low = free_bytes is not None and free_bytes < least
@@ -185,7 +173,7 @@ class OpenTerm:
 
     # ---- outcomes of appends -------------------------------------------------------------------
 
-    def answered(self, event: AppendAnswered, now: float) -> list[Effect]:
+    def answered(self, event: ev.AppendAnswered, now: float) -> list[Effect]:
         """The log says that a message was taken."""
         sent = self._find(event.expected_last)
         if sent is None:
@@ -194,19 +182,19 @@ class OpenTerm:
             return [sent.flight.look()]
         return self._stands(sent, now)
 
-    def unanswered(self, event: AppendUnanswered) -> list[Effect]:
+    def unanswered(self, event: ev.AppendUnanswered) -> list[Effect]:
         """An append ended without an outcome."""
         sent = self._find(event.expected_last)
         return [sent.flight.look()] if sent is not None else []
 
-    def looked(self, event: Looked, now: float) -> list[Effect]:
+    def looked(self, event: ev.Looked, now: float) -> list[Effect]:
         """What stands at the id that a message should get."""
         sent = self._find(event.message_id - 1)
         if sent is None:
             return []
-        if event.found is Found.OURS:
+        if event.found is ev.Found.OURS:
             return self._stands(sent, now)
-        if event.found is Found.ANOTHER:
+        if event.found is ev.Found.ANOTHER:
             self.replaced = f"another message stands at {event.message_id}"
             return []
         return [sent.flight.again(self._settings)]  # RQ-1: absence is no outcome

@@ -1,8 +1,7 @@
 """Bundles: flushed segments of a vchannel, about a hundred in one key of the meta store.
 
-**Owns** which segments go together and the transaction that moves them. **Does not own** what takes
-them apart again (`drops`). A flushed segment gains nothing (SG-1), so nobody needs its key; few
-keys keep the meta store small, and lists name one object for the whole bundle.
+A flushed segment gains nothing (SG-1), so it needs no key of its own; few keys keep the meta store
+small, and manifests name one object for the whole bundle.
 
 The object is stored first, then one transaction compares each segment's key: what was dropped,
 replaced or bundled meanwhile makes it fail, and the object is garbage.

@@ -1,9 +1,6 @@
 """The collector: reads what decides about a collection's objects, and deletes what may go.
 
-**Owns** the order of reads and deletions in one round, and the records that wait for their files.
-**Does not own** the decision on each object (`garbage`).
-
-The order: epochs, then references, then what is stored; lists that were outlived go before files;
+It reads epochs, then references, then what is stored; manifests that were outlived go before files;
 records of dropped segments go a round after their files, when those are seen to be gone; the keys
 of a dropped vchannel go when no object of its collection is left, its epoch with them, so that no
 writer of old can come back before. A round that ends early is taken up by the next.

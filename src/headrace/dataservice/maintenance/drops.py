@@ -1,10 +1,7 @@
 """Drops: what follows once a checkpoint has passed the drop of a collection or a partition.
 
-**Owns** that the records of dropped segments say so themselves, one by one and outside of bundles
-(their files are then counted from a revision of their own), and that a dropped vchannel leaves its
-pchannel's list, so that it no longer pins the log. **Does not own** the drop itself (`commit`) or
-files (`garbage`). Each step is a transaction that compares what it read and may be left undone: the
-next round finds it again.
+Each step is a transaction that compares what it read and may be left undone: the next round finds
+it again.
 """
 
 from dataclasses import replace

@@ -1,15 +1,12 @@
-"""Garbage: which objects of a collection nobody needs any more.
-
-**Owns** the decision on each object: files of dropped segments, what replaced writers left behind,
-bundles that were replaced, lists that were outlived. **Does not own** reading and deleting
-(`collector`) or which segments are dropped (`commit`, `drops`).
+"""Garbage: which objects of a collection are needed no more.
 
 The rules:
 - The epochs are read first and the references second: what is of an older epoch and not named then
   can never be named again, for reports compare the epoch.
 - Of the present epoch nothing goes that no meta names: it may be reported in a moment.
-- A file that meta named goes when a list without it, read after meta no longer named it, has stood
-  for the grace: so the newest list that is old enough decides (`Evidence`). Older lists go first.
+- A file that meta named goes when a manifest without it, read after meta no longer named it, has
+  stood for the grace: the newest manifest that is old enough decides (`Evidence`). Older ones go
+  first.
 - A bundle that meta names no more leaves no mark there: it counts as gone from meta from the moment
   when this leader first missed it.
 """

@@ -1,8 +1,4 @@
-"""Truncate: how much of each pchannel's log nobody needs any more.
-
-**Owns** the samples of the log (at which message stands which timestamp), the truncate mark, and
-the order to truncate. **Does not own** streams (`log`) or the list of vchannels in whose record the
-mark stands (the master service and `drops` write it too, each comparing the whole record).
+"""Truncate: how much of each pchannel's log is needed no more.
 
 A message may go when it lies below every checkpoint of its pchannel's vchannels and when all
 request ids in it are out of the window. The mark is written first, comparing the list: a vchannel

@@ -1,14 +1,11 @@
 """Manifests: what of a collection counts, read at one revision and stored under its number.
 
-**Owns** the derivation of a list from meta, and its way into the object store. **Does not own** the
-format (`binlog.snapshot_list`), when a list is made (`lists`), or when old ones go (`garbage`).
-
-Put if absent under the revision: the highest is the list, so a leader that was frozen changes
-nothing, and a repeat finds its own. What is on a list was committed, so it exists (OB-1); every
+It is put if absent under the revision, and the highest counts: so a leader that was frozen changes
+nothing, and a repeat finds its own. What a manifest names was committed, so it exists (OB-1); every
 checkpoint has passed its timestamp, so nothing at or below it is missing (SN-1).
 
 A drop stands at another timestamp in each vchannel. Once one checkpoint has passed it, rows are
-missing there; so no list is made until the timestamp of a list is above it in all of them.
+missing there; so no manifest is made until its timestamp is above the drop in all of them.
 """
 
 from collections.abc import Iterable, Sequence

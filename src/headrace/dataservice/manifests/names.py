@@ -1,8 +1,7 @@
 """Name lists: which collections there are, stored beside the files.
 
-**Owns** the derivation of `collections/REVISION.json` and its storing. **Does not own** names (the
-master service) or when old lists go (`garbage`). Put if absent under the revision at which the
-names were read; the highest counts, so a frozen writer changes nothing.
+Put if absent under the revision at which the names were read; the highest counts, so a frozen
+writer changes nothing.
 """
 
 from headrace.binlog import manifest, paths

@@ -1,8 +1,5 @@
 """Assignment: which node should watch which vchannel.
 
-**Owns** the choice, as pure functions of names and counts. **Does not own** epochs, drains or what
-is under way (`channels`).
-
 Wanted, in this order: every vchannel has a node; nothing moves without need; a pchannel's vchannels
 are with one node (it reads the pchannel once); nodes watch equally many, vchannels under way
 counted where they go. So homeless vchannels are placed pchannel by pchannel, first where the node

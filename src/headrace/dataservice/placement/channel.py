@@ -1,7 +1,4 @@
-"""One vchannel: its records, what its holder reports, what is under way for it.
-
-**Owns** the state of one vchannel and how it follows facts. **Does not own** orders (`channels`).
-"""
+"""One vchannel: its records, what its holder reports, what is under way for it."""
 
 from dataclasses import dataclass
 

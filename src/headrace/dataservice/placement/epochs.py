@@ -1,8 +1,7 @@
 """Epochs: a vchannel's next assignment, written by compare-and-swap.
 
-**Owns** the write and the way out of an unknown outcome. **Does not own** whom it names
-(`channels`). The record is its own mark: an epoch belongs to one server id, so who finds what he
-wrote has written it, and a write that lands late meets a revision that has moved on.
+The record is its own mark: an epoch belongs to one server id, so a leader that finds its record has
+written it, and a write that lands late meets a revision that has moved on.
 """
 
 from headrace.dataservice.effects import WriteEpoch

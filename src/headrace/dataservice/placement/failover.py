@@ -1,8 +1,5 @@
 """Failover: when a node counts as gone, by the end of its lease or by suspicion.
 
-**Owns** the verdict on each data node. **Does not own** the tries (the shell asks nodes) or what is
-done with what a gone node held (`channels`).
-
 A suspicion proves nothing: only our own refused connection or the end of the lease decides. A
 second failover on suspicion of the same node within a minute waits 5 s, the next 10 s, doubling;
 the end of a lease, or a successor under the same node name, does not wait. A node whose session

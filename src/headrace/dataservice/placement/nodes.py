@@ -1,8 +1,4 @@
-"""Nodes: the data nodes' processes, when they are asked, and who of them may be used.
-
-**Owns** the table of processes and what is under way to each. **Does not own** who counts as gone
-(`failover`) or what they should watch (`channels`).
-"""
+"""Nodes: the data nodes' processes, when they are asked, and who of them may be used."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,5 @@
 """Watches: what a flowgraph has to know to begin, read after its epoch is written.
 
-**Owns** the contents of `WatchDmChannels`: the seek position, every segment that replay from there
-may meet, and the schema versions in force from there on. **Does not own** who gets it (`channels`).
-
 All of one watch is read at one revision, not before that of its epoch: whatever the epoch before
 committed up to its end is in it.
 """

@@ -1,8 +1,5 @@
 """The committer: carries commits to the meta store and finds out what became of them.
 
-**Owns** the channels of vchannels between commits, the transactions, and the way out of an unknown
-outcome. **Does not own** the decision (`commit`) or the order of reports (`reports`).
-
 After an unknown outcome it reads what was compared and decides anew: if the report stands, it is
 done. An attempt that lands late meets comparisons that no longer hold. A kept channel may be stale:
 that costs one refused transaction, since only a fresh channel refuses.

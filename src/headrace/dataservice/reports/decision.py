@@ -1,9 +1,5 @@
 """Commits: what becomes of a report, given what stands.
 
-**Owns** the decision on SaveBinlogPaths and SaveCheckpoints (applied, done already, forgotten, or
-refused) and the transaction that applies one. **Does not own** the transaction's way to the meta
-store and back (`committer`), or which report comes first (`reports`).
-
 One transaction carries files, segment meta and checkpoints, and compares all that it rests on: the
 epoch, every checkpoint that the report extends, and (`leader_meta`) the leader key. A decision is a
 pure function of (report, channel), so a repeat of a report is decided anew from what stands, and

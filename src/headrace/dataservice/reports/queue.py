@@ -1,8 +1,4 @@
-"""Reports: one at a time a vchannel.
-
-**Owns** the queue of SaveBinlogPaths of each vchannel. **Does not own** what becomes of a report
-(`commit`): a queue in memory is no safety, every transaction compares what it extends.
-"""
+"""Reports: one at a time a vchannel."""
 
 from collections import deque
 

@@ -1,20 +1,13 @@
 """Following: what meta says of vchannels and collections, as events for the machine.
 
-**Owns** what a key and its value mean to the machine. **Does not own** truth: what is told here
-lags, so commits and epochs compare, whatever was told. Records of one revision are told in the
-order of their keys; a record that is not what we wrote is left out, and said so.
+Records of one revision are told in the order of their keys; a record that is not what we wrote is
+left out, and said so.
 """
 
 from collections.abc import Callable
 from typing import Never
 
-from headrace.dataservice.events import (
-    ChannelsListed,
-    CheckpointSeen,
-    CollectionChanged,
-    EpochSeen,
-    Event,
-)
+from headrace.dataservice import events as ev
 from headrace.meta.api import MetaStore, RangeResult, WatchBatch
 from headrace.meta.following import follow, values_of
 from headrace.meta.keys import Keys
@@ -36,7 +29,7 @@ class Follower:
         keys: Keys,
         host: Host,
         log: Logger,
-        post: Callable[[Event], None],
+        post: Callable[[ev.Event], None],
     ) -> None:
         self._meta = meta
         self._keys = keys
@@ -65,9 +58,9 @@ class Follower:
     def _list_channels(self, found: RangeResult) -> None:
         seen = [self._seen(item.key, item.value, item.mod_revision) for item in found.items]
         self._post(
-            ChannelsListed(
-                tuple(s for s in seen if isinstance(s, EpochSeen)),
-                tuple(s for s in seen if isinstance(s, CheckpointSeen)),
+            ev.ChannelsListed(
+                tuple(s for s in seen if isinstance(s, ev.EpochSeen)),
+                tuple(s for s in seen if isinstance(s, ev.CheckpointSeen)),
             )
         )
 
@@ -81,21 +74,21 @@ class Follower:
         for key, value, _ in values_of(batch):
             name = key.removeprefix(self._keys.collections_prefix)
             if name.isdecimal():
-                self._post(CollectionChanged(int(name), value is not None))
+                self._post(ev.CollectionChanged(int(name), value is not None))
 
     def _seen(
         self, key: str, value: bytes | None, revision: Revision
-    ) -> EpochSeen | CheckpointSeen | None:
+    ) -> ev.EpochSeen | ev.CheckpointSeen | None:
         vchannel, _, kind = key.removeprefix(self._keys.channels_prefix).rpartition("/")
         try:
             if kind in ("epoch", "checkpoint"):
                 parse_vchannel(vchannel)
             if kind == "epoch":
                 epoch = codec.decode(value, EpochRecord, key) if value is not None else None
-                return EpochSeen(vchannel, epoch, revision)
+                return ev.EpochSeen(vchannel, epoch, revision)
             if kind == "checkpoint":
                 record = codec.decode(value, CheckpointRecord, key) if value is not None else None
-                return CheckpointSeen(vchannel, record, revision)
+                return ev.CheckpointSeen(vchannel, record, revision)
         except (Corrupt, Invalid) as error:
             self._log.error("a record of a vchannel is left out", key=key, reason=error.message)
         return None

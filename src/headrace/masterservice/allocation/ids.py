@@ -1,8 +1,7 @@
 """Ids: ranges that are given out once, of segments, rows, automatic keys, collections, partitions.
 
-**Owns** the counter and the mark below which ids are given out. **Does not own** how the mark is
-persisted (the shell). A successor begins at the mark that it reads, so what was given out below it
-never comes again (ID-1); what was not is skipped.
+A successor begins at the mark that it reads, so what was given out below it never comes again
+(ID-1); what was not is skipped.
 """
 
 FIRST_ID = 1

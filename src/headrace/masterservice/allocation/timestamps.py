@@ -1,9 +1,5 @@
 """Grants: ranges of timestamps, each disjoint from all others, from the present millisecond on.
 
-**Owns** the clock that timestamps are taken from and the mark below which they are given out.
-**Does not own** who may have them (`sequencers`), whether this process leads (the lease), or how
-the mark is persisted (the shell).
-
 No timestamp at or above the *mark* is given out before the mark stands in the meta store, so a
 successor, who begins at the mark that it reads, never gives one out again (ID-1). Present time is
 the wall clock as it was when this process began to lead, counted on by the monotonic clock: a wall

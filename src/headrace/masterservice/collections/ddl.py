@@ -12,29 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from headrace.masterservice import effects as fx
+from headrace.masterservice import events as ev
 from headrace.masterservice.collections import records
 from headrace.masterservice.collections.names import Names
 from headrace.masterservice.collections.records import Change
-from headrace.masterservice.effects import (
-    Answer,
-    AppendDdl,
-    Effect,
-    NoteDdl,
-    RecordCollection,
-    RecordDdl,
-    Refuse,
-)
-from headrace.masterservice.events import (
-    CreateAsked,
-    DdlAppended,
-    DdlAsked,
-    DdlNoted,
-    DdlNotRecorded,
-    DdlRecorded,
-    DropAsked,
-    PartitionAsked,
-    RenameAsked,
-)
 from headrace.masterservice.sequencers import pool
 from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
 from headrace.model import codec
@@ -69,7 +51,7 @@ class _UnderWay:
     change: Change
     phase: Phase
     call: int  # 0 = no caller waits: the DDL was found recorded
-    later: list[DdlAsked] = field(default_factory=list)  # requests that come after it
+    later: list[ev.DdlAsked] = field(default_factory=list)  # requests that come after it
 
 
 class Ddls:
@@ -98,15 +80,15 @@ class Ddls:
             i: _UnderWay(Change(standing[i].record, ddl), Phase.APPENDING, 0)
             for i, ddl in sorted(undone.items())
         }
-        self._released: deque[DdlAsked] = deque()
+        self._released: deque[ev.DdlAsked] = deque()
 
     # ---- what is asked -----------------------------------------------------------------------
 
-    def begin(self) -> list[Effect]:
+    def begin(self) -> list[fx.Effect]:
         """Go on with what was found recorded and not noted."""
-        return [AppendDdl(w.change.record, w.change.ddl) for w in self._under_way.values()]
+        return [fx.AppendDdl(w.change.record, w.change.ddl) for w in self._under_way.values()]
 
-    def released(self) -> DdlAsked | None:
+    def released(self) -> ev.DdlAsked | None:
         """A request that waited for a DDL that is over: to be judged anew."""
         return self._released.popleft() if self._released else None
 
@@ -133,7 +115,7 @@ class Ddls:
 
     # ---- requests, with ids and a timestamp of their own; `Invalid` refuses one ---------------
 
-    def create(self, asked: CreateAsked, first_id: int, now: Timestamp) -> list[Effect]:
+    def create(self, asked: ev.CreateAsked, first_id: int, now: Timestamp) -> list[fx.Effect]:
         """A collection is wanted: it gets the first id, its partitions the next ones."""
         if self._comes_later(asked, asked.name):
             return []
@@ -152,9 +134,9 @@ class Ddls:
         self._carry(change.record, 1)
         self._taken[asked.name] = change.record.id
         self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, asked.call)
-        return [RecordCollection(change.record, change.ddl)]
+        return [fx.RecordCollection(change.record, change.ddl)]
 
-    def drop(self, asked: DropAsked, _: int, now: Timestamp) -> list[Effect]:
+    def drop(self, asked: ev.DropAsked, _: int, now: Timestamp) -> list[fx.Effect]:
         """A collection is to go; one that is absent has gone."""
         if self._comes_later(asked, asked.name):
             return []
@@ -163,7 +145,7 @@ class Ddls:
             return self._names.answer(asked.call, Done())
         return self._record(records.drop(self._standing[collection_id].record, now), asked.call)
 
-    def rename(self, asked: RenameAsked, _: int, now: Timestamp) -> list[Effect]:
+    def rename(self, asked: ev.RenameAsked, _: int, now: Timestamp) -> list[fx.Effect]:
         """A collection is to have another name."""
         if self._comes_later(asked, asked.name, asked.new_name):
             return []
@@ -174,7 +156,7 @@ class Ddls:
         self._taken[asked.new_name] = record.id
         return self._record(change, asked.call, old_name=asked.name)
 
-    def partition(self, asked: PartitionAsked, first_id: int, now: Timestamp) -> list[Effect]:
+    def partition(self, asked: ev.PartitionAsked, first_id: int, now: Timestamp) -> list[fx.Effect]:
         """A partition is wanted and gets the id, or is to go."""
         if self._comes_later(asked, asked.name):
             return []
@@ -184,10 +166,10 @@ class Ddls:
         else:
             change = records.create_partition(record, asked.partition, first_id, now)
         if change is None:
-            return [Answer(asked.call, Done())]
+            return [fx.Answer(asked.call, Done())]
         return self._record(change, asked.call)
 
-    def _comes_later(self, asked: DdlAsked, *names: str) -> bool:
+    def _comes_later(self, asked: ev.DdlAsked, *names: str) -> bool:
         """Whether the request has to wait for a DDL of one of these collections, and does."""
         for name in names:
             before = self._under_way.get(self._taken.get(name, 0))
@@ -202,14 +184,14 @@ class Ddls:
             raise Refusal.COLLECTION_NOT_FOUND(at="collection_name", name=name)
         return self._standing[collection_id].record
 
-    def _record(self, change: Change, call: int, old_name: str = "") -> list[Effect]:
+    def _record(self, change: Change, call: int, old_name: str = "") -> list[fx.Effect]:
         standing = self._standing[change.record.id]
         self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, call)
-        return [RecordDdl(change.record, change.ddl, standing.revision, old_name)]
+        return [fx.RecordDdl(change.record, change.ddl, standing.revision, old_name)]
 
     # ---- progress ----------------------------------------------------------------------------
 
-    def recorded(self, event: DdlRecorded) -> list[Effect]:
+    def recorded(self, event: ev.DdlRecorded) -> list[fx.Effect]:
         """It will be done."""
         ddl = self._find_under_way(event.collection_id, event.version, Phase.RECORDING)
         before = self._standing.get(event.collection_id)
@@ -218,26 +200,26 @@ class Ddls:
             del self._taken[before.record.name]
         self._standing[after.id] = Standing(after, event.revision)
         ddl.phase = Phase.APPENDING
-        return [AppendDdl(after, ddl.change.ddl)]
+        return [fx.AppendDdl(after, ddl.change.ddl)]
 
-    def not_recorded(self, event: DdlNotRecorded) -> list[Effect]:
+    def not_recorded(self, event: ev.DdlNotRecorded) -> list[fx.Effect]:
         """Nothing was recorded: only a create ends so, when its pchannels have no sequencer."""
         ddl = self._find_under_way(event.collection_id, event.version, Phase.RECORDING)
         assert event.collection_id not in self._standing, "only a create can fail to be recorded"
         del self._taken[ddl.change.record.name]
         self._carry(ddl.change.record, -1)
         self._end(event.collection_id)
-        return [Refuse(ddl.call, event.error)]
+        return [fx.Refuse(ddl.call, event.error)]
 
-    def appended(self, event: DdlAppended) -> list[Effect]:
+    def appended(self, event: ev.DdlAppended) -> list[fx.Effect]:
         """It stands in every vchannel."""
         ddl = self._find_under_way(event.collection_id, event.version, Phase.APPENDING)
         ddl.change = records.note(ddl.change, event.positions)
         ddl.phase = Phase.NOTING
         revision = self._standing[event.collection_id].revision
-        return [NoteDdl(ddl.change.record, ddl.change.ddl, revision)]
+        return [fx.NoteDdl(ddl.change.record, ddl.change.ddl, revision)]
 
-    def noted(self, event: DdlNoted) -> list[Effect]:
+    def noted(self, event: ev.DdlNoted) -> list[fx.Effect]:
         """Its positions are known; who asked for it may be told."""
         ddl = self._find_under_way(event.collection_id, event.version, Phase.NOTING)
         record = ddl.change.record
@@ -246,7 +228,7 @@ class Ddls:
             del self._taken[record.name]
             self._carry(record, -1)
         self._end(record.id)
-        effects: list[Effect] = []
+        effects: list[fx.Effect] = []
         kind = ddl.change.ddl.kind
         response = _response(record) if kind is DdlKind.CREATE else Done()
         if kind in NAMING:
@@ -254,7 +236,7 @@ class Ddls:
             if ddl.call:
                 effects += self._names.answer(ddl.call, response)
         elif ddl.call:
-            effects.append(Answer(ddl.call, response))
+            effects.append(fx.Answer(ddl.call, response))
         return effects
 
     def _find_under_way(self, collection_id: CollectionId, version: int, phase: Phase) -> _UnderWay:

@@ -1,8 +1,5 @@
 """The names of collections, as a list in the object store: stored before a DDL is answered.
 
-**Owns** which revision of the names a stored list must have, and the answers that wait for it.
-**Does not own** the list itself (the data service stores it) or the names' keys (`ddl`).
-
 One order is under way at a time and stands for all that changed before it, so a thousand creates
 cost few lists. A new leader orders one at once: its predecessor may have noted a DDL and died
 before the list was stored. Even "it is absent, so it is dropped" waits for that.

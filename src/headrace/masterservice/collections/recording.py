@@ -1,8 +1,5 @@
 """The three transactions of a DDL: record a collection, record the next version, note positions.
 
-**Owns** what stands in each and how an unknown outcome becomes known. **Does not own** when they
-are made (`ddl`) or how positions are asked for (`peers`).
-
 A collection's vchannels enter the lists of their pchannels with its record, and so do their first
 channel checkpoints: the last position of the pchannel's sequencer, below which nothing is theirs.
 The transaction compares those lists, which carry the truncate marks: if the log was truncated

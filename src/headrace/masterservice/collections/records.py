@@ -1,9 +1,5 @@
 """What a DDL makes of a collection: the next record and the DDL to be recorded with it. Pure.
 
-**Owns** the rules of create, drop, rename and of partitions: what is refused, what is done already,
-what the next version looks like. **Does not own** in which order that is recorded, appended and
-noted (`ddl`), or the checks of a client's schema (`proxy`).
-
 Every DDL raises the collection's version by one. A record is never edited in place: `dataclasses.
 replace` makes the next one, so that what stands and what is wanted can be compared.
 """

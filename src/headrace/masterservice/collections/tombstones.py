@@ -1,9 +1,5 @@
 """Tombstones: the records of dropped collections, until nothing needs them.
 
-**Owns** when a dropped collection's record and history may go, and the transaction that removes
-them. **Does not own** segments, files and checkpoints (the data service), or when to look
-(`machine`).
-
 A flowgraph that replays from before the drop needs the schemas, so they stay until every vchannel's
 checkpoint has passed it (it is marked dropped); and until the meta of the last segment and delta
 log has gone, since whoever reads that may ask for them too. A checkpoint that is no longer there

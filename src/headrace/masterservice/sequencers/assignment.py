@@ -13,12 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from headrace.masterservice.effects import (
-    Effect,
-    StopSequencer,
-    TryConnection,
-    WriteSequencer,
-)
+from headrace.masterservice import effects as fx
 from headrace.masterservice.events import Proxy, Reached
 from headrace.masterservice.sequencers.suspicion import Suspicions
 from headrace.masterservice.settings import MasterServiceSettings
@@ -84,23 +79,23 @@ class Sequencers:
 
     # ---- what happened -----------------------------------------------------------------------
 
-    def listed(self, proxies: Iterable[Proxy], now: float) -> list[Effect]:
+    def listed(self, proxies: Iterable[Proxy], now: float) -> list[fx.Effect]:
         """The proxies that have a session."""
         ordered = sorted(proxies, key=lambda p: (p.node_name, p.server_id))
         self._proxies = {p.server_id: p for p in ordered}
         self._suspicions.keep_only(self._proxies, now)
         return self._plan(now)
 
-    def suspected(self, server_id: ServerId, address: str, now: float) -> list[Effect]:
+    def suspected(self, server_id: ServerId, address: str, now: float) -> list[fx.Effect]:
         """Another process could not reach it."""
         proxy = (self._proxies or {}).get(server_id)
         if proxy is None or proxy.address != address:
             return []  # its session has ended, or is not known yet: nothing rests on this
         if self._suspicions.is_gone(server_id) or not self._suspicions.begin_try(server_id):
             return []
-        return [TryConnection(server_id, address)]
+        return [fx.TryConnection(server_id, address)]
 
-    def tried(self, server_id: ServerId, reached: Reached, now: float) -> list[Effect]:
+    def tried(self, server_id: ServerId, reached: Reached, now: float) -> list[fx.Effect]:
         """The own attempt is over."""
         proxy = (self._proxies or {}).get(server_id)
         if proxy is None:
@@ -115,7 +110,7 @@ class Sequencers:
                 self._suspicions.undecided(server_id, now)
         return self._plan(now)
 
-    def stopped(self, pchannel: PChannel, now: float) -> list[Effect]:
+    def stopped(self, pchannel: PChannel, now: float) -> list[fx.Effect]:
         """The old sequencer has stopped, or did not answer: either way its successor is written.
 
         A record is written even if the old one is the best again: its new revision tells it.
@@ -133,19 +128,19 @@ class Sequencers:
 
     def stands(
         self, pchannel: PChannel, record: SequencerRecord, revision: Revision, now: float
-    ) -> list[Effect]:
+    ) -> list[fx.Effect]:
         """A record stands."""
         self._moves.pop(pchannel, None)
         self._stood[pchannel] = Stood(record, revision)
         return self._plan(now)
 
-    def time_passed(self, now: float) -> list[Effect]:
+    def time_passed(self, now: float) -> list[fx.Effect]:
         """Something may be due."""
-        effects: list[Effect] = []
+        effects: list[fx.Effect] = []
         for server_id in self._suspicions.due_to_retry(now):
             proxy = (self._proxies or {}).get(server_id)
             if proxy is not None and self._suspicions.begin_try(server_id):
-                effects.append(TryConnection(server_id, proxy.address))
+                effects.append(fx.TryConnection(server_id, proxy.address))
         return effects + self._plan(now)
 
     def due(self, now: float) -> float | None:
@@ -156,7 +151,7 @@ class Sequencers:
 
     # ---- the plan ----------------------------------------------------------------------------
 
-    def _plan(self, now: float) -> list[Effect]:
+    def _plan(self, now: float) -> list[fx.Effect]:
         if self._proxies is None:
             return []
         usable = self._usable_now()
@@ -169,8 +164,8 @@ class Sequencers:
             effects.append(self._stop(pchannel, target, reason))
         return effects
 
-    def _fail_over(self, usable: tuple[ServerId, ...], now: float) -> list[Effect]:
-        effects: list[Effect] = []
+    def _fail_over(self, usable: tuple[ServerId, ...], now: float) -> list[fx.Effect]:
+        effects: list[fx.Effect] = []
         for pchannel in self._pchannels:
             if pchannel in self._moves:
                 continue
@@ -219,12 +214,12 @@ class Sequencers:
                 return
             yield movable[-1], light, "balance"
 
-    def _stop(self, pchannel: PChannel, target: ServerId, reason: str) -> Effect:
+    def _stop(self, pchannel: PChannel, target: ServerId, reason: str) -> fx.Effect:
         record = self._stood[pchannel].record
         self._moves[pchannel] = _Move(Phase.STOPPING, target, reason)
-        return StopSequencer(pchannel, record.server_id, record.address)
+        return fx.StopSequencer(pchannel, record.server_id, record.address)
 
-    def _write(self, pchannel: PChannel, target: ServerId | None, reason: str) -> Effect:
+    def _write(self, pchannel: PChannel, target: ServerId | None, reason: str) -> fx.Effect:
         assert self._proxies is not None and target is not None
         proxy = self._proxies[target]
         stood = self._stood.get(pchannel)
@@ -232,7 +227,7 @@ class Sequencers:
         record = SequencerRecord(
             server_id=proxy.server_id, node_name=proxy.node_name, address=proxy.address
         )
-        return WriteSequencer(pchannel, record, stood.revision if stood else 0, reason)
+        return fx.WriteSequencer(pchannel, record, stood.revision if stood else 0, reason)
 
     # ---- questions ---------------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """Calls to sequencers: each goes to whom the record names, again at its next revision.
 
-**Owns** the loop that reads the record, asks, and asks again. **Does not own** the requests.
-
 Who is asked and does not sequence answers `Fenced`; the record is read anew before each attempt,
 linearizably, so the request follows a pchannel wherever it moves. A refused connection is a
 suspicion of our own.

@@ -1,8 +1,4 @@
-"""The pool: the fixed set of pchannels of a cluster, made once.
-
-**Owns** their names, the check of a later setting against them, and the choice of pchannels for a
-new collection. **Does not own** the streams (`log`) or the record's transaction (`load`).
-"""
+"""The pool: the fixed set of pchannels of a cluster, made once."""
 
 from collections.abc import Mapping, Sequence
 

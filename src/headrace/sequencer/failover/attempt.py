@@ -22,17 +22,9 @@ from headrace.model.entry import TermStart
 from headrace.model.group import Group, encode
 from headrace.model.ids import MessageId, Revision, ServerId
 from headrace.model.timestamp import Timestamp
+from headrace.sequencer import events as ev
 from headrace.sequencer.append.flight import Flight
 from headrace.sequencer.effects import Effect, ReadEnd, ReadMeta, ReadWindow
-from headrace.sequencer.events import (
-    AppendAnswered,
-    AppendUnanswered,
-    EndRead,
-    Found,
-    Looked,
-    MetaView,
-    Past,
-)
 from headrace.sequencer.requests.window import floor_of, span
 from headrace.sequencer.settings import SequencerSettings
 from headrace.sequencer.term import Opened
@@ -95,7 +87,7 @@ class Attempt:
         self._mark: MessageId = 0
         self._timestamp: Timestamp = 0
         self._flight: Flight | None = None
-        self._view: MetaView | None = None
+        self._view: ev.MetaView | None = None
         self._failures = 0
 
     @property
@@ -114,7 +106,7 @@ class Attempt:
 
     # ---- the TermStart ---------------------------------------------------------------------------
 
-    def end_read(self, event: EndRead, now: float) -> list[Effect]:
+    def end_read(self, event: ev.EndRead, now: float) -> list[Effect]:
         """The end of the log is known: append behind it."""
         assert self.step is AttemptStep.CANDIDATE, self.step
         self.step = AttemptStep.STARTING
@@ -130,25 +122,25 @@ class Attempt:
         )
         return [self._flight.send()]
 
-    def answered(self, event: AppendAnswered, _: float) -> list[Effect]:
+    def answered(self, event: ev.AppendAnswered, _: float) -> list[Effect]:
         """The log says that TermStart was taken."""
         if event.message_id != self._sent().message_id:
             return [self._sent().look()]
         return self._stands()
 
-    def unanswered(self, _: AppendUnanswered) -> list[Effect]:
+    def unanswered(self, _: ev.AppendUnanswered) -> list[Effect]:
         """The append of TermStart ended without an outcome."""
         return [self._sent().look()]
 
-    def looked(self, event: Looked, _: float) -> list[Effect]:
+    def looked(self, event: ev.Looked, _: float) -> list[Effect]:
         """What stands at the id that TermStart should get."""
         match event.found:
-            case Found.OURS:
+            case ev.Found.OURS:
                 return self._stands()
-            case Found.ANOTHER:
+            case ev.Found.ANOTHER:
                 self.result = Replaced(f"another message stands at {self._sent().message_id}")
                 return []
-            case Found.NOTHING:
+            case ev.Found.NOTHING:
                 return [self._sent().again(self._settings)]
 
     def _stands(self) -> list[Effect]:
@@ -164,7 +156,7 @@ class Attempt:
 
     # ---- what it reads ---------------------------------------------------------------------------
 
-    def meta_read(self, view: MetaView) -> list[Effect]:
+    def meta_read(self, view: ev.MetaView) -> list[Effect]:
         """Whether it is still wanted, and what the pchannel carries."""
         assert self.step is AttemptStep.STANDING, self.step
         if view.wanted != self._server_id:
@@ -181,7 +173,7 @@ class Attempt:
         self._view, self.step, self._failures = view, AttemptStep.READING, 0
         return [self._read_window(0.0)]  # RQ-1: a new sequencer reads the window
 
-    def window_read(self, past: Past) -> list[Effect]:
+    def window_read(self, past: ev.Past) -> list[Effect]:
         """All is read: the term is open."""
         assert self.step is AttemptStep.READING and self._view is not None, self.step
         self.result = Opened(

@@ -1,7 +1,6 @@
 """What a candidate and a new sequencer read: the end of the log, the meta store, the window.
 
-**Owns** the order of the reads and the checks of what is found. **Does not own** when they are made
-(`failover`). Functions raise `Unavailable` (again, later) and `Corrupt`; all may be repeated.
+Functions raise `Unavailable` (again, later) and `Corrupt`; all may be repeated.
 
 The window is read backwards: the tail message by message up to the last digest, then digest by
 digest. `until` says where nothing further back matters: entries hold `first_sent <= timestamp +

@@ -1,9 +1,7 @@
 """When the next digest is due and what stands in it.
 
-**Owns** the chain: the digest before, and the ids of all messages since. **Does not own** the
-window (`window`) or reading the chain back (`reading`). A digest is a message of its own, which
-holds the ids of all messages above `since` and below itself; so the next one's `since` is its
-message id.
+A digest is a message of its own, which holds the ids of all messages above `since` and below
+itself; so the next one's `since` is its message id.
 """
 
 from collections.abc import Iterable

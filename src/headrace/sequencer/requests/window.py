@@ -1,8 +1,5 @@
 """The ids of requests that stand in the log, kept as long as a repeat may come.
 
-**Owns** which ids are kept, the floors below which nobody can tell, and what the next digest holds.
-**Does not own** reading digests and tails (`past`) or what a repeat is answered (`term`).
-
 Two spans: ids with a client's key are kept longer than others. An id is kept by when its request
 was *first sent*, a number that its entries carry; entries satisfy `first_sent <= timestamp + lead`,
 so whoever reads the log backwards can stop at a message whose timestamp is `lead` below the floor.
