@@ -28,14 +28,13 @@ class DataNodeShell:
         answer: Callable[[int, Any], None],
         stopped: Callable[[], None],
     ) -> None:
-        settings, host, telemetry = around.settings, around.host, around.telemetry
-        self._fetcher = Fetcher(around.log, host, telemetry)
-        self._encoder = Encoder(settings.encodes_at_once, host.offload, telemetry)
-        self._putter = Putter(around.objects, settings, host, telemetry, around.crash)
-        self._sender = Sender(around.peers, data_service, settings, host, around.crash)
+        self._fetcher = Fetcher(around)
+        self._encoder = Encoder(around)
+        self._putter = Putter(around)
+        self._sender = Sender(around, data_service)
         self._answer = answer
         self._stopped = stopped
-        self._log = telemetry.log
+        self._log = around.telemetry.log
 
     async def perform(self, effect: fx.Effect) -> ev.Event | None:
         """The event that answers an effect, None where none does."""

@@ -11,26 +11,26 @@ from collections.abc import Sequence
 from headrace.datanode.effects import Fetch
 from headrace.datanode.events import FetchEnded, GroupsFetched
 from headrace.datanode.handoff import FetchedGroup
-from headrace.log.api import Log, LogReader, Message
+from headrace.datanode.settings import DataNodeSettings
+from headrace.frame.surroundings import Surroundings
+from headrace.log.api import LogReader, Message
 from headrace.model import group
 from headrace.model.channel import PChannel
 from headrace.model.entry import Rows
 from headrace.model.errors import Corrupt
-from headrace.runtime.host import Host
 from headrace.runtime.retry import retry
-from headrace.runtime.telemetry import Telemetry
 
 
 class Fetcher:
     """The open readers of one node."""
 
-    def __init__(self, log: Log, host: Host, telemetry: Telemetry) -> None:
-        self._log = log
-        self._host = host
+    def __init__(self, around: Surroundings[DataNodeSettings]) -> None:
+        self._log = around.log
+        self._host = around.host
         self._readers: dict[int, LogReader] = {}
         self._fetching: dict[int, asyncio.Task[Sequence[Message]]] = {}
         self._called_off: dict[int, None] = {}
-        counter = telemetry.counter
+        counter = around.telemetry.counter
         self._bytes = counter("datanode_consumed_bytes_total", "Bytes of messages fetched")
         self._rows = counter("datanode_consumed_rows_total", "Rows in messages fetched")
 

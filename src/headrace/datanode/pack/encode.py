@@ -21,21 +21,22 @@ from headrace.datanode.handoff import (
     Stage,
     SyncPack,
 )
+from headrace.datanode.settings import DataNodeSettings
+from headrace.frame.surroundings import Surroundings
 from headrace.model.channel import VChannel
 from headrace.model.errors import Corrupt
-from headrace.runtime.host import Offload
-from headrace.runtime.telemetry import Telemetry
 
 T = TypeVar("T")
 
 
 class Encoder:
-    """Encodes the packs of one node, at most `at_once` files at the same time."""
+    """Encodes the packs of one node, a few files at the same time."""
 
-    def __init__(self, at_once: int, offload: Offload, telemetry: Telemetry) -> None:
-        self._offload = offload
-        self._encodes = asyncio.Semaphore(at_once)
-        self._syncs = telemetry.counter("datanode_syncs_total", "Syncs that were made into files")
+    def __init__(self, around: Surroundings[DataNodeSettings]) -> None:
+        self._offload = around.host.offload
+        self._encodes = asyncio.Semaphore(around.settings.encodes_at_once)
+        counter = around.telemetry.counter
+        self._syncs = counter("datanode_syncs_total", "Syncs that were made into files")
 
     async def encode(self, effect: EncodePack) -> PackEncoded | PackRefused:
         """The pack with its files; `PackRefused` when its rows are not what they must be."""

@@ -12,13 +12,10 @@ from headrace.datanode.effects import PutObjects
 from headrace.datanode.events import ObjectsStored, PackRefused, PutFailed
 from headrace.datanode.handoff import EncodedObject
 from headrace.datanode.settings import DataNodeSettings
+from headrace.frame.surroundings import Surroundings
 from headrace.model.entry import same_bytes
 from headrace.model.errors import Conflict, Corrupt, HeadraceError
-from headrace.objects.api import ObjectStore
-from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.host import Host
 from headrace.runtime.retry import CircuitBreaker, jittered
-from headrace.runtime.telemetry import Telemetry
 
 PUT_BEGINS = "datanode.put.begins"
 PUT_STANDS = "datanode.put.stands"
@@ -27,21 +24,15 @@ PUT_STANDS = "datanode.put.stands"
 class Putter:
     """Puts for one node."""
 
-    def __init__(
-        self,
-        objects: ObjectStore,
-        settings: DataNodeSettings,
-        host: Host,
-        telemetry: Telemetry,
-        crash: CrashPoints,
-    ) -> None:
-        self._objects = objects
-        self._host = host
-        self._crash = crash
+    def __init__(self, around: Surroundings[DataNodeSettings]) -> None:
+        settings = around.settings
+        self._objects = around.objects
+        self._host = around.host
+        self._crash = around.crash
         self._pauses = settings.pauses
         self._breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_open_s)
         self._puts = asyncio.Semaphore(settings.puts_at_once)
-        counter = telemetry.counter
+        counter = around.telemetry.counter
         self._stored = counter("datanode_stored_bytes_total", "Bytes of objects stored")
         self._failures = counter("datanode_put_failures_total", "Puts that failed")
 

@@ -12,12 +12,10 @@ from typing import Any
 from headrace.datanode import events as ev
 from headrace.datanode.effects import AskNewEpoch, SendMoves, SendReport
 from headrace.datanode.settings import DataNodeSettings
+from headrace.frame.surroundings import Surroundings
 from headrace.meta.following import LeaderWatcher
 from headrace.model.errors import Fenced, HeadraceError, Unavailable
-from headrace.rpc.api import Peers
 from headrace.rpc.messages import SaveBinlogPathsResponse, SaveCheckpointsResponse
-from headrace.runtime.crashpoints import CrashPoints
-from headrace.runtime.host import Host
 from headrace.runtime.race import pause
 from headrace.runtime.retry import jittered
 
@@ -28,20 +26,13 @@ REPORT_STANDS = "datanode.report.stands"
 class Sender:
     """Calls of one node to the data service."""
 
-    def __init__(
-        self,
-        peers: Peers,
-        data_service: LeaderWatcher,
-        settings: DataNodeSettings,
-        host: Host,
-        crash: CrashPoints,
-    ) -> None:
-        self._peers = peers
+    def __init__(self, around: Surroundings[DataNodeSettings], data_service: LeaderWatcher) -> None:
+        self._peers = around.peers
         self._data_service = data_service
-        self._host = host
-        self._crash = crash
-        self._pauses = settings.pauses
-        self._timeout_s = settings.report_timeout_s
+        self._host = around.host
+        self._crash = around.crash
+        self._pauses = around.settings.pauses
+        self._timeout_s = around.settings.report_timeout_s
 
     async def report(
         self, effect: SendReport
