@@ -16,11 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace.meta.records import CollectionRecord, DdlRecord
-from headrace.model.entry import Ddl, DdlKind, DigestItem, Rows
+from headrace.model.entry import Ddl, DdlKind, DigestItem, Rows, same_bytes
 from headrace.model.errors import Fenced, Invalid
 from headrace.model.timestamp import Timestamp, compose
 from headrace.rpc.messages import AppendDdlResponse, AppendRequest, AppendResponse, SealRequest
-from headrace.sequencer.append.flight import same_bytes
 from headrace.sequencer.effects import (
     Answer,
     AnswerStored,
