@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 OLDER := $(VENV)/pymilvus-2.6
+SIDE_BY_SIDE := PYTHONPATH=tests $(BIN)/python -m support.side_by_side.run
 OLDER_LOCK := tests/e2e/pymilvus/requirements-2.6.txt
 
-.PHONY: dev demo test readers bench fuzz lint lock clean proto docs
+.PHONY: dev demo test unit readers bench fuzz lint lock clean proto docs
 
 dev: $(VENV)/.ready  ## set up: .venv with the headrace command and the developer's tools
 
@@ -23,8 +24,11 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: dev  ## set up, then run the main job on real text
 	@$(BIN)/headrace demo $(ARGS)
 
-test: dev $(OLDER)/.ready  ## set up, then run every test
-	$(BIN)/pytest $(ARGS)
+test: dev $(OLDER)/.ready  ## set up, then run every test; with ARGS, what pytest then runs
+	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(SIDE_BY_SIDE))
+
+unit: dev  ## set up, then run what needs no cluster: unit tests, scenarios, tidy
+	$(SIDE_BY_SIDE) tests/unit tests/scenarios tests/tidy $(ARGS)
 
 $(OLDER)/.ready: $(OLDER_LOCK) $(VENV)/.ready  # the older client that tests use beside ours
 	@echo "setting up $(OLDER) (some seconds)" >&2

@@ -1,5 +1,7 @@
 """The programs for other tools are run, and show the rows that the reader shows."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -19,6 +21,15 @@ from headrace.reader import jsonl, snippets
 
 
 def run_program(text: str) -> str:
+    """What it prints, run among names of its own as a new interpreter would."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(text, "program", "exec"), {"__name__": "__main__"})
+    return printed.getvalue().strip()
+
+
+def run_by_itself(text: str) -> str:
+    """What it prints as a process of its own."""
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -70,7 +81,10 @@ def test_every_tool_reads_varchar_keys(store):
     bucket.rows(20, (5, batch))
     bucket.deletes((6, ["a"]))
     bucket.publish()
-    assert by_every_tool(headrace.reader.open(store, "docs"), store) == ["2 b c"] * 3
+    snapshot = headrace.reader.open(store, "docs")
+    assert by_every_tool(snapshot, store) == ["2 b c"] * 3
+    for program in (snippets.polars_program, snippets.pyarrow_program):
+        assert run_by_itself(program(snapshot, store)) == "2 b c"
 
 
 @pytest.mark.parametrize("key", [int, "key {}".format])
