@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 from pymilvus import DataType
+from support.clients.raw import raw
 from support.processes.cluster import Cluster
 from support.processes.command import HEADRACE
 from support.processes.ingesting import (
@@ -25,6 +26,8 @@ from support.processes.ingesting import (
     write,
 )
 from support.processes.waiting import wait_until
+
+from headrace.proxy.milvus import pb
 
 WINDOW_S = 3
 WINDOW = (WINDOW_S + 2) * 1000 << 18  # as a span of timestamps, and some more
@@ -217,11 +220,8 @@ def last_sent(journal: Path) -> int:
 
 def now(cluster: Cluster) -> int:
     """A timestamp that the cluster gives out now."""
-    client = cluster.client()
-    try:
-        return int(client._get_connection().alloc_timestamp())
-    finally:
-        client.close()
+    address = cluster.standalone.front_doors[0]
+    return int(raw(address, "AllocTimestamp", pb.AllocTimestampRequest()).timestamp)
 
 
 def forget(journal: Path) -> None:

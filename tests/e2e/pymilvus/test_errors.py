@@ -37,7 +37,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     cluster = Cluster(directory, data_nodes=1, settings=SETTINGS).start()
     cluster.wait_until_whole()
     client = quiet_client(cluster.uri())
-    yield Ground(client)
+    yield Ground(client, cluster.standalone.front_doors[0])
     client.close()
     cluster.stop()
 

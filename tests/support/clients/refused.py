@@ -4,7 +4,7 @@
 (`tests/e2e/pymilvus/test_errors.py`).
 
 Where pymilvus itself would refuse the mistake, or never makes it, the request is written out and
-sent through pymilvus's own connection, and its answer is judged by pymilvus.
+sent with pymilvus's own stub, and its answer is judged by pymilvus.
 """
 
 import random
@@ -16,6 +16,7 @@ from pymilvus.client.utils import check_status
 
 from headrace.model.refusals import Refusal
 from headrace.proxy.milvus import Message, common_pb, pb, schema_pb
+from support.clients.raw import raw
 from support.world.proxy import insert_request, simple_schema
 
 REQUEST_BYTES_MAX = 2_000_000
@@ -31,8 +32,9 @@ V = [0.5] * 4
 class Ground:
     """A client and its collections: `plain`, `rich`, `auto`, `parted`, `defaults`."""
 
-    def __init__(self, client: MilvusClient) -> None:
+    def __init__(self, client: MilvusClient, address: str) -> None:
         self.client = client
+        self.address = address
         client.create_collection(
             "plain", schema=self.schema(("id", DataType.INT64, {"is_primary": True}))
         )
@@ -94,10 +96,9 @@ class Ground:
         self.raw("Insert", request, **options)
 
     def raw(self, method: str, request: Message, **headers: str) -> None:
-        """A message through pymilvus's connection; its answer judged by pymilvus."""
-        handler = self.client._get_connection()
+        """A message as it is; its answer judged by pymilvus."""
         sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        answer = getattr(handler._stub, method)(request, timeout=20, metadata=sent)
+        answer = raw(self.address, method, request, sent)
         check_status(answer if isinstance(answer, common_pb.Status) else answer.status)
 
     def insert(self, name: str = "plain", **values: Any) -> None:

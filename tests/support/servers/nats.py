@@ -1,5 +1,6 @@
 """A real NATS server for one test, on free loopback ports, in the test's own directory."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from headrace.app.servers.nats import NatsServer
 from headrace.log.api import Log, Message
+from headrace.log.link import dial
 from headrace.log.nats import NatsLog
 from headrace.log.settings import NatsSettings
 from headrace.model.errors import Conflict, Unavailable
@@ -55,15 +57,24 @@ async def open_log(server: NatsServer, **settings: Any) -> NatsLog:
     return await NatsLog.open(NatsSettings(**chosen), real_host(), silent())
 
 
+async def consumers(server: NatsServer, pchannel: str) -> list[dict[str, Any]]:
+    """What the server says of the consumers of a pchannel's stream."""
+    link = await dial(NatsSettings(servers=(server.url,)), real_host())
+    answer = await link.request(f"$JS.API.CONSUMER.LIST.{pchannel}", [], timeout_s=5.0)
+    link.close()
+    found: list[dict[str, Any]] = json.loads(bytes(answer.payload))["consumers"]
+    return found
+
+
 def edit(server: NatsServer, before: str, after: str) -> None:
     """Let the server start with another configuration from now on."""
-    written = server._config
+    written = server.config
 
     def changed() -> str:
         assert before in written()
         return written().replace(before, after)
 
-    server._config = changed  # type: ignore[method-assign]
+    server.config = changed  # type: ignore[method-assign]
 
 
 async def settle(log: Log, pchannel: str, data: bytes, last: int) -> int:

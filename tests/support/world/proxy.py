@@ -207,7 +207,7 @@ class ProxyWorld:
         self.assembly.sequencing.server_id = SERVER_ID
         self.flushed = True
         self.orders: list[Any] = []
-        self._ids = 1000
+        self.next_id = 1000
         self._logical = 0
 
     async def __aenter__(self) -> "ProxyWorld":
@@ -318,8 +318,8 @@ class ProxyWorld:
                     difference = "its schema is another"
                     raise Refusal.COLLECTION_DIFFERS(name=request.name, difference=difference)
                 return m.CollectionResponse(encode(record))
-        first = self._ids
-        self._ids += 10 + request.partitions
+        first = self.next_id
+        self.next_id += 10 + request.partitions
         created = self.timestamp()
         names = [f"{DEFAULT_PARTITION}_{n}" for n in range(request.partitions)]
         record = CollectionRecord(
@@ -374,9 +374,9 @@ class ProxyWorld:
             standing = [p for p in record.partitions if p.name == request.partition]
             living = [p for p in standing if not p.dropped]
             if request.drop == bool(living):
-                self._ids += 1
+                self.next_id += 1
                 made = PartitionRecord(
-                    id=self._ids, name=request.partition, created=self.timestamp()
+                    id=self.next_id, name=request.partition, created=self.timestamp()
                 )
                 kept = tuple(
                     replace(p, dropped=p.dropped or p in living) for p in record.partitions
@@ -403,7 +403,7 @@ class ProxyWorld:
 
     async def _alloc_ids(self, request: m.AllocIdsRequest) -> m.AllocIdsResponse:
         self.orders.append(request)
-        first, self._ids = self._ids, self._ids + request.count
+        first, self.next_id = self.next_id, self.next_id + request.count
         return m.AllocIdsResponse(first, request.count)
 
     async def _suspect(self, request: m.SuspectRequest) -> m.Done:

@@ -1,6 +1,8 @@
 """Callers are told what was answered, or why nothing will be."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -39,12 +41,23 @@ async def test_when_it_ends_everybody_is_told_once():
 
 
 async def test_a_caller_that_has_gone_is_not_told_and_not_kept():
-    callers, posted = Callers(), []
+    kept = []
+
+    class Seen(Callers):
+        def open(self):
+            call, future = super().open()
+            kept.append(weakref.ref(future))
+            return call, future
+
+    callers, posted = Seen(), []
     post = lambda event, cause: posted.append(event)  # noqa: E731
     asked = asyncio.ensure_future(callers.ask(post, lambda c: c))
     await asyncio.sleep(0)
+    assert kept[0]() is not None
     asked.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asked
+    await asyncio.wait([asked])
+    assert asked.cancelled()
     callers.answer(posted[0], "late")
-    assert not callers._waiting
+    del asked
+    gc.collect()
+    assert kept[0]() is None

@@ -31,7 +31,10 @@ class _Threads(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    timeout = SILENT_S
+    def setup(self) -> None:
+        """A connection that says nothing for so long is closed."""
+        super().setup()
+        self.connection.settimeout(SILENT_S)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
         """A scrape is no event."""

@@ -139,7 +139,7 @@ class NatsServer:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         tries = 1 if self._was_ready else FIRST_START_TRIES
         for left in reversed(range(tries)):
-            self._config_path.write_text(self._config())
+            self._config_path.write_text(self.config())
             await self.child.start()
             try:
                 if await self._until_ready_or_ended():
@@ -187,7 +187,8 @@ class NatsServer:
         self.port = free_port(self.host)
         self.monitor_port = free_port(self.host)
 
-    def _config(self) -> str:
+    def config(self) -> str:
+        """The text of the server's configuration file, written before every start."""
         return _CONFIG.format(
             name=f"headrace-{self.port}",
             host=self.host,

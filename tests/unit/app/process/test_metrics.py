@@ -59,7 +59,7 @@ def test_connections_that_say_nothing_or_nonsense_keep_nobody_from_an_answer(ser
 
 
 def test_a_silent_connection_is_closed(monkeypatch):
-    monkeypatch.setattr(metrics._Quiet, "timeout", 0.05)
+    monkeypatch.setattr(metrics, "SILENT_S", 0.05)
     server = MetricsServer(CollectorRegistry(), lambda: True)
     with connect(server) as silent:
         assert silent.recv(1) == b""

@@ -60,7 +60,7 @@ async def test_a_directory_may_have_any_name(tmp_path: Path) -> None:
 
 async def test_a_server_that_cannot_start_is_unavailable_and_names_its_log(tmp_path: Path) -> None:
     server = NatsServer(tmp_path / "nats")
-    server._config = lambda: "jetstream {"  # type: ignore[method-assign]
+    server.config = lambda: "jetstream {"  # type: ignore[method-assign]
     with pytest.raises(Unavailable, match=r"ended at its start: see .*nats\.log"):
         await server.start()
     assert server.pid is None
