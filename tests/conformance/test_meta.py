@@ -163,10 +163,14 @@ async def test_what_a_transaction_may_not_hold_is_an_assertion(world: World) -> 
     twice = [Put(world.key("a"), b"x"), Delete(world.key("a"))]
     within = [Delete(world.key("a/"), prefix=True), Put(world.key("a/1"), b"x")]
     many = [Put(world.key(str(n)), b"x") for n in range(MAX_OPERATIONS + 1)]
-    for operations in (twice, within, many):
-        with pytest.raises(AssertionError):
+    for operations, words in (
+        (twice, "two operations of one transaction on one key"),
+        (within, "removes all of .* and touches a key in it"),
+        (many, "operations in one transaction"),
+    ):
+        with pytest.raises(AssertionError, match=words):
             await world.meta.txn([], operations)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="comparisons in one transaction"):
         await world.meta.txn([ModRevisionIs(o.key, 0) for o in many], [])
     full = [ModRevisionIs(o.key, 0) for o in many[:-1]]
     assert (await world.meta.txn(full, many[:-1])).succeeded

@@ -1,6 +1,8 @@
-"""Tests mirror the source, never sleep, never mock, never skip."""
+"""Tests mirror the source, never sleep, mock or skip, and judge by what has a public name."""
 
 import ast
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pytest
 from support.repo import ROOT, SOURCE, Module, modules_of_tests
@@ -18,6 +20,9 @@ BANNED = (
     "pytest.xfail",
     "time.sleep",
 )
+TUPLE = {"_replace", "_asdict", "_fields"}  # of named tuples: public, in spite of their names
+# What has no other name. asyncio does not say whether a loop has something left to do.
+PRIVATE = {"tests/support/world/clock.py": "loop._ready"}
 VIRTUAL = {"support", "sim", "fuzz"}  # conditions are waited for in `support`; others are virtual
 
 
@@ -48,3 +53,49 @@ def test_no_mocks_no_skips_no_sleeps(module: Module) -> None:
 def sleeps(call: ast.Call) -> bool:
     """Whether this waits for real time. `asyncio.sleep(0)` only lets others run."""
     return ast.unparse(call.func) == "asyncio.sleep" and ast.unparse(call.args[0]) != "0"
+
+
+@pytest.mark.parametrize("module", modules_of_tests(), ids=lambda m: m.name)
+def test_a_test_reads_no_private_attribute_of_another(module: Module) -> None:
+    found = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and node.attr not in TUPLE
+        and ast.unparse(node.value) not in ("self", "cls")
+        and ast.unparse(node) != PRIVATE.get(module.name)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("module", modules_of_tests(), ids=lambda m: m.name)
+def test_an_assertion_error_counts_only_by_its_words(module: Module) -> None:
+    """Any mistake of a test's own surroundings is an AssertionError too."""
+    found = [f"line {line}" for line in wordless(module.tree)]
+    assert not found
+
+
+def wordless(tree: ast.Module) -> Iterator[int]:
+    """Where an AssertionError is caught or expected, whatever it says."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.type is not None:
+            if names_assertion(node.type) and not any(
+                isinstance(n, ast.Name) and n.id == node.name for n in within(node.body)
+            ):
+                yield node.lineno
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":
+            matched = any(keyword.arg == "match" for keyword in node.keywords)
+            if names_assertion(*node.args) and not matched:
+                yield node.lineno
+
+
+def names_assertion(*nodes: ast.expr) -> bool:
+    """Whether an AssertionError is among these exceptions."""
+    return any(isinstance(n, ast.Name) and n.id == "AssertionError" for n in within(nodes))
+
+
+def within(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """These and everything inside them."""
+    return chain.from_iterable(map(ast.walk, nodes))

@@ -51,7 +51,7 @@ def test_credit_counts_before_the_bytes_are_there() -> None:
     assert budget.free_bytes == 600
     budget.give_back(400)
     assert budget.free_bytes == 1000
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="more credit came back than was lent"):
         budget.give_back(1)
 
 

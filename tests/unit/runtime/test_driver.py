@@ -24,7 +24,7 @@ class Echo:
 
     def validate(self) -> None:
         self.validated += 1
-        assert "wrong" not in [event for event, _ in self.seen]
+        assert "wrong" not in [event for event, _ in self.seen], "something wrong was told"
 
     @property
     def events(self) -> list[str]:
@@ -166,7 +166,7 @@ async def test_a_machine_is_validated_after_every_step_when_asked() -> None:
     driver = driver_of(machine, validate=True)
     for event in ("a", "b", "wrong"):
         driver.post(event, Source.PEER)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="something wrong was told"):
         await driver.run()
     assert machine.validated == 3
 

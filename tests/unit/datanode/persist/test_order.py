@@ -39,7 +39,7 @@ def test_what_is_stored_first_waits_for_the_one_before() -> None:
     found = order.next()
     assert found is not None
     assert found.number == 1
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="reported in the order of their numbers"):
         order.reported(2)
     order.reported(1)
     order.reported(2)

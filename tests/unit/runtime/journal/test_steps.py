@@ -110,7 +110,10 @@ def test_a_machine_begins_with_its_arguments_in_the_journal() -> None:
 def test_an_assertion_error_tells_the_last_steps() -> None:
     journal = Journal()
     recorded(journal, Consumed(42))
-    with pytest.raises(AssertionError) as error, journal.told_on_assertion("data-node-1"):
+    with (
+        pytest.raises(AssertionError, match="CP-1") as error,
+        journal.told_on_assertion("data-node-1"),
+    ):
         raise AssertionError("CP-1")
     assert "the last steps of data-node-1" in error.value.__notes__[0]
     assert "Consumed(segment_id=42)" in error.value.__notes__[0]
