@@ -1,8 +1,8 @@
-"""One vchannel, machines of data nodes, and a data service reduced to what it compares: by chance.
+"""One vchannel, machines of data nodes, and the decisions of a data service: by chance.
 
-**Owns** the world in which the node side's rules are switched off one by one: a log that is already
-written, processes that crash, freeze and come back, reports that are repeated, delayed and doubled,
-puts that land late, epochs and watches. **Does not own** the machines, which are production's.
+**Owns** a log that is already written, processes that crash, freeze and come back, reports that
+are repeated, delayed and doubled, puts that land late, epochs and watches. **Does not own** the
+machines and what becomes of a report: both are production's.
 
 After every commit the invariants are checked as the protocol's model checks them: what meta names
 and what a fresh flowgraph would replay is every part of every entry, once.
@@ -10,6 +10,7 @@ and what a fresh flowgraph would replay is every part of every entry, once.
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headrace.datanode import effects as fx
@@ -17,39 +18,31 @@ from headrace.datanode import events as ev
 from headrace.datanode.handoff import SyncPack
 from headrace.datanode.machine import DataNodeMachine
 from headrace.datanode.settings import DataNodeSettings
+from headrace.dataservice.state.channel_state import Image
+from headrace.meta.records import DdlRecord, SegmentRecord
 from headrace.model.entry import Ddl, DdlKind, Rows, Seal, TermStart
+from headrace.model.errors import Conflict, Fenced, Invalid
 from headrace.model.position import Position
-from headrace.model.segment import SegmentState
+from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages import (
-    CheckpointMove,
     ReleaseDmChannelRequest,
     SaveBinlogPathsRequest,
     SaveCheckpointsRequest,
     Watch,
     WatchDmChannelsRequest,
-    WatchedSchema,
-    WatchedSegment,
 )
 from support.chaos.datanode_log import write_by_chance
-from support.players.datanode import SCHEMA, Player, encoded, vchannel
+from support.players.datanode import Player, encoded, vchannel
+from support.values.rows import SMALL
+from support.world.committed import Committed
 
+VCHANNEL = vchannel("a")
 DELTA = 0  # stands for a segment id where deletes are meant
 Part = tuple[int, int]  # (timestamp of an entry, segment or DELTA)
 
 
 class Violation(Exception):
     """An invariant does not hold."""
-
-
-@dataclass(slots=True)
-class Kept:
-    """A segment as meta has it."""
-
-    partition_id: int
-    start: Position
-    checkpoint: Position
-    state: SegmentState = SegmentState.GROWING
-    files: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,20 +56,6 @@ class Node:
     running: bool = True
 
 
-@dataclass(slots=True)
-class Meta:
-    """What the data service has committed."""
-
-    epoch: int = 0
-    server_id: int = 0
-    checkpoint: Position = field(default_factory=lambda: Position("p", 0, 0))
-    segments: dict[int, Kept] = field(default_factory=dict)
-    deletes: Position | None = None
-    deltas: list[str] = field(default_factory=list)
-    dropped_partitions: tuple[int, ...] = ()
-    dropped: bool = False
-
-
 class World:
     """One run. `play` to act by chance, `finish` to calm down and reach the end."""
 
@@ -84,7 +63,8 @@ class World:
         self.chance = random.Random(seed)
         self.player = Player()
         self.settings = DataNodeSettings(sync_bytes=600, report_segments_most=1, sync_age_s=5)
-        self.meta = Meta()
+        self.meta = Committed()
+        self.meta.create(VCHANNEL, Position("p", 0, 0))
         self.objects: dict[str, Counter[Part]] = {}
         self.content: dict[str, Counter[Part]] = {}
         self.nodes: list[Node] = []
@@ -121,7 +101,8 @@ class World:
 
     def _assign(self) -> None:
         """A new epoch, for a new process or for one that lives."""
-        meta = self.meta
+        if self.dropped:
+            return
         alive = [n for n in self.nodes if n.running]
         if not alive or self.chance.random() < 0.5:
             server_id = len(self.nodes) + 1
@@ -130,121 +111,82 @@ class World:
             self._step(node, ev.Registered(server_id))
         else:
             node = self.chance.choice(alive)
-        meta.epoch += 1
-        meta.server_id = node.server_id
-        watch = self._watch()
+        watch = self.meta.assign(VCHANNEL, node.server_id, self._ddls())
         self.watches.append((node, watch))
         self._send_watch(node, watch)
 
-    def _watch(self) -> Watch:
-        meta = self.meta
-        listed = [
-            WatchedSegment(
-                segment_id=i,
-                partition_id=k.partition_id,
-                version=1,
-                state=str(k.state),
-                start=k.start,
-                checkpoint=k.checkpoint,
-            )
-            for i, k in meta.segments.items()
-            if k.state is SegmentState.GROWING or k.checkpoint.timestamp > meta.checkpoint.timestamp
-        ]
-        return Watch(
-            vchannel=vchannel("a"),
-            epoch=meta.epoch,
-            collection_id=1,
-            seek=meta.checkpoint,
-            deletes_checkpoint=meta.deletes,
-            schemas=self._schemas(),
-            segments=tuple(listed),
-            dropped_partitions=meta.dropped_partitions,
-        )
-
-    def _schemas(self) -> tuple[WatchedSchema, ...]:
+    def _ddls(self) -> list[DdlRecord]:
         """The versions of all DDL entries, noted or not."""
-        schemas = [WatchedSchema(version=1, schema=SCHEMA, kind="create", timestamp=1)]
-        for timestamp, entry in self._entries():
-            if isinstance(entry, Ddl):
-                noted = timestamp if self.chance.random() < 0.5 else 0
-                schemas.append(
-                    WatchedSchema(
-                        version=entry.version, schema=SCHEMA, kind=entry.kind, timestamp=noted
+        made = DdlRecord(
+            collection_id=1,
+            version=1,
+            kind=DdlKind.CREATE,
+            schema=SMALL,
+            name="c",
+            recorded=1,
+            noted=True,
+            positions={VCHANNEL: Position("p", 0, 0)},
+        )
+        ddls = [made]
+        for read in self.player.log:
+            for entry in read.group.entries:
+                if isinstance(entry, Ddl):
+                    noted = self.chance.random() < 0.5
+                    place = Position("p", read.message_id, entry.timestamp)
+                    ddls.append(
+                        replace(
+                            made,
+                            version=entry.version,
+                            kind=entry.kind,
+                            noted=noted,
+                            positions={VCHANNEL: place} if noted else {},
+                        )
                     )
-                )
-        return tuple(schemas)
+        return ddls
 
     def _send_watch(self, node: Node, watch: Watch) -> None:
         request = WatchDmChannelsRequest(node.server_id, (watch,))
         self._step(node, ev.WatchArrived(0, request))
 
-    def _take(self, r: SaveBinlogPathsRequest) -> str:
+    @property
+    def image(self) -> Image:
+        """The vchannel as it is committed."""
+        return self.meta.images[VCHANNEL]
+
+    @property
+    def checkpoint(self) -> Position:
+        """Of the channel."""
+        return self.image.checkpoint.value.position
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the checkpoint has passed the collection's drop."""
+        return self.image.checkpoint.value.dropped
+
+    def _take(self, report: SaveBinlogPathsRequest) -> str:
         """The outcome of a report, or what refuses it."""
-        meta = self.meta
-        if meta.dropped and r.epoch == meta.epoch - 1:
-            return "done" if r.dropped else "forgotten"
-        if r.epoch != meta.epoch or meta.dropped:
+        before = self.image
+        try:
+            outcome = self.meta.save(report)
+        except Fenced:
             return "fenced"
-        kept = [s for s in r.segments if not self._gone(s.partition_id)]
-        new = [self._checkpoint(s.segment_id) == s.checkpoint for s in kept]
-        new.append(meta.checkpoint == r.channel_checkpoint and not r.dropped)
-        new.append(set(r.dropped_partitions) <= set(meta.dropped_partitions))
-        extends = [self._checkpoint(s.segment_id) == s.extends for s in kept]
-        extends.append(meta.checkpoint == r.channel_extends)
-        if r.deletes is not None:
-            new.append(meta.deletes == r.deletes.checkpoint)
-            extends.append(meta.deletes == r.deletes.extends)
-        if all(new):
-            return "done"
-        if not all(extends):
+        except Conflict:
             return "conflict"
-        self._apply(replace(r, segments=tuple(kept)))
-        return "applied"
+        except Invalid as error:  # no node may report what contradicts itself
+            raise Violation(str(error)) from error
+        if outcome == "applied":
+            for record in self.image.segments.values():
+                old = before.segment(record.value.id)
+                newly = old is None or old.state is not SegmentState.FLUSHED
+                if newly and record.value.state is SegmentState.FLUSHED:
+                    self._check_flushed(record.value)
+            self.check()
+        return outcome
 
-    def _apply(self, r: SaveBinlogPathsRequest) -> None:
-        meta = self.meta
-        if r.channel_checkpoint.timestamp < meta.checkpoint.timestamp:
-            raise Violation("CP-1 the channel checkpoint moves back")
-        for s in r.segments:
-            kept = meta.segments.setdefault(
-                s.segment_id, Kept(s.partition_id, s.start, s.checkpoint)
-            )
-            if kept.state is not SegmentState.GROWING:
-                raise Violation(f"SG-1 segment {s.segment_id} is {kept.state} and gains")
-            kept.checkpoint = s.checkpoint
-            kept.files += [f.key for f in s.files]
-            if s.flushed:
-                kept.state = SegmentState.FLUSHED
-                self._check_flushed(s.segment_id, kept)
-        if r.deletes is not None:
-            meta.deletes = r.deletes.checkpoint
-            meta.deltas += [f.key for f in r.deletes.files]
-        meta.checkpoint = r.channel_checkpoint
-        meta.dropped_partitions += r.dropped_partitions
-        if r.dropped:
-            meta.dropped = True
-            meta.epoch += 1
+    def _move(self, request: SaveCheckpointsRequest) -> tuple[str, ...]:
+        left_out = self.meta.move(request)
         self.check()
-
-    def _move(self, move: CheckpointMove) -> bool:
-        """Whether a move of the checkpoint alone is saved."""
-        meta = self.meta
-        if move.epoch != meta.epoch or meta.dropped:
-            return False
-        if meta.checkpoint == move.checkpoint:
-            return True
-        if meta.checkpoint != move.extends:
-            return False
-        meta.checkpoint = move.checkpoint
-        self.check()
-        return True
-
-    def _checkpoint(self, segment_id: int) -> Position | None:
-        kept = self.meta.segments.get(segment_id)
-        return kept.checkpoint if kept else None
-
-    def _gone(self, partition_id: int) -> bool:
-        return self.meta.dropped or partition_id in self.meta.dropped_partitions
+        return left_out
 
     # ---- what may happen ---------------------------------------------------------------------
 
@@ -267,7 +209,7 @@ class World:
             elif what < 0.97:
                 node = self.chance.choice(self.nodes)
                 node.running = not node.running  # crashed or frozen; perhaps it wakes
-            elif self.meta.epoch < 5:
+            elif self.image.epoch.value.epoch < 5:
                 self._assign()
 
     def finish(self) -> None:
@@ -288,7 +230,7 @@ class World:
             else:
                 node.now += 61.0
                 self._step(node, ev.TimePassed())
-        raise Violation(f"LIVE the checkpoint stays at {self.meta.checkpoint}")
+        raise Violation(f"LIVE the checkpoint stays at {self.checkpoint}")
 
     def check_memory(self) -> None:
         """Once all orders are carried out and all is reported nothing is held any more."""
@@ -304,14 +246,13 @@ class World:
             raise Violation(f"memory is held for nothing: {held}")
 
     def _ended(self, node: Node) -> bool:
-        flow = node.machine.flows.get(vchannel("a"))
+        flow = node.machine.flows.get(VCHANNEL)
         return flow is None or flow.ended
 
     def _reached(self) -> bool:
-        growing = [k for k in self.meta.segments.values() if k.state is SegmentState.GROWING]
-        growing = [k for k in growing if not self._gone(k.partition_id)]
+        growing = [s for s in self.image.live_segments() if s.state is SegmentState.GROWING]
         end = self.log[-1].group.last_timestamp
-        return self.meta.dropped or (self.meta.checkpoint.passed(end) and not growing)
+        return self.dropped or (self.checkpoint.passed(end) and not growing)
 
     def _release(self) -> None:
         node, watch = self.chance.choice(self.watches)
@@ -389,7 +330,7 @@ class World:
 
     def _moves(self, node: Node, request: SaveCheckpointsRequest, unlucky: bool) -> None:
         self.copies.append(request)
-        left_out = tuple(m.vchannel for m in request.moves if not self._move(m))
+        left_out = self._move(request)
         if unlucky:
             self._step(node, ev.MovesUnanswered("the answer was lost"))
         else:
@@ -399,8 +340,7 @@ class World:
         if isinstance(copy, SaveBinlogPathsRequest):
             self._take(copy)
         else:
-            for move in copy.moves:
-                self._move(move)
+            self._move(copy)
 
     def _step(self, node: Node, event: ev.Event) -> None:
         effects = node.machine.step(event, node.now)
@@ -416,17 +356,16 @@ class World:
 
     def check(self) -> None:
         """CP-2, DL-1, OB-1 as the protocol's model has them."""
-        meta, at = self.meta, self.meta.checkpoint.timestamp
+        image, at = self.image, self.checkpoint.timestamp
         named: Counter[Part] = Counter()
-        for segment_id, kept in meta.segments.items():
-            if not self._gone(kept.partition_id):
-                named += self._stored(kept.files)
-                sealed = self._sealed_at(segment_id)
-                if sealed is not None and sealed <= at and kept.state is SegmentState.GROWING:
-                    raise Violation(f"CP-2 passed the Seal of segment {segment_id}")
-        named += self._stored(meta.deltas)
-        known = {i: k.checkpoint.timestamp for i, k in meta.segments.items()}
-        known[DELTA] = meta.deletes.timestamp if meta.deletes else 0
+        for record in image.live_segments():
+            named += self._stored(record.files)
+            sealed = self._sealed_at(record.id)
+            if sealed is not None and sealed <= at and record.state is SegmentState.GROWING:
+                raise Violation(f"CP-2 passed the Seal of segment {record.id}")
+        named += self._stored([delta.value for delta in image.deltas.values()])
+        known = {s.id: s.checkpoint.timestamp for s in image.all_segments()}
+        known[DELTA] = image.deletes.value.checkpoint.timestamp if image.deletes else 0
         for (timestamp, segment_id), partition in self.parts.items():
             if self._is_dropped(timestamp, partition):
                 continue
@@ -439,16 +378,16 @@ class World:
 
     def _is_dropped(self, timestamp: int, partition: int) -> bool:
         drop = self._drop(DdlKind.DROP)
-        if drop is not None and self.meta.checkpoint.passed(drop):
+        if drop is not None and self.checkpoint.passed(drop):
             return True
-        return partition in self.meta.dropped_partitions
+        return partition in self.image.checkpoint.value.dropped_partitions
 
-    def _stored(self, keys: list[str]) -> Counter[Part]:
+    def _stored(self, files: Sequence[FileRef]) -> Counter[Part]:
         found: Counter[Part] = Counter()
-        for key in keys:
-            if key not in self.objects:
-                raise Violation(f"OB-1 {key} is named and missing")
-            found += self.objects[key]
+        for file in files:
+            if file.key not in self.objects:
+                raise Violation(f"OB-1 {file.key} is named and missing")
+            found += self.objects[file.key]
         return found
 
     def _sealed_at(self, segment_id: int) -> int | None:
@@ -459,10 +398,10 @@ class World:
                 return timestamp
         return None
 
-    def _check_flushed(self, segment_id: int, kept: Kept) -> None:
-        ours = Counter(p for p in self.parts if p[1] == segment_id)
-        if self._stored(kept.files) != ours:
-            raise Violation(f"SG-2 segment {segment_id} was flushed with {kept.files}")
+    def _check_flushed(self, record: SegmentRecord) -> None:
+        ours = Counter(p for p in self.parts if p[1] == record.id)
+        if self._stored(record.files) != ours:
+            raise Violation(f"SG-2 segment {record.id} was flushed with {record.files}")
 
 
 def run(seed: int) -> str:

@@ -1,0 +1,78 @@
+"""What a leading data service has committed, in memory: its decisions are those of production.
+
+Reports and moves are judged by `dataservice.reports.decision`, watches are made by
+`dataservice.placement.watches`; only the transaction's way to a meta store is left out, so that a
+script or a run of chance can use it without an event loop.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from headrace.dataservice.placement.watches import watch_of
+from headrace.dataservice.reports.decision import Already, Commit, decide, decide_move, stamped
+from headrace.dataservice.state.channel_state import Image, Stored
+from headrace.meta.keys import Keys
+from headrace.meta.records import CheckpointRecord, DdlRecord, EpochRecord
+from headrace.model.position import Position
+from headrace.rpc.messages import SaveBinlogPathsRequest, SaveCheckpointsRequest, Watch
+
+
+class Committed:
+    """The vchannels of a cluster as its data service knows them."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, Image] = {}
+        self._keys = Keys()
+        self._revision = 1
+
+    def create(self, vchannel: str, start: Position) -> None:
+        """What the master service writes: no epoch yet, the checkpoint at the start."""
+        at = self._next()
+        self.images[vchannel] = Image(
+            vchannel=vchannel,
+            revision=at,
+            epoch=Stored(self._keys.epoch(vchannel), at, EpochRecord(epoch=0, server_id=0)),
+            checkpoint=Stored(
+                self._keys.checkpoint(vchannel), at, CheckpointRecord(position=start, start=start)
+            ),
+        )
+
+    def assign(self, vchannel: str, server_id: int, ddls: Iterable[DdlRecord]) -> Watch:
+        """The next epoch, of this process, and its watch. Not of a vchannel that was dropped."""
+        image, at = self.images[vchannel], self._next()
+        assert not image.epoch.value.ended, f"{vchannel} is dropped: nobody gets it"
+        record = EpochRecord(epoch=image.epoch.value.epoch + 1, server_id=server_id)
+        self._keep(stamped(_with_epoch(image, record), {image.epoch.key}, at))
+        return watch_of(self.images[vchannel], record.epoch, ddls)
+
+    def save(self, report: SaveBinlogPathsRequest) -> str:
+        """The outcome of a report; raises what refuses it, as `decide` does."""
+        decision = decide(report, self.images[report.vchannel], self._keys)
+        if isinstance(decision, Already):
+            return decision.outcome
+        assert isinstance(decision, Commit)
+        self._keep(decision.settled(self._next()))
+        return "applied"
+
+    def move(self, request: SaveCheckpointsRequest) -> tuple[str, ...]:
+        """Move the checkpoints of idle vchannels; those that are left out."""
+        left_out = []
+        for move in request.moves:
+            decision = decide_move(move, request.server_id, self.images[move.vchannel])
+            if decision is None:
+                left_out.append(move.vchannel)
+            elif not isinstance(decision, Already):
+                put, after = decision
+                self._keep(stamped(after, {put.key}, self._next()))
+        return tuple(left_out)
+
+    def _keep(self, image: Image) -> None:
+        self.images[image.vchannel] = image
+
+    def _next(self) -> int:
+        self._revision += 1
+        return self._revision
+
+
+def _with_epoch(image: Image, record: EpochRecord) -> Image:
+    return replace(image, epoch=Stored(image.epoch.key, 0, record))
