@@ -111,7 +111,8 @@ class World:
             self._step(node, ev.Registered(server_id))
         else:
             node = self.chance.choice(alive)
-        watch = self.meta.assign(VCHANNEL, node.server_id, self._ddls())
+        self.meta.assign(VCHANNEL, node.server_id)
+        watch = self.meta.watch(VCHANNEL, self._ddls())
         self.watches.append((node, watch))
         self._send_watch(node, watch)
 

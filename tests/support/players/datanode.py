@@ -9,6 +9,7 @@ The log is pchannel `p`, with message ids from 1. Entry i (from 1) of message n 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from headrace.binlog import paths
 from headrace.datanode import effects as fx
@@ -43,6 +44,7 @@ from headrace.rpc.messages import (
 from support.values.rows import SMALL
 
 SERVER_ID = 1
+E = TypeVar("E")
 PARTITION = 10
 SCHEMA = codec.encode(SMALL)
 BYTES_A_ROW = 100
@@ -195,8 +197,16 @@ class Player:
 
     def step(self, event: ev.Event) -> list[str]:
         """One event; the orders that follow."""
+        return self.told(self.effects_of(event))
+
+    def effects_of(self, event: ev.Event) -> Sequence[fx.Effect]:
+        """What the machine orders at an event."""
         effects = self.machine.step(event, self.now)
         self.machine.validate()
+        return effects
+
+    def told(self, effects: Sequence[fx.Effect]) -> list[str]:
+        """Keep the orders until they are carried out; how they are printed."""
         printed = []
         for effect in effects:
             if not isinstance(effect, fx.Answer | fx.Tell | fx.CloseReader | fx.Stopped):
@@ -205,6 +215,13 @@ class Player:
             if line:
                 printed.append(line)
         return printed
+
+    def order(self, kind: type[E]) -> E:
+        """The oldest order of this kind, which somebody else carries out."""
+        found = next((e for e in self.pending if isinstance(e, kind)), None)
+        assert found is not None, f"no {kind.__name__} is pending, but {self.pending}"
+        self.pending.remove(found)
+        return found
 
     # ---- the node ----------------------------------------------------------------------------
 
@@ -336,8 +353,7 @@ class Player:
 
     def _corrupt(self, reason: str) -> list[str]:
         """The next message of the oldest fetch is none."""
-        fetch = self._oldest(fx.Fetch)
-        assert isinstance(fetch, fx.Fetch)
+        fetch = self.order(fx.Fetch)
         return self.step(ev.GroupsFetched(fetch.reader, (), reason))
 
     # ---- syncs -------------------------------------------------------------------------------
@@ -359,7 +375,7 @@ class Player:
         return self.step(ev.PutFailed(pack.key, stored, reason))
 
     def _pack(self, kind: type[fx.Effect]) -> SyncPack:
-        order = self._oldest(kind)
+        order = self.order(kind)
         assert isinstance(order, fx.EncodePack | fx.PutObjects)
         return order.pack
 
@@ -367,8 +383,7 @@ class Player:
 
     def _report(self, text: str) -> list[str]:
         """`report applied|done|forgotten|unanswered|conflict|fenced`."""
-        order = self._oldest(fx.SendReport)
-        assert isinstance(order, fx.SendReport)
+        order = self.order(fx.SendReport)
         where = order.request.vchannel, order.request.epoch
         if text == "unanswered":
             return self.step(ev.ReportUnanswered(*where, "no answer"))
@@ -378,15 +393,14 @@ class Player:
 
     def _moves(self, text: str) -> list[str]:
         """`moves saved [left-out a ...]`, `moves unanswered`."""
-        self._oldest(fx.SendMoves)
+        self.order(fx.SendMoves)
         words = text.split()
         if words[0] == "unanswered":
             return self.step(ev.MovesUnanswered("no answer"))
         return self.step(ev.MovesAnswered(tuple(vchannel(w) for w in words[2:])))
 
     def _new_epoch(self, text: str) -> list[str]:
-        order = self._oldest(fx.AskNewEpoch)
-        assert isinstance(order, fx.AskNewEpoch)
+        order = self.order(fx.AskNewEpoch)
         where = order.request.vchannel, order.request.epoch
         if text == "unanswered":
             return self.step(ev.NewEpochUnanswered(*where, "no answer"))
@@ -397,12 +411,6 @@ class Player:
     def _call(self) -> int:
         self.calls += 1
         return self.calls
-
-    def _oldest(self, kind: type[fx.Effect]) -> fx.Effect:
-        found = next((e for e in self.pending if isinstance(e, kind)), None)
-        assert found is not None, f"no {kind.__name__} is pending, but {self.pending}"
-        self.pending.remove(found)
-        return found
 
     def _print(self, effect: fx.Effect) -> str:
         match effect:

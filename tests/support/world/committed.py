@@ -37,13 +37,18 @@ class Committed:
             ),
         )
 
-    def assign(self, vchannel: str, server_id: int, ddls: Iterable[DdlRecord]) -> Watch:
-        """The next epoch, of this process, and its watch. Not of a vchannel that was dropped."""
+    def assign(self, vchannel: str, server_id: int, node_name: str = "") -> None:
+        """The next epoch, of this process. Not of a vchannel that was dropped."""
         image, at = self.images[vchannel], self._next()
         assert not image.epoch.value.ended, f"{vchannel} is dropped: nobody gets it"
         record = EpochRecord(epoch=image.epoch.value.epoch + 1, server_id=server_id)
+        record = replace(record, node_name=node_name)
         self._keep(stamped(_with_epoch(image, record), {image.epoch.key}, at))
-        return watch_of(self.images[vchannel], record.epoch, ddls)
+
+    def watch(self, vchannel: str, ddls: Iterable[DdlRecord]) -> Watch:
+        """The watch of the present epoch."""
+        image = self.images[vchannel]
+        return watch_of(image, image.epoch.value.epoch, ddls)
 
     def save(self, report: SaveBinlogPathsRequest) -> str:
         """The outcome of a report; raises what refuses it, as `decide` does."""

@@ -1,4 +1,4 @@
-"""Plays `sequencer/*.txt`: events of one pchannel's sequencer and what it orders.
+"""Plays `scenarios/sequencer/*.txt`: events of one pchannel's sequencer and what it orders.
 
 Commands: `assignment ID` · `end LAST` (the end of the log is read) · `meta [noted VERSION AT]
 [recorded VERSION KIND] [wanted ID]` · `window [NAME ...]` (ids that older terms left) · `open` (all
@@ -11,13 +11,15 @@ logical part.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pytest
-from support.players.scripts import run
+from headrace.model.entry import Ddl, DdlKind, Digest, Entry, Rows, Seal, TermStart, Tick
+from headrace.model.group import decode
+from headrace.model.timestamp import logical, physical_ms
+from headrace.rpc.messages import AppendDdlResponse, AppendResponse, PositionResponse, SealResponse
+from headrace.sequencer import effects as fx
+from headrace.sequencer import events as ev
 from support.players.sequencer import (
-    ME,
     START_MS,
     Script,
     at,
@@ -31,15 +33,6 @@ from support.players.sequencer import (
     past,
     view,
 )
-
-from headrace.model.entry import Ddl, DdlKind, Digest, Entry, Rows, Seal, TermStart, Tick
-from headrace.model.group import decode
-from headrace.model.timestamp import logical, physical_ms
-from headrace.rpc.messages import AppendDdlResponse, AppendResponse, PositionResponse, SealResponse
-from headrace.sequencer import effects as fx
-from headrace.sequencer import events as ev
-
-SCRIPTS = sorted((Path(__file__).parent / "sequencer").glob("*.txt"))
 
 
 class Player:
@@ -244,12 +237,3 @@ def _ids(ids: Sequence[int]) -> str:
 
 def _position(response: SealResponse | PositionResponse) -> str:
     return f"{response.position.message_id} {_stamp(response.position.timestamp)}"
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
-def test_the_script_prints_what_it_says(script: Path) -> None:
-    run(script, Player().play)
-
-
-def test_there_are_scripts() -> None:
-    assert SCRIPTS and ME

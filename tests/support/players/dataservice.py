@@ -1,4 +1,4 @@
-"""Plays `dataservice/*.txt`: events of a leading data service and what it orders.
+"""Plays `scenarios/dataservice/*.txt`: events of a leading data service and what it orders.
 
 Commands: `channels NAME[:EPOCH:SERVER:NODE] ...` (all that meta has, once at the beginning) ·
 `channel NAME` (a new one) · `nodes NAME:ID[:STATE] ...` (all sessions) · `wait SECONDS` ·
@@ -11,11 +11,7 @@ Questions to nodes and maintenance are not shown; effects that no command answer
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
-from support.players.scripts import run, show
-from support.world.facts import position, report, stamp
+from typing import TypeVar
 
 from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
@@ -24,9 +20,11 @@ from headrace.dataservice.settings import DataServiceSettings
 from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
 from headrace.model.errors import Conflict
 from headrace.rpc.messages import ChannelState, FlushStateResponse, SaveBinlogPathsResponse
+from support.players.scripts import show
+from support.world.facts import position, report, stamp
 
-SCRIPTS = sorted((Path(__file__).parent / "dataservice").glob("*.txt"))
 COLLECTION = 7
+E = TypeVar("E")
 
 
 def vchannel(name: str) -> str:
@@ -52,6 +50,17 @@ class Player:
         name, *words = command.split()
         printed: list[str] = getattr(self, f"_{name}")(*words)
         return printed
+
+    def step(self, event: ev.Event) -> list[str]:
+        """One event; the orders that follow."""
+        return self._step(event)
+
+    def order(self, kind: type[E]) -> E:
+        """The oldest order of this kind, which somebody else carries out."""
+        found = next((e for e in self.pending if isinstance(e, kind)), None)
+        assert found is not None, f"no {kind.__name__} is pending, but {self.pending}"
+        self.pending.remove(found)
+        return found
 
     def _step(self, event: ev.Event) -> list[str]:
         effects = self.machine.step(event, self.now)
@@ -318,12 +327,3 @@ class Player:
         assert found, f"no {kind.__name__} of {name} is pending, but {self.pending}"
         self.pending.remove(found[0])
         return found[0]
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_the_machine_orders_what_the_script_says(script: Path) -> None:
-    run(script, Player().play)
-
-
-def test_there_are_scripts() -> None:
-    assert len(SCRIPTS) >= 6

@@ -1,4 +1,4 @@
-"""Plays `masterservice/*.txt`: events of a leading master service and what it orders.
+"""Plays `scenarios/masterservice/*.txt`: events of a leading master service and what it orders.
 
 Commands: `begin [half NAME]` · `wait SECONDS` (alarms ring) · `wall JUMP_MS` · `proxies NAME:ID
 [NAME:ID:STATE]` · `suspect ID` · `reached ID gone|there|silent` · `grant ID COUNT [late]` ·
@@ -8,11 +8,7 @@ Commands: `begin [half NAME]` · `wait SECONDS` (alarms ring) · `wall JUMP_MS` 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-import pytest
-from support.players.scripts import run, show
 
 from headrace.masterservice import effects as fx
 from headrace.masterservice import events as ev
@@ -28,10 +24,10 @@ from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import logical, physical_ms
 from headrace.rpc.messages import AllocTimestampResponse, CollectionResponse, GrantResponse
+from support.players.scripts import show
 
 POOL = ("p-0", "p-1", "p-2", "p-3")
 WALL_MS = 1_000_000
-SCRIPTS = sorted((Path(__file__).parent / "masterservice").glob("*.txt"))
 
 
 class Player:
@@ -269,12 +265,3 @@ class Player:
 
 def _schema(key: str) -> Schema:
     return Schema(fields=(Field(id=100, name=key, type=DataType.INT64, primary=True),))
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_the_machine_orders_what_the_script_says(script: Path) -> None:
-    run(script, Player().play)
-
-
-def test_there_are_scripts() -> None:
-    assert len(SCRIPTS) >= 6
