@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -220,8 +221,8 @@ def last_sent(journal: Path) -> int:
 
 def now(cluster: Cluster) -> int:
     """A timestamp that the cluster gives out now."""
-    address = cluster.standalone.front_doors[0]
-    return int(raw(address, "AllocTimestamp", pb.AllocTimestampRequest()).timestamp)
+    with grpc.insecure_channel(cluster.standalone.front_doors[0]) as channel:
+        return int(raw(channel, "AllocTimestamp", pb.AllocTimestampRequest()).timestamp)
 
 
 def forget(journal: Path) -> None:

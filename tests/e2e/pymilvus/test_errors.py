@@ -37,7 +37,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     cluster = Cluster(directory, data_nodes=1, settings=SETTINGS).start()
     cluster.wait_until_whole()
     client = quiet_client(cluster.uri())
-    yield Ground(client, cluster.standalone.front_doors[0])
+    with grpc.insecure_channel(cluster.standalone.front_doors[0]) as channel:
+        yield Ground(client, channel)
     client.close()
     cluster.stop()
 

@@ -11,9 +11,11 @@ TIMEOUT_S = 20
 
 
 def raw(
-    address: str, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()
+    channel: grpc.Channel,
+    method: str,
+    request: Message,
+    metadata: Sequence[tuple[str, str]] = (),
 ) -> Message:
-    """The answer of the front door at `host:port`; `grpc.RpcError` if the call itself failed."""
-    with grpc.insecure_channel(address) as channel:
-        call = getattr(MilvusServiceStub(channel), method)
-        return call(request, timeout=TIMEOUT_S, metadata=metadata)
+    """The answer of the front door; `grpc.RpcError` if the call itself failed."""
+    call = getattr(MilvusServiceStub(channel), method)
+    return call(request, timeout=TIMEOUT_S, metadata=metadata)

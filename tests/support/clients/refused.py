@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import grpc
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 from pymilvus.client.utils import check_status
 
@@ -32,9 +33,9 @@ V = [0.5] * 4
 class Ground:
     """A client and its collections: `plain`, `rich`, `auto`, `parted`, `defaults`."""
 
-    def __init__(self, client: MilvusClient, address: str) -> None:
+    def __init__(self, client: MilvusClient, channel: grpc.Channel) -> None:
         self.client = client
-        self.address = address
+        self.channel = channel
         client.create_collection(
             "plain", schema=self.schema(("id", DataType.INT64, {"is_primary": True}))
         )
@@ -98,7 +99,7 @@ class Ground:
     def raw(self, method: str, request: Message, **headers: str) -> None:
         """A message as it is; its answer judged by pymilvus."""
         sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        answer = raw(self.address, method, request, sent)
+        answer = raw(self.channel, method, request, sent)
         check_status(answer if isinstance(answer, common_pb.Status) else answer.status)
 
     def insert(self, name: str = "plain", **values: Any) -> None:
