@@ -12,9 +12,15 @@ from headrace.dataservice.placement.watches import watch_of
 from headrace.dataservice.reports.decision import Already, Commit, decide, decide_move, stamped
 from headrace.dataservice.state.channel_state import Image, Stored
 from headrace.meta.keys import Keys
-from headrace.meta.records import CheckpointRecord, DdlRecord, EpochRecord
+from headrace.meta.records import CheckpointRecord, DdlRecord, EpochRecord, SegmentRecord
 from headrace.model.position import Position
-from headrace.rpc.messages import SaveBinlogPathsRequest, SaveCheckpointsRequest, Watch
+from headrace.model.segment import SegmentState
+from headrace.rpc.messages import (
+    SaveBinlogPathsRequest,
+    SaveCheckpointsRequest,
+    Watch,
+    WatchedSegment,
+)
 
 
 class Committed:
@@ -35,6 +41,31 @@ class Committed:
             checkpoint=Stored(
                 self._keys.checkpoint(vchannel), at, CheckpointRecord(position=start, start=start)
             ),
+        )
+
+    def adopt(self, watch: Watch, server_id: int) -> None:
+        """What stands when this watch is of the newest epoch; segments without their files."""
+        if watch.vchannel not in self.images:
+            self.create(watch.vchannel, watch.seek)
+        image, at = self.images[watch.vchannel], self._next()
+        if watch.epoch <= image.epoch.value.epoch:
+            return
+        epoch = EpochRecord(epoch=watch.epoch, server_id=server_id)
+        segments = {
+            s.segment_id: Stored(
+                self._keys.segment(watch.vchannel, s.segment_id), at, _record(watch, s)
+            )
+            for s in watch.segments
+        }
+        checkpoint = replace(image.checkpoint.value, position=watch.seek)
+        self._keep(
+            replace(
+                image,
+                revision=at,
+                epoch=Stored(image.epoch.key, at, epoch),
+                checkpoint=Stored(image.checkpoint.key, at, checkpoint),
+                segments=segments,
+            )
         )
 
     def assign(self, vchannel: str, server_id: int, node_name: str = "") -> None:
@@ -77,6 +108,22 @@ class Committed:
     def _next(self) -> int:
         self._revision += 1
         return self._revision
+
+
+def _record(watch: Watch, segment: WatchedSegment) -> SegmentRecord:
+    assert segment.start is not None and segment.checkpoint is not None
+    return SegmentRecord(
+        id=segment.segment_id,
+        collection_id=watch.collection_id,
+        partition_id=segment.partition_id,
+        vchannel=watch.vchannel,
+        version=segment.version,
+        state=SegmentState(segment.state),
+        rows=0,
+        start=segment.start,
+        checkpoint=segment.checkpoint,
+        files=(),
+    )
 
 
 def _with_epoch(image: Image, record: EpochRecord) -> Image:

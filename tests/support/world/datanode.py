@@ -1,8 +1,8 @@
 """A cluster around one data node, in memory: the edges, a log with real rows, a data service.
 
-**Owns** the stand-in for the data service (it applies what it is told, or refuses as the test says)
-and the writer of the log. **Does not own** the data node, or faults on the way (hooks of the
-in-memory edges).
+**Owns** the stand-in for the data service (its decisions are production's, or refusals if the test
+says so) and the writer of the log. **Does not own** the data node, or faults on the way (hooks of
+the in-memory edges).
 """
 
 import asyncio
@@ -44,6 +44,7 @@ from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.telemetry import Telemetry, silent
 from support.values.rows import SMALL, small_batch
 from support.world.clock import ManualClock, manual_host
+from support.world.committed import Committed
 from support.world.meta_line import Line
 
 PCHANNEL, COLLECTION, PARTITION = "p-0", 7, 70
@@ -144,7 +145,7 @@ class LogWriter:
 
 
 class FakeDataService:
-    """Applies reports in the order in which they come and keeps them.
+    """Decides on reports as production does and keeps those that were applied.
 
     `refusals` are raised instead, one for each report, oldest first.
     """
@@ -154,24 +155,25 @@ class FakeDataService:
         self.moves: list[SaveCheckpointsRequest] = []
         self.new_epochs: list[NewEpochRequest] = []
         self.refusals: list[HeadraceError] = []
-        self.checkpoints: dict[str, Position] = {}
+        self.meta = Committed()
 
     async def save(self, request: SaveBinlogPathsRequest) -> SaveBinlogPathsResponse:
         """SaveBinlogPaths."""
         if self.refusals:
             raise self.refusals.pop(0)
-        if request in self.reports:
-            return SaveBinlogPathsResponse("done")
-        self.reports.append(request)
-        self.checkpoints[request.vchannel] = request.channel_checkpoint
-        return SaveBinlogPathsResponse("applied")
+        outcome = self.meta.save(request)
+        if outcome == "applied":
+            self.reports.append(request)
+        return SaveBinlogPathsResponse(outcome)
 
     async def move(self, request: SaveCheckpointsRequest) -> SaveCheckpointsResponse:
         """SaveCheckpoints."""
         self.moves.append(request)
-        for move in request.moves:
-            self.checkpoints[move.vchannel] = move.checkpoint
-        return SaveCheckpointsResponse(())
+        return SaveCheckpointsResponse(self.meta.move(request))
+
+    def checkpoint(self, vchannel: str) -> Position:
+        """Of a channel, as it is committed."""
+        return self.meta.images[vchannel].checkpoint.value.position
 
     async def new_epoch(self, request: NewEpochRequest) -> Done:
         """NewEpoch."""
@@ -265,6 +267,8 @@ class World:
         """Assign vchannels."""
         session = self.session()
         assert session is not None
+        for watch in watches:
+            self.service.meta.adopt(watch, session.server_id)
         await self.call(WatchDmChannelsRequest(session.server_id, watches))
 
     async def states(self) -> dict[str, ChannelState]:

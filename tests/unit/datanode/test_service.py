@@ -270,7 +270,7 @@ def test_an_idle_vchannel_reports_at_once_when_a_caller_waits() -> None:
         item = AwaitedTimestamp(VCHANNEL, 2001)
         await world.call(AwaitTimestampsRequest(session.server_id, (item,)))
         await world.clock.sleep(0.01)
-        assert world.service.checkpoints[VCHANNEL] == Position(PCHANNEL, 2, 2001)
+        assert world.service.checkpoint(VCHANNEL) == Position(PCHANNEL, 2, 2001)
 
     play(scene)
 

@@ -101,7 +101,7 @@ async def test_a_broken_assertion_tells_the_last_steps() -> None:
     actor = echo()
     actor.post(Asked(1, "before"), Source.PROCESS)
     actor.post(Asked(2, "wrong"), Source.PROCESS)
-    with pytest.raises(AssertionError) as broken:
+    with pytest.raises(AssertionError, match="a word that cannot be") as broken:
         await actor.run()
     assert any("before" in note for note in broken.value.__notes__)
 
