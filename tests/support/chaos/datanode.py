@@ -18,7 +18,7 @@ from headrace.datanode import events as ev
 from headrace.datanode.handoff import SyncPack
 from headrace.datanode.machine import DataNodeMachine
 from headrace.datanode.settings import DataNodeSettings
-from headrace.dataservice.state.channel_state import Image
+from headrace.dataservice.state.channel_state import VChannelState
 from headrace.meta.records import DdlRecord, SegmentRecord
 from headrace.model.entry import Ddl, DdlKind, Rows, Seal, TermStart
 from headrace.model.errors import Conflict, Fenced, Invalid
@@ -150,23 +150,23 @@ class World:
         self._step(node, ev.WatchArrived(0, request))
 
     @property
-    def image(self) -> Image:
+    def channel(self) -> VChannelState:
         """The vchannel as it is committed."""
-        return self.meta.images[VCHANNEL]
+        return self.meta.channels[VCHANNEL]
 
     @property
     def checkpoint(self) -> Position:
         """Of the channel."""
-        return self.image.checkpoint.value.position
+        return self.channel.checkpoint.value.position
 
     @property
     def dropped(self) -> bool:
         """Whether the checkpoint has passed the collection's drop."""
-        return self.image.checkpoint.value.dropped
+        return self.channel.checkpoint.value.dropped
 
     def _take(self, report: SaveBinlogPathsRequest) -> str:
         """The outcome of a report, or what refuses it."""
-        before = self.image
+        before = self.channel
         try:
             outcome = self.meta.save(report)
         except Fenced:
@@ -176,7 +176,7 @@ class World:
         except Invalid as error:  # no node may report what contradicts itself
             raise Violation(str(error)) from error
         if outcome == "applied":
-            for record in self.image.segments.values():
+            for record in self.channel.segments.values():
                 old = before.segment(record.value.id)
                 newly = old is None or old.state is not SegmentState.FLUSHED
                 if newly and record.value.state is SegmentState.FLUSHED:
@@ -210,7 +210,7 @@ class World:
             elif what < 0.97:
                 node = self.chance.choice(self.nodes)
                 node.running = not node.running  # crashed or frozen; perhaps it wakes
-            elif self.image.epoch.value.epoch < 5:
+            elif self.channel.epoch.value.epoch < 5:
                 self._assign()
 
     def finish(self) -> None:
@@ -251,7 +251,7 @@ class World:
         return flow is None or flow.ended
 
     def _reached(self) -> bool:
-        growing = [s for s in self.image.live_segments() if s.state is SegmentState.GROWING]
+        growing = [s for s in self.channel.live_segments() if s.state is SegmentState.GROWING]
         end = self.log[-1].group.last_timestamp
         return self.dropped or (self.checkpoint.passed(end) and not growing)
 
@@ -357,16 +357,16 @@ class World:
 
     def check(self) -> None:
         """CP-2, DL-1, OB-1 as the protocol's model has them."""
-        image, at = self.image, self.checkpoint.timestamp
+        channel, at = self.channel, self.checkpoint.timestamp
         named: Counter[Part] = Counter()
-        for record in image.live_segments():
+        for record in channel.live_segments():
             named += self._stored(record.files)
             sealed = self._sealed_at(record.id)
             if sealed is not None and sealed <= at and record.state is SegmentState.GROWING:
                 raise Violation(f"CP-2 passed the Seal of segment {record.id}")
-        named += self._stored([delta.value for delta in image.deltas.values()])
-        known = {s.id: s.checkpoint.timestamp for s in image.all_segments()}
-        known[DELTA] = image.deletes.value.checkpoint.timestamp if image.deletes else 0
+        named += self._stored([delta.value for delta in channel.deltas.values()])
+        known = {s.id: s.checkpoint.timestamp for s in channel.all_segments()}
+        known[DELTA] = channel.deletes.value.checkpoint.timestamp if channel.deletes else 0
         for (timestamp, segment_id), partition in self.parts.items():
             if self._is_dropped(timestamp, partition):
                 continue
@@ -381,7 +381,7 @@ class World:
         drop = self._drop(DdlKind.DROP)
         if drop is not None and self.checkpoint.passed(drop):
             return True
-        return partition in self.image.checkpoint.value.dropped_partitions
+        return partition in self.channel.checkpoint.value.dropped_partitions
 
     def _stored(self, files: Sequence[FileRef]) -> Counter[Part]:
         found: Counter[Part] = Counter()

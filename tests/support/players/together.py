@@ -17,7 +17,7 @@ from headrace.datanode import effects as node_fx
 from headrace.datanode import events as node_ev
 from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
-from headrace.dataservice.state.channel_state import Image
+from headrace.dataservice.state.channel_state import VChannelState
 from headrace.meta.records import DdlRecord, SessionState
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced, HeadraceError
@@ -116,7 +116,7 @@ class Player:
         call = 1000 + len(words)
         printed = said("service", self.service.step(ev.ReportArrived(call, report)))
         order = self.service.order(fx.CommitReport)
-        before = self.meta.images[report.vchannel]
+        before = self.meta.channels[report.vchannel]
         try:
             outcome = self.meta.save(order.report)
         except HeadraceError as error:
@@ -127,7 +127,7 @@ class Player:
             )
         else:
             printed.append(f"meta: {outcome}")
-            flushed = tuple(flushed_by(before, self.meta.images[report.vchannel]))
+            flushed = tuple(flushed_by(before, self.meta.channels[report.vchannel]))
             answered = ev.ReportCommitted(
                 order.call, report.vchannel, outcome, *self._seen(report.vchannel), flushed, True
             )
@@ -147,22 +147,23 @@ class Player:
     # ---- what stands ---------------------------------------------------------------------------
 
     def _committed(self, name: str) -> list[str]:
-        image = self.meta.images[vchannel(name)]
-        epoch, checkpoint = image.epoch.value, image.checkpoint.value
+        channel = self.meta.channels[vchannel(name)]
+        epoch, checkpoint = channel.epoch.value, channel.checkpoint.value
         return [
             f"epoch={epoch.epoch} of {epoch.server_id} checkpoint={told(checkpoint.position)}",
             *(
-                f"segment {s.id} {image.state(s)} rows={s.rows} checkpoint={told(s.checkpoint)} "
+                f"segment {s.id} {channel.state_of(s)} rows={s.rows} "
+                f"checkpoint={told(s.checkpoint)} "
                 f"files={' '.join(f.key for f in s.files)}"
-                for s in image.all_segments()
+                for s in channel.all_segments()
             ),
         ]
 
     def _seen(self, known: str) -> tuple[ev.EpochSeen, ev.CheckpointSeen]:
-        image = self.meta.images[known]
+        channel = self.meta.channels[known]
         return (
-            ev.EpochSeen(known, image.epoch.value, image.epoch.revision),
-            ev.CheckpointSeen(known, image.checkpoint.value, image.checkpoint.revision),
+            ev.EpochSeen(known, channel.epoch.value, channel.epoch.revision),
+            ev.CheckpointSeen(known, channel.checkpoint.value, channel.checkpoint.revision),
         )
 
 
@@ -185,7 +186,7 @@ def created(known: str) -> DdlRecord:
     )
 
 
-def flushed_by(before: Image, after: Image) -> list[int]:
+def flushed_by(before: VChannelState, after: VChannelState) -> list[int]:
     """The segments that became flushed by a commit."""
     done = {s.id for s in before.all_segments() if s.state is SegmentState.FLUSHED}
     return [

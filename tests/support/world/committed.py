@@ -8,9 +8,16 @@ script or a run of chance can use it without an event loop.
 from collections.abc import Iterable
 from dataclasses import replace
 
+from headrace.dataservice.events import ReportOutcome
 from headrace.dataservice.placement.watches import watch_of
-from headrace.dataservice.reports.decision import Already, Commit, decide, decide_move, stamped
-from headrace.dataservice.state.channel_state import Image, Stored
+from headrace.dataservice.reports.decision import (
+    Already,
+    Commit,
+    decide,
+    decide_move,
+    with_revision,
+)
+from headrace.dataservice.state.channel_state import Stored, VChannelState
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, DdlRecord, EpochRecord, SegmentRecord
 from headrace.model.position import Position
@@ -27,14 +34,14 @@ class Committed:
     """The vchannels of a cluster as its data service knows them."""
 
     def __init__(self) -> None:
-        self.images: dict[str, Image] = {}
+        self.channels: dict[str, VChannelState] = {}
         self._keys = Keys()
         self._revision = 1
 
     def create(self, vchannel: str, start: Position) -> None:
         """What the master service writes: no epoch yet, the checkpoint at the start."""
         at = self._next()
-        self.images[vchannel] = Image(
+        self.channels[vchannel] = VChannelState(
             vchannel=vchannel,
             revision=at,
             epoch=Stored(self._keys.epoch(vchannel), at, EpochRecord(epoch=0, server_id=0)),
@@ -45,10 +52,10 @@ class Committed:
 
     def adopt(self, watch: Watch, server_id: int) -> None:
         """What stands when this watch is of the newest epoch; segments without their files."""
-        if watch.vchannel not in self.images:
+        if watch.vchannel not in self.channels:
             self.create(watch.vchannel, watch.seek)
-        image, at = self.images[watch.vchannel], self._next()
-        if watch.epoch <= image.epoch.value.epoch:
+        channel, at = self.channels[watch.vchannel], self._next()
+        if watch.epoch <= channel.epoch.value.epoch:
             return
         epoch = EpochRecord(epoch=watch.epoch, server_id=server_id)
         segments = {
@@ -57,53 +64,53 @@ class Committed:
             )
             for s in watch.segments
         }
-        checkpoint = replace(image.checkpoint.value, position=watch.seek)
+        checkpoint = replace(channel.checkpoint.value, position=watch.seek)
         self._keep(
             replace(
-                image,
+                channel,
                 revision=at,
-                epoch=Stored(image.epoch.key, at, epoch),
-                checkpoint=Stored(image.checkpoint.key, at, checkpoint),
+                epoch=Stored(channel.epoch.key, at, epoch),
+                checkpoint=Stored(channel.checkpoint.key, at, checkpoint),
                 segments=segments,
             )
         )
 
     def assign(self, vchannel: str, server_id: int, node_name: str = "") -> None:
         """The next epoch, of this process. Not of a vchannel that was dropped."""
-        image, at = self.images[vchannel], self._next()
-        assert not image.epoch.value.ended, f"{vchannel} is dropped: nobody gets it"
-        record = EpochRecord(epoch=image.epoch.value.epoch + 1, server_id=server_id)
+        channel, at = self.channels[vchannel], self._next()
+        assert not channel.epoch.value.ended, f"{vchannel} is dropped: nobody gets it"
+        record = EpochRecord(epoch=channel.epoch.value.epoch + 1, server_id=server_id)
         record = replace(record, node_name=node_name)
-        self._keep(stamped(_with_epoch(image, record), {image.epoch.key}, at))
+        self._keep(with_revision(_with_epoch(channel, record), {channel.epoch.key}, at))
 
     def watch(self, vchannel: str, ddls: Iterable[DdlRecord]) -> Watch:
         """The watch of the present epoch."""
-        image = self.images[vchannel]
-        return watch_of(image, image.epoch.value.epoch, ddls)
+        channel = self.channels[vchannel]
+        return watch_of(channel, channel.epoch.value.epoch, ddls)
 
-    def save(self, report: SaveBinlogPathsRequest) -> str:
+    def save(self, report: SaveBinlogPathsRequest) -> ReportOutcome:
         """The outcome of a report; raises what refuses it, as `decide` does."""
-        decision = decide(report, self.images[report.vchannel], self._keys)
+        decision = decide(report, self.channels[report.vchannel], self._keys)
         if isinstance(decision, Already):
             return decision.outcome
         assert isinstance(decision, Commit)
         self._keep(decision.settled(self._next()))
-        return "applied"
+        return ReportOutcome.APPLIED
 
     def move(self, request: SaveCheckpointsRequest) -> tuple[str, ...]:
         """Move the checkpoints of idle vchannels; those that are left out."""
         left_out = []
         for move in request.moves:
-            decision = decide_move(move, request.server_id, self.images[move.vchannel])
+            decision = decide_move(move, request.server_id, self.channels[move.vchannel])
             if decision is None:
                 left_out.append(move.vchannel)
             elif not isinstance(decision, Already):
                 put, after = decision
-                self._keep(stamped(after, {put.key}, self._next()))
+                self._keep(with_revision(after, {put.key}, self._next()))
         return tuple(left_out)
 
-    def _keep(self, image: Image) -> None:
-        self.images[image.vchannel] = image
+    def _keep(self, channel: VChannelState) -> None:
+        self.channels[channel.vchannel] = channel
 
     def _next(self) -> int:
         self._revision += 1
@@ -126,5 +133,5 @@ def _record(watch: Watch, segment: WatchedSegment) -> SegmentRecord:
     )
 
 
-def _with_epoch(image: Image, record: EpochRecord) -> Image:
-    return replace(image, epoch=Stored(image.epoch.key, 0, record))
+def _with_epoch(channel: VChannelState, record: EpochRecord) -> VChannelState:
+    return replace(channel, epoch=Stored(channel.epoch.key, 0, record))

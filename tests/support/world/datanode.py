@@ -173,7 +173,7 @@ class FakeDataService:
 
     def checkpoint(self, vchannel: str) -> Position:
         """Of a channel, as it is committed."""
-        return self.meta.images[vchannel].checkpoint.value.position
+        return self.meta.channels[vchannel].checkpoint.value.position
 
     async def new_epoch(self, request: NewEpochRequest) -> Done:
         """NewEpoch."""

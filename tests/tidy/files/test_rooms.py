@@ -8,7 +8,7 @@ from support.repo import GENERATED, ROOT, modules
 
 MODULES = 12
 DATA = ROOT / "tests" / "e2e" / "pymilvus" / "scripts"  # one script for each method of the client
-CROWDED = {"src/headrace/sim", "src/headrace/model", "src/headrace/datanode"}
+CROWDED = {"src/headrace/model"}
 
 
 def folders() -> Counter[Path]:
