@@ -160,9 +160,7 @@ async def replay(objects: ObjectStore, log: MemoryLogServer, schema: Schema, seg
         collection_id=1,
         seek=Position(PCHANNEL, 0, 0),
         deletes_checkpoint=None,
-        schemas=(
-            WatchedSchema(version=1, schema=codec.encode(schema), kind="create", timestamp=0),
-        ),
+        schemas=(WatchedSchema(version=1, schema=schema),),
         segments=(),
     )
     peers = network.peers()

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from headrace.app import clusterfile
 from headrace.app.edges import etcd_of
 from headrace.app.settings import EtcdSettings
@@ -103,6 +101,4 @@ async def _ask(peers: GrpcPeers, session: SessionRecord, topic: str, leads: bool
         answer = await peers.call(session.address, StatusRequest(topic), timeout_s=ASK_TIMEOUT_S)
     except HeadraceError as error:
         return Seen(session=session, leads=leads, trouble=error.message)
-    return Seen(
-        session=session, leads=leads, state=answer.state, details=orjson.loads(answer.details)
-    )
+    return Seen(session=session, leads=leads, state=answer.state, details=answer.details)

@@ -11,7 +11,6 @@ flowgraph and no other.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from headrace.datanode.budget import Budget
 from headrace.datanode.consume.demux import Consumer
@@ -44,19 +43,9 @@ from headrace.model.errors import Corrupt
 from headrace.model.ids import Epoch, MessageId, SegmentId, ServerId
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import ChannelState, CheckpointMove, Watch
+from headrace.rpc.messages import ChannelState, CheckpointMove, FlowgraphState, Watch
 
-
-class Phase(StrEnum):
-    """The life of an assignment."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    DRAINING = "draining"
-    RELEASED = "released"
-    FAILED = "failed"
-
-
+Phase = FlowgraphState
 ENDED = (Phase.RELEASED, Phase.FAILED)
 
 
@@ -340,7 +329,7 @@ class Flowgraph:
         return ChannelState(
             vchannel=self.vchannel,
             epoch=self.epoch,
-            state=str(self.phase),
+            state=self.phase,
             consumed=self.consumer.consumed,
             checkpoint=self.checkpoint,
             buffered_bytes=self.buffers.size_bytes,

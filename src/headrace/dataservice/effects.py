@@ -1,6 +1,7 @@
 """Effects: what the data service's machine orders.
 
-Each is answered by exactly one event, but `Answer` and `AnnounceFlushed`, which need none.
+Each is answered by exactly one event, but `Answer`, `AnnounceFlushed` and `AnnounceManifest`, which
+need none.
 """
 
 from dataclasses import dataclass
@@ -87,11 +88,19 @@ class CommitMoves:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceFlushed:
-    """Tell the watching node (if it has an address) and all proxies; best effort. No event."""
+    """Tell the watching node that segments are flushed; best effort. No event."""
 
     vchannel: VChannel
     segment_ids: tuple[SegmentId, ...]
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceManifest:
+    """Tell all proxies up to which timestamp a collection is in files; best effort. No event."""
+
+    collection_id: CollectionId
+    timestamp: Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ Effect: TypeAlias = (
     | CommitReport
     | CommitMoves
     | AnnounceFlushed
+    | AnnounceManifest
     | StoreManifest
     | LookUpCollection
     | DoMaintenance

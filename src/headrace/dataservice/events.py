@@ -14,17 +14,10 @@ from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerI
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import (
     ChannelState,
+    ReportOutcome,
     SaveBinlogPathsRequest,
     SaveCheckpointsRequest,
 )
-
-
-class ReportOutcome(StrEnum):
-    """What became of a report that was not refused."""
-
-    APPLIED = "applied"
-    DONE = "done"  # before: the answer to an earlier copy was lost
-    FORGOTTEN = "forgotten"  # what it reports was dropped
 
 
 class MaintenanceTask(StrEnum):

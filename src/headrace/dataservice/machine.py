@@ -265,10 +265,10 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
         if channel is not None:
             if event.changes:
                 self.manifests.changed(channel.collection_id)
-            if event.flushed:
-                node = self.nodes.get(channel.holder)
-                address = node.seen.address if node else ""
-                effects.append(fx.AnnounceFlushed(event.vchannel, event.flushed, address))
+            node = self.nodes.get(channel.holder)
+            if event.flushed and node and node.seen.address:
+                told = fx.AnnounceFlushed(event.vchannel, event.flushed, node.seen.address)
+                effects.append(told)
         return [*effects, *self.reports.ended(event.vchannel), *self._awaited_manifests(now)]
 
     def _report_refused(self, event: ev.ReportRefused, now: float) -> list[fx.Effect]:
@@ -321,8 +321,12 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
     # ---- manifests, maintenance, time ------------------------------------------------------------
 
     def _manifest_stored(self, event: ev.ManifestStored, now: float) -> list[fx.Effect]:
+        before = self.manifests.timestamp(event.collection_id)
         self.manifests.stored(event, now)
-        return self._awaited_manifests(now)
+        news: list[fx.Effect] = []
+        if event.timestamp > before and not event.over:
+            news.append(fx.AnnounceManifest(event.collection_id, event.timestamp))
+        return [*news, *self._awaited_manifests(now)]
 
     def _manifest_not_stored(self, event: ev.ManifestNotStored, now: float) -> list[fx.Effect]:
         self.manifests.not_stored(event, now)

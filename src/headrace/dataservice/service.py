@@ -47,7 +47,7 @@ class DataService(LeaderService[DataServiceSettings, DataServiceMachine, ev.Even
         return self.actor is not None and self.actor.machine.ready
 
     def begin(self, group: TaskGroup, session: Session) -> None:
-        """Follow the proxies as well: they are told of flushed segments."""
+        """Follow the proxies as well: they are told of manifests."""
         super().begin(group, session)
         group.spawn("proxies", self._proxies.run(), must_not_end=True)
 
@@ -98,7 +98,8 @@ class DataService(LeaderService[DataServiceSettings, DataServiceMachine, ev.Even
         if self.actor is None:
             return {"leads": False}
         if topic == "segments":
-            return {"segments": (await self._segments(m.SegmentsRequest(collection_id=0))).segments}
+            answer = await self._segments(m.SegmentsRequest(collection_id=0))
+            return {"segments": list(answer.segments)}
         return describe(self.actor.machine, topic, self.around.host.clock.monotonic())
 
     async def _store_names(self, request: m.StoreNamesRequest) -> m.Done:

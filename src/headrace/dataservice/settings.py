@@ -15,7 +15,7 @@ class DataServiceSettings:
     poll_s: float = 1.0  # how often a data node is asked what it watches
     poll_timeout_s: float = 2.0  # of one such question
     call_timeout_s: float = 5.0  # of a watch, a release, a hint
-    announce_timeout_s: float = 2.0  # of a SegmentFlushed, which is best effort
+    announce_timeout_s: float = 2.0  # of an announcement, which is best effort
     commit_timeout_s: float = 10.0  # how long an unknown outcome is looked into before the asker
     retry_least_s: float = 0.05  # backoff of what is repeated until it is done
     retry_most_s: float = 1.0

@@ -27,6 +27,7 @@ from headrace.rpc.api import NotSent
 from headrace.rpc.messages import (
     AwaitedTimestamp,
     AwaitTimestampsRequest,
+    ManifestStoredRequest,
     NodeStateRequest,
     NodeStateResponse,
     ReleaseDmChannelRequest,
@@ -86,8 +87,13 @@ class DataServiceShell:
             case fx.Answer():
                 self._answer(effect.call, effect.response)
                 return None
-            case fx.AnnounceFlushed():
-                await self._announce(effect)
+            case fx.AnnounceFlushed(vchannel, segment_ids, address):
+                flushed = SegmentFlushedRequest(vchannel=vchannel, segment_ids=segment_ids)
+                await self._announce(flushed, address)
+                return None
+            case fx.AnnounceManifest(collection_id, timestamp):
+                stored = ManifestStoredRequest(collection_id=collection_id, timestamp=timestamp)
+                await asyncio.gather(*(self._announce(stored, a) for a in self._proxies()))
                 return None
             case fx.WriteEpoch():
                 return await self._write_epoch(effect)
@@ -245,16 +251,11 @@ class DataServiceShell:
         )
         return ev.MovesCommitted(effect.call, checkpoints, left_out)
 
-    async def _announce(self, effect: fx.AnnounceFlushed) -> None:
-        request = SegmentFlushedRequest(vchannel=effect.vchannel, segment_ids=effect.segment_ids)
-        addresses = dict.fromkeys(a for a in (effect.address, *self._proxies()) if a)
-        for address in addresses:
-            try:
-                await self._peers.call(
-                    address, request, timeout_s=self._settings.announce_timeout_s
-                )
-            except HeadraceError as error:
-                self._log.debug("not announced", address=address, reason=error.message)
+    async def _announce(self, news: object, address: str) -> None:
+        try:
+            await self._peers.call(address, news, timeout_s=self._settings.announce_timeout_s)
+        except HeadraceError as error:
+            self._log.debug("not announced", address=address, reason=error.message)
 
     # ---- manifests and maintenance ---------------------------------------------------------------
 

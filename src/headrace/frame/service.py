@@ -18,7 +18,6 @@ from headrace.frame.surroundings import Surroundings
 from headrace.meta.following import LeaderWatcher
 from headrace.meta.records import Role, SessionState
 from headrace.meta.session import TTL_S, Session
-from headrace.model import codec
 from headrace.rpc.api import Handler
 from headrace.rpc.messages import StatusRequest, StatusResponse
 from headrace.runtime.journal import replay
@@ -153,5 +152,5 @@ class RoleService(Generic[S]):
             node_name=self.around.node_name,
             server_id=record.server_id if record else 0,
             state=(record.state if record else SessionState.INITIALIZING).value,
-            details=codec.encode(details),
+            details=details,
         )

@@ -13,9 +13,6 @@ from headrace.masterservice.machine import MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.masterservice.status import details
 from headrace.meta.records import Role
-from headrace.model import codec
-from headrace.model.errors import Invalid
-from headrace.model.schema import Schema
 from headrace.rpc import messages as m
 from headrace.rpc.api import Handler
 from headrace.runtime.driver import Source
@@ -115,17 +112,13 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event
 
 
 def create_asked(call: int, request: m.CreateCollectionRequest) -> ev.CreateAsked:
-    """`Invalid` when a property is not a string."""
-    schema = codec.decode(request.schema, Schema, "schema")
-    properties: dict[str, str] = codec.decode(request.properties, dict, "properties")
-    if not all(isinstance(value, str) for value in properties.values()):
-        raise Invalid("properties are strings", field="properties")
+    """The order to create, as an event."""
     return ev.CreateAsked(
         call=call,
         name=request.name,
-        schema=schema,
+        schema=request.schema,
         shards=request.shards,
         consistency_level=request.consistency_level,
-        properties=properties,
+        properties=request.properties,
         partitions=request.partitions,
     )

@@ -244,11 +244,12 @@ class MasterShell:
         return ev.DdlRecorded(effect.record.id, effect.record.version, revision)
 
     async def _append_ddl(self, effect: fx.AppendDdl) -> ev.Event:
-        record, ddl = codec.encode(effect.record), codec.encode(effect.ddl)
         pchannels = list(dict.fromkeys(pchannel_of(v) for v in effect.record.vchannels))
         answers: list[AppendDdlResponse] = await asyncio.gather(
             *(
-                self._sequencers.ask(p, AppendDdlRequest(pchannel=p, record=record, ddl=ddl))
+                self._sequencers.ask(
+                    p, AppendDdlRequest(pchannel=p, record=effect.record, ddl=effect.ddl)
+                )
                 for p in pchannels
             )
         )

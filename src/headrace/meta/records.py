@@ -1,13 +1,17 @@
 """The values in the meta store, as JSON (`model.codec`), so that `etcdctl` shows what is there.
 
-**Owns** the records. **Does not own** keys (`meta.keys`) or who may write what (the roles).
+**Owns** the records; those of collections, which messages carry too, stand in `model.collection`.
+**Does not own** keys (`meta.keys`) or who may write what (the roles).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.model.channel import PChannel, VChannel
-from headrace.model.entry import DdlKind
+from headrace.model.collection import CollectionRecord as CollectionRecord
+from headrace.model.collection import CollectionState as CollectionState
+from headrace.model.collection import DdlRecord as DdlRecord
+from headrace.model.collection import PartitionRecord as PartitionRecord
 from headrace.model.ids import (
     CollectionId,
     Epoch,
@@ -18,9 +22,7 @@ from headrace.model.ids import (
     Version,
 )
 from headrace.model.position import Position
-from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
-from headrace.model.timestamp import Timestamp
 
 LAYOUT_VERSION = 2
 
@@ -76,58 +78,6 @@ class StoreRecord:
 
     cluster: str  # hexadecimal, made at first start
     marked: bool
-
-
-class CollectionState(StrEnum):
-    """creating until its first DDL is noted; dropping from the record of the drop on."""
-
-    CREATING = "creating"
-    CREATED = "created"
-    DROPPING = "dropping"
-    DROPPED = "dropped"  # a tombstone, until every checkpoint has passed it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionRecord:
-    """A partition; a dropped one stays as long as the collection."""
-
-    id: PartitionId
-    name: str
-    created: Timestamp
-    dropped: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectionRecord:
-    """A collection with its latest recorded version; `noted` is the latest whose positions are
-    known. They differ by at most one: the next DDL is recorded only when the last is noted."""
-
-    id: CollectionId
-    name: str
-    version: Version
-    noted: Version
-    state: CollectionState
-    schema: Schema
-    vchannels: tuple[VChannel, ...]
-    partitions: tuple[PartitionRecord, ...]
-    created: Timestamp
-    consistency_level: int = 0
-    properties: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DdlRecord:
-    """One DDL: recorded first; noted when it stands in every vchannel, with its positions."""
-
-    collection_id: CollectionId
-    version: Version
-    kind: DdlKind
-    schema: Schema  # in force from here on
-    name: str
-    recorded: Timestamp
-    partition_id: PartitionId = 0
-    noted: bool = False
-    positions: dict[VChannel, Position] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class Assembly:
         self.leaders = Leaders(around)
         self.sequencing = Sequencing(around, sequencers, self.leaders)
         self.known = KnownTime(around, self.leaders)
+        self.flush = Flush(around, self.catalog, self.leaders, self.sequencing, self.known)
         self.served = self._served(around)
         self.methods = Methods(self.served, around.settings, around.telemetry)
 
@@ -56,7 +57,7 @@ class Assembly:
         ddl = DdlMethods(self.catalog, self.leaders, properties, around.settings)
         indexes = Indexes(self.catalog, statistics, state)
         loads = Loads(self.catalog, state)
-        flush = Flush(around, self.catalog, self.leaders, self.sequencing, self.known)
+        flush = self.flush
         automatic = AllAutomaticKeys(around, self.leaders)
         writes = Writes(WriteContext(around, self.catalog, self.sequencing, self.known, automatic))
         return {

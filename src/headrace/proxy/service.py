@@ -21,7 +21,7 @@ from headrace.proxy.cluster.sequencers import OwnSequencers
 from headrace.proxy.door.methods import Methods
 from headrace.proxy.settings import ProxySettings
 from headrace.rpc.api import Handler
-from headrace.rpc.messages import Done, SegmentFlushedRequest
+from headrace.rpc.messages import ManifestStoredRequest
 from headrace.runtime.supervise import TaskGroup
 
 ABOUT_PCHANNELS = ("", "channels")  # topics of a status to which the sequencers belong
@@ -84,8 +84,8 @@ class Proxy(RoleService[ProxySettings]):
 
     def handlers(self) -> Mapping[type, Handler]:
         """What peers ask of the sequencers, and what the data service tells."""
-        flushed: dict[type, Handler] = {SegmentFlushedRequest: self._segment_flushed}
-        return {**self._sequencers.handlers(), **flushed}
+        told: dict[type, Handler] = {ManifestStoredRequest: self._assembly.flush.manifest_stored}
+        return {**self._sequencers.handlers(), **told}
 
     async def details(self, topic: str) -> dict[str, Any]:
         """Where clients reach it, and what it sequences."""
@@ -123,7 +123,3 @@ class Proxy(RoleService[ProxySettings]):
         """Close the front door."""
         if self._door:
             await self._door.stop()
-
-    async def _segment_flushed(self, request: SegmentFlushedRequest) -> Done:
-        """Nothing is kept here that a flushed segment would change."""
-        return Done()

@@ -1,8 +1,5 @@
 """What every server does with a request: bytes in, handler, bytes or an error out.
 
-**Owns** which handler answers, and what becomes of a handler that breaks. **Does not own**
-transport (`rpc.grpc`, `rpc.memory`).
-
 A handler that raises anything but an error of `model.errors` is a bug of ours: it is told to
 `failed` (which logs it, or ends a simulation), the caller gets `Unavailable`, and the server keeps
 serving the others.
@@ -27,11 +24,6 @@ class Answering:
             assert request in RESPONSE_OF, f"{request.__name__} is not a request"
         self._handlers = dict(handlers)
         self._failed = failed
-
-    @property
-    def requests(self) -> tuple[type, ...]:
-        """The types of request that have a handler."""
-        return tuple(self._handlers)
 
     async def answer(self, kind: type, data: bytes) -> bytes:
         """The bytes of the response to a request of this kind; raises only a `HeadraceError`."""

@@ -1,8 +1,5 @@
 """The port between the roles: one request, one response, at an address.
 
-**Owns** the contract that every adapter passes (`tests/conformance/test_rpc.py`). **Does not own**
-the messages (`rpc.messages`) or what the roles do with them.
-
 Requests and responses are frozen dataclasses of `rpc.messages`; the adapter carries them as the
 bytes of `rpc.codec`. An error raised by a handler (`Unavailable`, `Fenced`, `Conflict`,
 `Invalid`, `Corrupt`) is raised again at the caller with its message. A caller may not know whether

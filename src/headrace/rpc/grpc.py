@@ -1,8 +1,5 @@
 """Peers over gRPC: one channel an address, one generic handler, bytes in and out.
 
-**Owns** connections between roles and what their failures mean. **Does not own** the bytes
-(`rpc.codec`) or what becomes of a handler that breaks (`rpc.answering`).
-
 A failover begins with a refused connection, so that must be noticed at once and told apart from a
 request that may have arrived. gRPC's own error says neither: it is that of the last attempt, and
 new attempts wait. So before a call on a channel that is not connected we connect ourselves: refused

@@ -1,8 +1,7 @@
 """Peers in memory: calls between simulated processes, with injectable delay, loss and repetition.
 
-**Owns** the network of one simulation: who listens where, calls under way, faults on the way.
-**Does not own** the contract (`rpc.api`) or the bytes (`rpc.codec`): requests, responses and errors
-pass through the same bytes as on gRPC, so a message that cannot be carried fails here too.
+Requests, responses and errors pass through the same bytes as on gRPC, so a message that cannot be
+carried fails here too.
 
 A handler runs as a task in the context in which its server was started, so it belongs to that
 process and not to the caller's; a caller that gives up does not end it.

@@ -11,7 +11,7 @@ from headrace.frame.actor import Actor, every
 from headrace.frame.surroundings import Surroundings
 from headrace.meta.api import RangeResult, WatchBatch
 from headrace.meta.following import follow, values_of
-from headrace.meta.records import CollectionRecord, DdlRecord, SequencerRecord
+from headrace.meta.records import SequencerRecord
 from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.errors import Corrupt, Fenced, HeadraceError
@@ -103,10 +103,8 @@ class Sequencers:
 
     async def append_ddl(self, request: m.AppendDdlRequest) -> m.AppendDdlResponse:
         """A recorded DDL; answered when it stands in every vchannel of this pchannel."""
-        record = codec.decode(request.record, CollectionRecord, "record")
-        ddl = codec.decode(request.ddl, DdlRecord, "ddl")
         response: m.AppendDdlResponse = await self._ask(
-            request.pchannel, lambda call: ev.DdlArrived(call, record, ddl)
+            request.pchannel, lambda call: ev.DdlArrived(call, request.record, request.ddl)
         )
         return response
 

@@ -21,7 +21,7 @@ from headrace.model.errors import (
     Invalid,
     Unavailable,
 )
-from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendResponse
+from headrace.rpc.messages import AllocIdsRequest, AllocIdsResponse, AppendOutcome, AppendResponse
 from headrace.runtime.callers import Callers
 from headrace.runtime.retry import jittered
 from headrace.sequencer import effects as fx
@@ -189,7 +189,7 @@ class Shell:
         self._callers.answer(call, response)
         if isinstance(response, AppendResponse):
             self._outcomes.labels(self._pchannel, response.outcome).inc()
-            if response.outcome == "done":
+            if response.outcome == AppendOutcome.DONE:
                 self._crash.reach("sequencer.part.answered")
 
     async def _answer_stored(self, effect: fx.AnswerStored) -> None:
@@ -222,7 +222,7 @@ class Shell:
         if not isinstance(entry, Rows) or entry.part_id != effect.part_id:
             raise Corrupt(f"{where} does not hold the part that it should", channel=self._pchannel)
         return AppendResponse(
-            outcome="done",
+            outcome=AppendOutcome.DONE,
             timestamp=entry.timestamp,
             message_id=effect.message_id,
             rows=entry.rows,

@@ -14,7 +14,7 @@ from headrace.model.ids import MessageId, Term
 from headrace.model.invariants import violated
 from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import AppendResponse, PositionResponse
+from headrace.rpc.messages import AppendOutcome, AppendResponse, PositionResponse
 from headrace.sequencer import events as ev
 from headrace.sequencer.append.flight import Flight
 from headrace.sequencer.append.grants import Grants, GroupTimestamps
@@ -340,7 +340,7 @@ class OpenTerm:
 
 def _done(entry: Rows, message_id: MessageId) -> AppendResponse:
     return AppendResponse(
-        outcome="done",
+        outcome=AppendOutcome.DONE,
         timestamp=entry.timestamp,
         message_id=message_id,
         rows=entry.rows,

@@ -271,7 +271,7 @@ class Player:
             collection_id=parse_vchannel(vchannel(name)).collection_id,
             seek=at(seek),
             deletes_checkpoint=deletes[0] if deletes else None,
-            schemas=(WatchedSchema(version=1, schema=SCHEMA, kind="create", timestamp=1),),
+            schemas=(WatchedSchema(version=1, schema=SMALL, timestamp=1),),
             segments=tuple(segments),
         )
         return self.step(ev.WatchArrived(self._call(), WatchDmChannelsRequest(SERVER_ID, (watch,))))

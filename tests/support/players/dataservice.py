@@ -75,7 +75,7 @@ class Player:
                 continue
             if not isinstance(effect, fx.AskNode):
                 printed.append(self._print(effect))
-            if not isinstance(effect, fx.Answer | fx.AnnounceFlushed):
+            if not isinstance(effect, fx.Answer | fx.AnnounceFlushed | fx.AnnounceManifest):
                 self.pending.append(effect)
         return printed
 

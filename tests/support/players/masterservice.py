@@ -16,8 +16,7 @@ from headrace.masterservice.collections.ddl import Standing
 from headrace.masterservice.collections.records import create as make_collection
 from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.records import CollectionRecord, SessionState
-from headrace.model import codec
+from headrace.meta.records import SessionState
 from headrace.model.channel import pchannel_of
 from headrace.model.errors import Unavailable
 from headrace.model.position import Position
@@ -93,8 +92,7 @@ class Player:
                 )
             case AllocTimestampResponse(timestamp):
                 return f"timestamp {self._moment(timestamp)}"
-            case CollectionResponse(record):
-                found = codec.decode(record, CollectionRecord)
+            case CollectionResponse(found):
                 return f"{found.name} id={found.id} version={found.version} state={found.state}"
             case _:
                 return show(response)

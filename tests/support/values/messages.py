@@ -36,16 +36,14 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     inner = typing.get_args(kind)
     if kind in _SCALARS:
         return _SCALARS[kind]
-    if kind is Any:
-        return st.none() | st.integers(0, 9) | st.text(max_size=5)
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         made = {f.name: values_of(hints[f.name]) for f in fields(kind)}
         return st.builds(kind, **made)
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return st.one_of([values_of(one) for one in inner])
-    if typing.get_origin(kind) is tuple:
-        return st.lists(values_of(inner[0]), max_size=3).map(tuple)
+    if typing.get_origin(kind) in (tuple, list):
+        return st.lists(values_of(inner[0]), max_size=3).map(typing.get_origin(kind))
     if typing.get_origin(kind) is dict:
         return st.dictionaries(values_of(inner[0]), values_of(inner[1]), max_size=3)
     assert issubclass(kind, Enum), kind

@@ -307,9 +307,7 @@ def watch_of(
         "collection_id": COLLECTION,
         "seek": seek,
         "deletes_checkpoint": None,
-        "schemas": (
-            WatchedSchema(version=1, schema=codec.encode(SMALL), kind="create", timestamp=0),
-        ),
+        "schemas": (WatchedSchema(version=1, schema=SMALL),),
         "segments": (),
     }
     return Watch(**{**values, **more})

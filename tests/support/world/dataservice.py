@@ -45,6 +45,7 @@ from headrace.rpc.messages import (
     AwaitTimestampsRequest,
     ChannelState,
     Done,
+    ManifestStoredRequest,
     NodeStateRequest,
     NodeStateResponse,
     ReleaseDmChannelRequest,
@@ -81,7 +82,7 @@ class World:
         self.network = MemoryNetwork(self.clock)
         self.peers = self.network.peers("test")
         self.nodes: dict[int, FakeNode] = {}
-        self.announced: list[SegmentFlushedRequest] = []
+        self.announced: list[ManifestStoredRequest] = []
         self.now = stamp(1)  # what the master service answers
         self._starts = 0
         self.bucket_away = False  # for data services
@@ -169,10 +170,10 @@ class World:
     async def add_proxy(self) -> None:
         """A proxy that keeps what is announced."""
         server = self.network.server("proxy:1")
-        await server.start({SegmentFlushedRequest: self._announced})
+        await server.start({ManifestStoredRequest: self._announced})
         self._register(Role.PROXY, "proxy-1", 901, server.address)
 
-    async def _announced(self, request: SegmentFlushedRequest) -> Done:
+    async def _announced(self, request: ManifestStoredRequest) -> Done:
         self.announced.append(request)
         return Done()
 

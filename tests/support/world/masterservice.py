@@ -295,8 +295,7 @@ class FakeProxy:
 
     async def _append(self, request: AppendDdlRequest) -> AppendDdlResponse:
         stream = self._stream(request.pchannel)
-        record = codec.decode(request.record, CollectionRecord)
-        ddl = codec.decode(request.ddl, DdlRecord)
+        record, ddl = request.record, request.ddl
         positions = []
         for vchannel in record.vchannels:
             if pchannel_of(vchannel) != request.pchannel:
@@ -320,4 +319,4 @@ class FakeProxy:
 
 def create_request(name: str, schema: Schema = SCHEMA, shards: int = 2) -> CreateCollectionRequest:
     """As a proxy sends it."""
-    return CreateCollectionRequest(name=name, schema=codec.encode(schema), shards=shards)
+    return CreateCollectionRequest(name=name, schema=schema, shards=shards)

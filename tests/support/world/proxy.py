@@ -32,7 +32,6 @@ from headrace.model.errors import HeadraceError, Unavailable
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.position import Position
 from headrace.model.refusals import Refusal
-from headrace.model.schema import Schema
 from headrace.model.timestamp import compose
 from headrace.objects.memory import MemoryObjects
 from headrace.objects.memory import MemoryServer as MemoryBucket
@@ -311,13 +310,12 @@ class ProxyWorld:
 
     async def _create(self, request: m.CreateCollectionRequest) -> m.CollectionResponse:
         self.orders.append(request)
-        schema = decode(request.schema, Schema)
         for record in self.collections():
             if record.name == request.name and record.state is CollectionState.CREATED:
-                if record.schema != schema:
+                if record.schema != request.schema:
                     difference = "its schema is another"
                     raise Refusal.COLLECTION_DIFFERS(name=request.name, difference=difference)
-                return m.CollectionResponse(encode(record))
+                return m.CollectionResponse(record)
         first = self.next_id
         self.next_id += 10 + request.partitions
         created = self.timestamp()
@@ -328,7 +326,7 @@ class ProxyWorld:
             version=1,
             noted=1,
             state=CollectionState.CREATED,
-            schema=schema,
+            schema=request.schema,
             vchannels=tuple(
                 vchannel_name(PCHANNELS[n % len(PCHANNELS)], first, n)
                 for n in range(request.shards)
@@ -339,10 +337,10 @@ class ProxyWorld:
             ),
             created=created,
             consistency_level=request.consistency_level,
-            properties=decode(request.properties, dict),
+            properties=request.properties,
         )
         await self.put(record, Put(self.keys.name(record.name), str(record.id).encode()))
-        return m.CollectionResponse(encode(record))
+        return m.CollectionResponse(record)
 
     async def drop(self, request: m.DropCollectionRequest) -> m.Done:
         self.orders.append(request)

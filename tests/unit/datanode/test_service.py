@@ -382,11 +382,11 @@ def test_status_tells_channels_checkpoints_and_stories() -> None:
         for topic in ("", "channels", "checkpoints", f"story:{VCHANNEL}", "nodes"):
             told[topic] = await world.call(StatusRequest(topic))
         assert told[""].state == "healthy"
-        assert b'"flowgraphs":1' in told[""].details
-        assert VCHANNEL.encode() in told["channels"].details
-        assert b"buffered since" in told["checkpoints"].details
-        assert b"WatchArrived" in told[f"story:{VCHANNEL}"].details
-        assert told["nodes"].details == b"{}"
+        assert told[""].details["flowgraphs"] == 1
+        assert VCHANNEL in str(told["channels"].details)
+        assert "buffered since" in str(told["checkpoints"].details)
+        assert "WatchArrived" in str(told[f"story:{VCHANNEL}"].details)
+        assert told["nodes"].details == {}
 
     play(scene)
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 from support.world.dataservice import World, play, watched
 from support.world.facts import COLLECTION, position, report, segment_report, stamp
@@ -43,6 +42,26 @@ def test_a_new_collection_is_watched_and_its_report_is_committed_once() -> None:
         assert [(s.segment_id, s.rows, s.state) for s in segments] == [(11, 10, "flushed")]
         assert world.checkpoint(a).position == position(a, 5)
         await world.until(lambda: bool(node.flushed and world.announced))
+        assert [r.segment_ids for r in node.flushed] == [(11,)] * len(node.flushed)
+
+    play(scene)
+
+
+def test_proxies_are_told_of_a_manifest_once_it_is_stored_and_rises() -> None:
+    async def scene(world: World) -> None:
+        await world.add_node(1)
+        await world.add_proxy()
+        (a,) = world.create(1)
+        await watched(world, [a])
+        request = FlushStateRequest(collection_id=COLLECTION, timestamp=stamp(5))
+        assert not (await world.ask(request)).flushed
+        files = segment_report(a, 11, 1, 1, (None, 5), flushed=True)
+        world.put_files(files.files)
+        await world.ask(report(a, 1, (1, 5), files))
+        await world.until(lambda: any(r.timestamp >= stamp(5) for r in world.announced))
+        told = [r.timestamp for r in world.announced]
+        assert told == sorted(set(told))
+        assert world.listed(COLLECTION).timestamp == told[-1]
 
     play(scene)
 
@@ -330,7 +349,7 @@ def test_it_tells_who_watches_what_and_what_blocks() -> None:
         await world.ask(report(a, 1, (1, 5), segment_report(a, 11, 1, 1, (None, 5))))
 
         async def told(topic: str) -> Any:
-            return msgspec.json.decode((await world.ask(StatusRequest(topic))).details)
+            return (await world.ask(StatusRequest(topic))).details
 
         (channel,) = (await told("channels"))["channels"]
         assert (channel["vchannel"], channel["node"], channel["state"]) == (a, "node-1", "running")

@@ -125,7 +125,7 @@ async def test_a_status_tells_the_story_of_its_machine() -> None:
     journal = node.around.telemetry.journal("test")
     journal.record(1, 0.0, Source.CLOCK, "segment 7", [])
     told = await scene.status(node, "story:segment 7")
-    assert "'segment 7' <- clock" in codec.decode(told.details, dict, "")["story"]
+    assert "'segment 7' <- clock" in told.details["story"]
     node.stop()
     await scene.clock.run(_ended(running))
 

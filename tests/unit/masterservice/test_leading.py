@@ -22,7 +22,6 @@ from headrace.meta.api import Put
 from headrace.meta.memory import MetaCall
 from headrace.meta.records import (
     CheckpointRecord,
-    CollectionRecord,
     CollectionState,
     PChannelRecord,
     PoolRecord,
@@ -37,7 +36,7 @@ async def create(leading: Leading, name: str, schema: Any = SCHEMA, shards: int 
     response = await leading.ask(
         lambda call: CreateAsked(call=call, name=name, schema=schema, shards=shards)
     )
-    return codec.decode(response.record, CollectionRecord)
+    return response.record
 
 
 async def drop(leading: Leading, name: str) -> None:

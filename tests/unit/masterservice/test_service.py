@@ -14,7 +14,6 @@ from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Put
 from headrace.meta.memory import MetaCall
 from headrace.meta.records import (
-    CollectionRecord,
     LeaderRecord,
     Role,
     SessionRecord,
@@ -139,7 +138,7 @@ async def test_it_registers_leads_and_serves() -> None:
         record = codec.decode(masters.world.value(key), SessionRecord)
         assert record.state is SessionState.HEALTHY
         response = await masters.call(create_request("books"))
-        books = codec.decode(response.record, CollectionRecord)
+        books = response.record
         await masters.call(PartitionRequest(collection="books", partition="new"))
         await masters.call(RenameCollectionRequest("books", "novels"))
         await masters.call(SetClientStateRequest(collection_id=books.id, topic="load", value=b"1"))
@@ -164,7 +163,7 @@ async def test_a_standby_answers_fenced_and_how_it_is() -> None:
             request = SuspectRequest(server_id=1, address="x")
             await masters.peers.call("master-2:2", request, timeout_s=1)
         status = await masters.peers.call("master-2:2", StatusRequest("nodes"), timeout_s=1)
-        assert (status.state, status.details) == ("healthy", b"{}")
+        assert (status.state, status.details) == ("healthy", {})
 
     await play(body)
 
@@ -322,8 +321,7 @@ async def test_what_it_says_of_itself() -> None:
         await masters.call(create_request("books"))
 
         async def details(topic: str) -> dict[str, Any]:
-            response = await masters.call(StatusRequest(topic))
-            found: dict[str, Any] = codec.decode(response.details, dict)
+            found: dict[str, Any] = (await masters.call(StatusRequest(topic))).details
             return found
 
         assert await details("") == {}

@@ -11,7 +11,6 @@ from support.world.sequencer import World, request
 from headrace.binlog.body import decode_keys
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import Delete
-from headrace.model import codec
 from headrace.model.entry import Ddl, DdlKind, Digest, Rows, Seal, TermStart, Tick
 from headrace.model.errors import Corrupt, Fenced, Invalid, Unavailable
 from headrace.rpc.messages import (
@@ -149,7 +148,7 @@ async def test_a_planned_move_asks_the_old_one_to_stop_first(world: World) -> No
 async def test_a_ddl_stands_before_it_is_answered(world: World) -> None:
     proxy = await world.opened(1)
     record, item = collection(2, noted=1), ddl(2, DdlKind.RENAME)
-    asked = AppendDdlRequest(pchannel=PCHANNEL, record=codec.encode(record), ddl=codec.encode(item))
+    asked = AppendDdlRequest(pchannel=PCHANNEL, record=record, ddl=item)
     first = await world.do(proxy.append_ddl(asked))
     again = await world.do(proxy.append_ddl(asked))
     assert first == again

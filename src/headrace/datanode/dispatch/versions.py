@@ -19,8 +19,8 @@ class Versions:
 
     def __init__(self, watch: Watch) -> None:
         self._vchannel: VChannel = watch.vchannel
-        self._texts: dict[Version, bytes] = {s.version: s.schema for s in watch.schemas}
-        self._schemas: dict[Version, Schema] = {}
+        self._schemas: dict[Version, Schema] = {s.version: s.schema for s in watch.schemas}
+        self._texts: dict[Version, bytes] = {}  # of DDL entries, decoded when rows name them
         seek = watch.seek.timestamp
         passed = [s.version for s in watch.schemas if 0 < s.timestamp <= seek]
         first = min((s.version for s in watch.schemas), default=1)
@@ -30,22 +30,26 @@ class Versions:
         """Take a DDL entry; whether it is news."""
         if ddl.version <= self.present:  # a no-op for every reader of the log
             return False
-        if ddl.schema:
-            self._texts[ddl.version] = ddl.schema
-        elif ddl.version not in self._texts and self.present in self._texts:
-            self._texts[ddl.version] = self._texts[self.present]
+        if ddl.version not in self._schemas:
+            if ddl.schema:
+                self._texts[ddl.version] = ddl.schema
+            elif self._knows(self.present):
+                self._schemas[ddl.version] = self.schema(self.present)
         self.present = ddl.version
         return True
 
     def named(self, version: Version) -> None:
         """Rows name this version; `Corrupt` when it cannot be the one in force (SC-1)."""
-        if version > self.present and version in self._texts:
+        if version > self.present and self._knows(version):
             self.present = version
         if version != self.present:
             raise Corrupt(
                 f"rows of version {version} where version {self.present} is in force",
                 channel=self._vchannel,
             )
+
+    def _knows(self, version: Version) -> bool:
+        return version in self._schemas or version in self._texts
 
     def schema(self, version: Version) -> Schema:
         """The schema of a version; `Corrupt` when it is not known, or when it is none."""

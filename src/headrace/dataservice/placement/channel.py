@@ -9,10 +9,9 @@ from headrace.model.channel import PChannel, VChannel
 from headrace.model.ids import CollectionId, Revision, ServerId
 from headrace.model.invariants import violated
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import ChannelState
+from headrace.rpc.messages import ChannelState, FlowgraphState
 
-RELEASED = "released"
-ENDED = (RELEASED, "failed")
+ENDED = (FlowgraphState.RELEASED, FlowgraphState.FAILED)
 NEVER = float("-inf")
 
 

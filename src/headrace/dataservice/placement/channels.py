@@ -19,14 +19,14 @@ from headrace.dataservice.effects import Effect, Release, SendHint, SendWatches,
 from headrace.dataservice.events import CheckpointSeen, EpochSeen
 from headrace.dataservice.placement import assignment
 from headrace.dataservice.placement.assignment import Placed
-from headrace.dataservice.placement.channel import ENDED, RELEASED, Channel
+from headrace.dataservice.placement.channel import ENDED, Channel
 from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.placement.nodes import Node, Nodes
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.model.channel import VChannel, parse_vchannel
 from headrace.model.ids import Epoch, ServerId
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import ChannelState
+from headrace.rpc.messages import ChannelState, FlowgraphState
 
 _AGAIN_S = 0.25  # what was not done is ordered again so much later
 
@@ -98,7 +98,7 @@ class Channels:
             if not channel.see_state(state, node.asked_at):
                 continue
             assert state is not None
-            if state.state == RELEASED and channel.drained_by is not None:
+            if state.state == FlowgraphState.RELEASED and channel.drained_by is not None:
                 channel.give_back()
             else:
                 channel.lose(state.reason or state.state, now, self._settings)
@@ -327,7 +327,7 @@ class Channels:
         return holder is None or channel.target != holder.seen.node_name or channel.writing
 
     def _placed(self, channel: Channel, now: float) -> Placed:
-        running = channel.reported is not None and channel.reported.state == "running"
+        running = channel.reported is not None and channel.reported.state == FlowgraphState.RUNNING
         rested = now - channel.moved_at >= self._settings.cool_down_s
         return Placed(
             vchannel=channel.vchannel,

@@ -72,7 +72,7 @@ def segments_from(channel: VChannelState, seek: Position) -> tuple[WatchedSegmen
                     segment_id=record.id,
                     partition_id=record.partition_id,
                     version=record.version,
-                    state=state.value,
+                    state=state,
                     start=record.start,
                     checkpoint=record.checkpoint,
                 )
@@ -90,8 +90,7 @@ def schemas_from(
     return tuple(
         WatchedSchema(
             version=d.version,
-            schema=codec.encode(d.schema),
-            kind=d.kind.value,
+            schema=d.schema,
             timestamp=d.positions[vchannel].timestamp if vchannel in d.positions else 0,
         )
         for d in ordered

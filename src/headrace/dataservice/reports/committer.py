@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.dataservice.events import ReportOutcome
 from headrace.dataservice.reports.decision import (
     Already,
     Commit,
@@ -23,7 +22,7 @@ from headrace.meta.api import MAX_OPERATIONS, ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.model.channel import VChannel
 from headrace.model.errors import Fenced, HeadraceError, NotFound, Unavailable
-from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest
+from headrace.rpc.messages import CheckpointMove, ReportOutcome, SaveBinlogPathsRequest
 from headrace.runtime.host import Clock
 
 _CHANNELS_MOST = 10_000
@@ -33,7 +32,7 @@ _MOVES_AT_ONCE = (MAX_OPERATIONS - 1) // 2  # each compares two keys
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What became of a report: `applied`, `done` or `forgotten`, and the vchannel after it."""
+    """What became of a report, and the vchannel after it."""
 
     outcome: ReportOutcome
     channel: VChannelState

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from headrace.binlog.paths import DataKind, parse_data_key
-from headrace.dataservice.events import ReportOutcome
 from headrace.dataservice.state.channel_state import Stored, VChannelState, is_dropped
 from headrace.meta.api import MAX_OPERATIONS, Compare, ModRevisionIs, Operation, Put
 from headrace.meta.keys import Keys
@@ -22,7 +21,12 @@ from headrace.model.errors import Conflict, Fenced, Invalid
 from headrace.model.ids import Epoch, Revision, SegmentId, ServerId
 from headrace.model.position import Position
 from headrace.model.segment import FileRef, SegmentState
-from headrace.rpc.messages import CheckpointMove, SaveBinlogPathsRequest, SegmentReport
+from headrace.rpc.messages import (
+    CheckpointMove,
+    ReportOutcome,
+    SaveBinlogPathsRequest,
+    SegmentReport,
+)
 
 R = TypeVar("R")
 

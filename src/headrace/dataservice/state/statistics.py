@@ -41,7 +41,7 @@ def segments_of(channel: VChannelState) -> list[SegmentInfo]:
             partition_id=record.partition_id,
             vchannel=record.vchannel,
             rows=record.rows,
-            state=record.state.value,
+            state=record.state,
             size_bytes=record.size_bytes,
             node_id=channel.epoch.value.server_id,
         )

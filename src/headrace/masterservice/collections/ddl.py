@@ -19,7 +19,6 @@ from headrace.masterservice.collections.names import Names
 from headrace.masterservice.collections.records import Change
 from headrace.masterservice.sequencers import pool
 from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
-from headrace.model import codec
 from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.entry import DdlKind
 from headrace.model.ids import CollectionId, Revision
@@ -127,7 +126,7 @@ class Ddls:
                 raise Refusal.COLLECTION_DIFFERS(
                     at="collection_name", name=asked.name, difference=other
                 )
-            return self._names.answer(asked.call, _response(record))
+            return self._names.answer(asked.call, CollectionResponse(record))
         records.check_create(asked, len(self._pool))
         chosen = pool.choose(self._loads, self._pool, asked.shards)
         change = records.create(asked, first_id, chosen, now)
@@ -230,7 +229,7 @@ class Ddls:
         self._end(record.id)
         effects: list[fx.Effect] = []
         kind = ddl.change.ddl.kind
-        response = _response(record) if kind is DdlKind.CREATE else Done()
+        response = CollectionResponse(record) if kind is DdlKind.CREATE else Done()
         if kind in NAMING:
             effects += self._names.changed(event.revision)
             if ddl.call:
@@ -264,7 +263,3 @@ class Ddls:
         for name, collection_id in self._taken.items():
             assert collection_id in self._standing or collection_id in self._under_way, name
         assert all(load >= 0 for load in self._loads.values()), self._loads
-
-
-def _response(record: CollectionRecord) -> CollectionResponse:
-    return CollectionResponse(codec.encode(record))

@@ -6,8 +6,8 @@ before it answers.
 
 from typing import Any
 
-from headrace.meta.records import CollectionRecord, Role
-from headrace.model.codec import decode, encode
+from headrace.meta.records import Role
+from headrace.model.codec import encode
 from headrace.model.errors import NotFound
 from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.schema import Schema
@@ -62,14 +62,14 @@ class DdlMethods:
             raise Refusal.SCHEMA_LARGE(at="schema", got=len(encoded), most=SCHEMA_BYTES_MAX)
         order = CreateCollectionRequest(
             name=request.collection_name,
-            schema=encoded,
+            schema=schema,
             shards=shards,
             consistency_level=request.consistency_level,
-            properties=encode(properties),
+            properties=properties,
             partitions=_partitions(request, schema),
         )
         answer = await self._leaders.call(Role.MASTER_SERVICE, order, call)
-        record = decode(answer.record, CollectionRecord, "the master service's answer")
+        record = answer.record
         there = await self._properties.of(record)
         if there != properties:
             difference = f"its properties are {there or 'none'}, not {properties or 'none'}"

@@ -2,7 +2,9 @@
 
 A flush takes a timestamp from the master service and has Seals (or a tick) above it appended in
 every pchannel of the collection. Nothing is stored about it: the data service tells whether it is
-done by comparing the timestamp with checkpoints and manifests.
+done by comparing the timestamp with checkpoints and manifests. When the data service has stored a
+manifest it tells all proxies, so a flush at or below the manifest's timestamp needs no question:
+what is flushed stays so.
 """
 
 import asyncio
@@ -21,8 +23,16 @@ from headrace.proxy.cluster.sequencers import Sequencing
 from headrace.proxy.errors import Ending, Refusal, success
 from headrace.proxy.milvus import Message, pb
 from headrace.proxy.settings import ProxySurroundings
-from headrace.rpc.messages import FlushStateRequest, FlushStateResponse, SealRequest
+from headrace.rpc.messages import (
+    Done,
+    FlushStateRequest,
+    FlushStateResponse,
+    ManifestStoredRequest,
+    SealRequest,
+)
 from headrace.runtime.retry import Backoff
+
+_KNOWN_MOST = 10_000  # collections whose flushed timestamp is kept; others are asked about
 
 
 class Flush:
@@ -42,6 +52,15 @@ class Flush:
         self._known = known
         self._host = around.host
         self._settings = around.settings
+        self._flushed_to: dict[CollectionId, Timestamp] = {}  # of the manifests we were told of
+
+    async def manifest_stored(self, request: ManifestStoredRequest) -> Done:
+        """All of a collection at or below a timestamp is in files and listed."""
+        known = self._flushed_to.pop(request.collection_id, request.timestamp)
+        self._flushed_to[request.collection_id] = max(known, request.timestamp)
+        if len(self._flushed_to) > _KNOWN_MOST:
+            del self._flushed_to[next(iter(self._flushed_to))]
+        return Done()
 
     async def flush(self, request: Message, call: ClientCall) -> Message:
         """Milvus's Flush: answered when everything before it is sealed."""
@@ -65,7 +84,7 @@ class Flush:
         if request.collection_name:
             record = await self._catalog.read(request.collection_name)
             wanted = FlushStateRequest(collection_id=record.id, timestamp=request.flush_ts)
-            flushed = await self._flushed(wanted, call)
+            flushed = self._is_known(record.id, request.flush_ts) or await self._ask(wanted, call)
         else:
             flushed = await self._all_flushed(request.flush_ts, call)
         return pb.GetFlushStateResponse(status=success(), flushed=flushed)
@@ -88,13 +107,17 @@ class Flush:
     async def _all_flushed(self, at: Timestamp, call: ClientCall) -> bool:
         """Of the collections that were there at that time and are there now. The data service may
         not have seen the youngest of them yet, so they are named."""
-        ids = tuple(r.id for r in await self._catalog.all() if r.created <= at)
+        there = [r.id for r in await self._catalog.all() if r.created <= at]
+        ids = tuple(i for i in there if not self._is_known(i, at))
         if not ids:
             return True
         wanted = FlushStateRequest(collection_id=0, timestamp=at, collection_ids=ids)
-        return await self._flushed(wanted, call)
+        return await self._ask(wanted, call)
 
-    async def _flushed(self, request: FlushStateRequest, call: ClientCall) -> bool:
+    def _is_known(self, collection_id: CollectionId, at: Timestamp) -> bool:
+        return self._flushed_to.get(collection_id, -1) >= at
+
+    async def _ask(self, request: FlushStateRequest, call: ClientCall) -> bool:
         state: FlushStateResponse = await self._leaders.call(Role.DATA_SERVICE, request, call)
         return state.flushed
 

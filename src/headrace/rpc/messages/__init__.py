@@ -9,6 +9,7 @@ A field may be added when it has a default: peers know fields by their names (`r
 from headrace.rpc.messages.data_node import *
 from headrace.rpc.messages.data_service import *
 from headrace.rpc.messages.master_service import *
+from headrace.rpc.messages.proxy import *
 from headrace.rpc.messages.registry import *
 from headrace.rpc.messages.sequencer import *
 from headrace.rpc.messages.status import *

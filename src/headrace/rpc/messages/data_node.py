@@ -1,8 +1,11 @@
 """What a data node is asked: to watch, to give back, what it does."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from headrace.model.position import Position
+from headrace.model.schema import Schema
+from headrace.model.segment import SegmentState
 from headrace.rpc.messages.registry import Done, answered_by
 
 
@@ -13,7 +16,7 @@ class WatchedSegment:
     segment_id: int
     partition_id: int
     version: int
-    state: str
+    state: SegmentState
     start: Position | None
     checkpoint: Position | None
 
@@ -23,8 +26,7 @@ class WatchedSchema:
     """A version of the collection: in force from its DDL's position on."""
 
     version: int
-    schema: bytes  # JSON of `model.schema.Schema`
-    kind: str  # `model.entry.DdlKind`
+    schema: Schema
     timestamp: int = 0  # of its DDL entry in this vchannel, 0 = not noted yet
 
 
@@ -43,7 +45,6 @@ class Watch:
 
 
 @answered_by(Done)
-@dataclass(frozen=True, slots=True)
 class WatchDmChannelsRequest:
     """Take these vchannels; answered when accepted, progress is told by `NodeStateRequest`."""
 
@@ -51,8 +52,7 @@ class WatchDmChannelsRequest:
     watches: tuple[Watch, ...]
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class ReleaseDmChannelRequest:
     """Give a vchannel back: sync what is buffered first if `drain`, then end the epoch."""
 
@@ -62,13 +62,23 @@ class ReleaseDmChannelRequest:
     drain: bool = True
 
 
+class FlowgraphState(StrEnum):
+    """The life of a flowgraph; the last two are its ends."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    RELEASED = "released"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
-    """One flowgraph. `state` is starting, running, draining, released or failed."""
+    """One flowgraph."""
 
     vchannel: str
     epoch: int
-    state: str
+    state: FlowgraphState
     consumed: Position | None
     checkpoint: Position | None
     buffered_bytes: int
@@ -85,7 +95,6 @@ class NodeStateResponse:
 
 
 @answered_by(NodeStateResponse)
-@dataclass(frozen=True, slots=True)
 class NodeStateRequest:
     """What do you watch?"""
 
@@ -101,7 +110,6 @@ class AwaitedTimestamp:
 
 
 @answered_by(Done)
-@dataclass(frozen=True, slots=True)
 class AwaitTimestampsRequest:
     """Report checkpoints of these vchannels at once when they have passed."""
 
@@ -109,11 +117,10 @@ class AwaitTimestampsRequest:
     items: tuple[AwaitedTimestamp, ...]
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class SegmentFlushedRequest:
-    """The data service announces that segments are flushed: to the data node that watches the
-    vchannel and to the proxies."""
+    """The data service tells the node that watches the vchannel: these segments are flushed for
+    good. Best effort."""
 
     vchannel: str
     segment_ids: tuple[int, ...]

@@ -1,9 +1,10 @@
 """What the data service is asked: to commit what nodes stored, how far a flush is."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from headrace.model.position import Position
-from headrace.model.segment import FileRef
+from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages.registry import Done, answered_by
 
 
@@ -34,15 +35,22 @@ class DeletesReport:
     checkpoint: Position
 
 
+class ReportOutcome(StrEnum):
+    """What became of a report."""
+
+    APPLIED = "applied"  # by this call
+    DONE = "done"  # by an earlier one, whose answer was lost
+    FORGOTTEN = "forgotten"  # its segments are dropped
+
+
 @dataclass(frozen=True, slots=True)
 class SaveBinlogPathsResponse:
-    """`applied` now, or `done` already (an answer was lost), or `forgotten` (segment dropped)."""
+    """The report stands, or need not."""
 
-    outcome: str
+    outcome: ReportOutcome
 
 
-@answered_by(SaveBinlogPathsResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(SaveBinlogPathsResponse, kw_only=True)
 class SaveBinlogPathsRequest:
     """One transaction's worth of a sync, one at a time a vchannel. The channel checkpoint moves
     from `channel_extends` to `channel_checkpoint` (equal where a later report of the same sync
@@ -79,7 +87,6 @@ class SaveCheckpointsResponse:
 
 
 @answered_by(SaveCheckpointsResponse)
-@dataclass(frozen=True, slots=True)
 class SaveCheckpointsRequest:
     """The checkpoints of a node's idle vchannels in one report."""
 
@@ -87,8 +94,7 @@ class SaveCheckpointsRequest:
     moves: tuple[CheckpointMove, ...]
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class NewEpochRequest:
     """A flowgraph failed (or its report met `Conflict`): it ended, give the vchannel a new
     epoch."""
@@ -107,8 +113,7 @@ class FlushStateResponse:
     waits_for: str = ""
 
 
-@answered_by(FlushStateResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(FlushStateResponse, kw_only=True)
 class FlushStateRequest:
     """Have all vchannels passed the timestamp, and is a manifest at or above it stored?
 
@@ -130,7 +135,7 @@ class SegmentInfo:
     partition_id: int
     vchannel: str
     rows: int
-    state: str
+    state: SegmentState
     size_bytes: int
     node_id: int
 
@@ -142,8 +147,7 @@ class SegmentsResponse:
     segments: tuple[SegmentInfo, ...]
 
 
-@answered_by(SegmentsResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(SegmentsResponse, kw_only=True)
 class SegmentsRequest:
     """The segments of a collection that are not dropped (0 = of all)."""
 
@@ -151,7 +155,6 @@ class SegmentsRequest:
 
 
 @answered_by(Done)
-@dataclass(frozen=True, slots=True)
 class StoreNamesRequest:
     """Store the list of names (collections/REVISION.json) as of a meta revision not below this."""
 

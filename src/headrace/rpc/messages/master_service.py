@@ -1,7 +1,9 @@
 """What the master service is asked: timestamps, ids, DDL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from headrace.model.collection import CollectionRecord
+from headrace.model.schema import Schema
 from headrace.rpc.messages.registry import Done, answered_by
 
 
@@ -15,8 +17,7 @@ class GrantResponse:
     pchannels: tuple[str, ...]
 
 
-@answered_by(GrantResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(GrantResponse, kw_only=True)
 class GrantRequest:
     """A sequencer process asks for timestamps, one call in flight for all its pchannels."""
 
@@ -33,7 +34,6 @@ class AllocTimestampResponse:
 
 
 @answered_by(AllocTimestampResponse)
-@dataclass(frozen=True, slots=True)
 class AllocTimestampRequest:
     """Anyone asks for one timestamp (a flush, a client's AllocTimestamp)."""
 
@@ -47,7 +47,6 @@ class AllocIdsResponse:
 
 
 @answered_by(AllocIdsResponse)
-@dataclass(frozen=True, slots=True)
 class AllocIdsRequest:
     """Anyone leases a range of ids (segments, rows, automatic keys)."""
 
@@ -56,26 +55,24 @@ class AllocIdsRequest:
 
 @dataclass(frozen=True, slots=True)
 class CollectionResponse:
-    """A collection as it stands: JSON of `meta.records.CollectionRecord`."""
+    """A collection as it stands."""
 
-    record: bytes
+    record: CollectionRecord
 
 
-@answered_by(CollectionResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(CollectionResponse, kw_only=True)
 class CreateCollectionRequest:
     """Create; again with the same schema it is done, with another `Invalid`."""
 
     name: str
-    schema: bytes  # JSON of `model.schema.Schema`
+    schema: Schema
     shards: int
     consistency_level: int = 0
-    properties: bytes = b"{}"  # JSON object of strings
+    properties: dict[str, str] = field(default_factory=dict)
     partitions: int = 0  # of a partition key; 0 = none
 
 
 @answered_by(Done)
-@dataclass(frozen=True, slots=True)
 class DropCollectionRequest:
     """Drop; done as well when it is absent."""
 
@@ -83,7 +80,6 @@ class DropCollectionRequest:
 
 
 @answered_by(Done)
-@dataclass(frozen=True, slots=True)
 class RenameCollectionRequest:
     """Give a collection another name; `Invalid` when that is taken, `NotFound` when absent."""
 
@@ -91,8 +87,7 @@ class RenameCollectionRequest:
     new_name: str
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class PartitionRequest:
     """Create or drop a partition; done as well when it is already so."""
 
@@ -101,8 +96,7 @@ class PartitionRequest:
     drop: bool = False
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class SetClientStateRequest:
     """Keep (or with an empty value forget) what a client said of a collection: indexes, loads.
 
@@ -114,8 +108,7 @@ class SetClientStateRequest:
     value: bytes
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class SuspectRequest:
     """The asker's connection to this process was refused or reset: try it yourself.
 

@@ -1,20 +1,22 @@
-"""Which response answers a request."""
+"""Requests are frozen dataclasses that know which response answers them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast, dataclass_transform
 
 RESPONSE_OF: dict[type, type] = {}
 
 C = TypeVar("C", bound=type)
 
 
-def answered_by(response: type) -> Callable[[C], C]:
-    """Class decorator: names the response of a request."""
+@dataclass_transform(frozen_default=True)
+def answered_by(response: type, *, kw_only: bool = False) -> Callable[[C], C]:
+    """Class decorator: a frozen dataclass that this response answers."""
 
     def register(request: C) -> C:
-        RESPONSE_OF[request] = response
-        return request
+        made = dataclass(frozen=True, slots=True, kw_only=kw_only)(cast("Any", request))
+        RESPONSE_OF[made] = response
+        return cast("C", made)
 
     return register
 

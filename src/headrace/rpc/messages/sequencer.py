@@ -1,8 +1,10 @@
 """What a sequencer is asked: to append, to seal, where its pchannel stands."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from headrace.model.collection import CollectionRecord, DdlRecord
 from headrace.model.position import Position
 from headrace.rpc.messages.registry import Done, answered_by
 
@@ -12,20 +14,27 @@ else:
     Body = memoryview  # as msgspec reads it: a view of the received bytes
 
 
+class AppendOutcome(StrEnum):
+    """What became of a part. After `refused` and `full` nothing stands or will come to stand by
+    this call; an earlier one under the same id may have had another end."""
+
+    DONE = "done"  # now, or it already was
+    STALE = "stale"  # encode it anew by `version`, under the same ids
+    UNKNOWN = "unknown"  # below the window's floor: it may stand or not, and is never appended
+    REFUSED = "refused"  # for `reason`: again, later
+    FULL = "full"  # refused since the log's disk is too full
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendResponse:
-    """Where a part stands. `outcome` is `done` (now or already), `stale` (encode anew by version
-    `version`, same ids), `unknown` (below the window's floor: it may stand or not; never appended),
-    `refused` (for `reason`; nothing stands or will come to stand by this call: again, later; an
-    earlier call under the same id may have had another end), `full` (the same, since the log's disk
-    is too full). `Unavailable` instead of a response
-    says nothing about the outcome; `Fenced` says that nothing stands by this call either.
+    """Where a part stands. `Unavailable` instead of a response says nothing about the outcome;
+    `Fenced` says that nothing stands by this call.
 
     Of a repeat, `repeated` is set and `keys` holds the key column of the stored entry (Arrow IPC),
     since automatic keys may differ from those that the repeat brought.
     """
 
-    outcome: str
+    outcome: AppendOutcome
     timestamp: int = 0
     message_id: int = 0
     rows: int = 0
@@ -36,8 +45,7 @@ class AppendResponse:
     reason: str = ""
 
 
-@answered_by(AppendResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(AppendResponse, kw_only=True)
 class AppendRequest:
     """One part of a client's request, for one vchannel; see `model.entry.Rows` for the fields."""
 
@@ -66,7 +74,6 @@ class PositionResponse:
 
 
 @answered_by(PositionResponse)
-@dataclass(frozen=True, slots=True)
 class LastPositionRequest:
     """Where does this pchannel stand?"""
 
@@ -88,14 +95,13 @@ class AppendDdlResponse:
     positions: tuple[VChannelPosition, ...]
 
 
-@answered_by(AppendDdlResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(AppendDdlResponse, kw_only=True)
 class AppendDdlRequest:
     """The master service has a recorded DDL appended; repeated until it is answered."""
 
     pchannel: str
-    record: bytes  # JSON of `meta.records.CollectionRecord` as recorded with this DDL
-    ddl: bytes  # JSON of `meta.records.DdlRecord`
+    record: CollectionRecord  # as recorded with this DDL
+    ddl: DdlRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +112,7 @@ class SealResponse:
     segment_ids: tuple[int, ...]
 
 
-@answered_by(SealResponse)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(SealResponse, kw_only=True)
 class SealRequest:
     """Append Seals of the collection's open segments (or only of those named) above `above`, or a
     tick where nothing is open. collection_id 0 = all collections."""
@@ -118,8 +123,7 @@ class SealRequest:
     segment_ids: tuple[int, ...] = ()
 
 
-@answered_by(Done)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@answered_by(Done, kw_only=True)
 class StopSequencingRequest:
     """The master service asks the old sequencer to stop, before a planned move."""
 

@@ -9,7 +9,7 @@ from headrace.model.channel import PChannel, pchannel_of
 from headrace.model.entry import DigestItem
 from headrace.model.errors import HeadraceError, Invalid
 from headrace.model.refusals import Refusal
-from headrace.rpc.messages import AppendRequest, AppendResponse
+from headrace.rpc.messages import AppendOutcome, AppendRequest, AppendResponse
 from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.effects import Answer, AnswerStored, Effect, Refuse
 from headrace.sequencer.events import Call
@@ -23,7 +23,7 @@ WINDOW = "window"  # what keyed parts are parked for when a million ids are kept
 
 def refused(reason: str) -> AppendResponse:
     """Nothing stands or will come to stand by this call."""
-    return AppendResponse(outcome="refused", reason=reason)
+    return AppendResponse(outcome=AppendOutcome.REFUSED, reason=reason)
 
 
 class Admission:
@@ -60,7 +60,9 @@ class Admission:
         if verdict is VersionVerdict.STALE:
             return [Answer(call, self._stale(request))]
         if self.disk_trouble:
-            return [Answer(call, AppendResponse(outcome="full", reason=self.disk_trouble))]
+            return [
+                Answer(call, AppendResponse(outcome=AppendOutcome.FULL, reason=self.disk_trouble))
+            ]
         trouble = self._trouble(request)
         if trouble:
             return [Answer(call, refused(trouble))]
@@ -152,12 +154,14 @@ class Admission:
             return [self.stored(call, request, item, deadline - now)]
         if request.first_sent <= self._window.floor(request.keyed):
             # RQ-1: below the window's floor nobody can tell, and nothing is appended
-            return [Answer(call, AppendResponse(outcome="unknown"))]
+            return [Answer(call, AppendResponse(outcome=AppendOutcome.UNKNOWN))]
         return None
 
     def _stale(self, request: AppendRequest) -> AppendResponse:
         present = self._versions.get(request.vchannel)
-        return AppendResponse(outcome="stale", version=present.version if present else 0)
+        return AppendResponse(
+            outcome=AppendOutcome.STALE, version=present.version if present else 0
+        )
 
     def _trouble(self, request: AppendRequest) -> str:
         if self.log_trouble:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from support.players.datanode import SCHEMA, EntryMaker, at, vchannel
+from support.players.datanode import EntryMaker, at, vchannel
+from support.values.rows import SMALL
 
 from headrace.datanode.dispatch.route import Route
 from headrace.datanode.dispatch.versions import Versions
@@ -29,7 +30,7 @@ def routed(*texts: str, ranges: tuple[SegmentRows, ...] | None = None) -> list[D
         collection_id=1,
         seek=at("1.00"),
         deletes_checkpoint=None,
-        schemas=(WatchedSchema(version=1, schema=SCHEMA, kind="create", timestamp=1),),
+        schemas=(WatchedSchema(version=1, schema=SMALL, timestamp=1),),
         segments=(),
     )
     maker = EntryMaker()

@@ -18,9 +18,7 @@ def versions(*noted: tuple[int, int], seek: str = "5.00") -> Versions:
         collection_id=1,
         seek=at(seek),
         deletes_checkpoint=None,
-        schemas=tuple(
-            WatchedSchema(version=v, schema=SCHEMA, kind="alter", timestamp=t) for v, t in noted
-        ),
+        schemas=tuple(WatchedSchema(version=v, schema=SMALL, timestamp=t) for v, t in noted),
         segments=(),
     )
     return Versions(watch)

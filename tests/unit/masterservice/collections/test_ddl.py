@@ -27,7 +27,6 @@ from headrace.masterservice.events import (
     RenameAsked,
 )
 from headrace.meta.records import CollectionRecord, CollectionState
-from headrace.model import codec
 from headrace.model.channel import pchannel_of
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid, NotFound, Unavailable
@@ -128,7 +127,7 @@ class Script:
 
 def record_of(response: Any) -> CollectionRecord:
     assert isinstance(response, CollectionResponse), response
-    return codec.decode(response.record, CollectionRecord)
+    return response.record
 
 
 def test_a_create_is_recorded_appended_noted_stored_and_then_answered() -> None:

@@ -3,9 +3,8 @@
 import pytest
 from support.world.proxy import ProxyWorld, pb, schema_pb, simple_schema
 
-from headrace.model.codec import decode
+from headrace.model.codec import encode
 from headrace.model.errors import Unavailable
-from headrace.model.schema import Schema
 from headrace.proxy.collections.ddl import SCHEMA_BYTES_MAX
 from headrace.proxy.errors import Aborted, Transport
 from headrace.rpc import messages as m
@@ -26,7 +25,7 @@ async def test_a_create_reaches_the_master_service_as_ours() -> None:
         assert order.name == "c"
         assert order.shards == 3
         assert order.consistency_level == 2
-        assert [f.name for f in decode(order.schema, Schema).fields] == ["id", "v"]
+        assert [f.name for f in order.schema.fields] == ["id", "v"]
 
 
 async def test_one_shard_is_made_when_none_is_asked_for() -> None:
@@ -100,7 +99,7 @@ async def test_again_with_other_properties_is_an_error() -> None:
         request = create_request(properties=[{"key": "mmap.enabled", "value": "true"}])
         for _ in range(2):
             assert (await world.call("CreateCollection", request)).code == 0
-        assert decode(world.orders[0].properties, dict) == {"mmap.enabled": "true"}
+        assert world.orders[0].properties == {"mmap.enabled": "true"}
         status = await world.call("CreateCollection", create_request())
         assert status.code == 1100
         assert "its properties are {'mmap.enabled': 'true'}, not none" in status.reason
@@ -226,7 +225,7 @@ async def test_a_schema_that_the_meta_store_would_not_take_is_refused(more: int)
         schema = simple_schema()
         schema.description = "x"
         assert (await world.call("CreateCollection", create_request(schema=schema))).code == 0
-        sent = len(world.orders[0].schema)
+        sent = len(encode(world.orders[0].schema))
         schema.description = "x" * (SCHEMA_BYTES_MAX - sent + 1 + more)
         status = await world.call(
             "CreateCollection", create_request(collection_name="d", schema=schema)

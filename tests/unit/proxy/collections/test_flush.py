@@ -103,6 +103,33 @@ async def test_all_collections_are_flushed_together() -> None:
         assert answer.status.code == 1101
 
 
+async def test_what_a_stored_manifest_covers_needs_no_question() -> None:
+    async with ProxyWorld() as world:
+        one, other = [await world.create(name, simple_schema()) for name in ("a", "b")]
+        at = (await world.call("FlushAll", pb.FlushAllRequest())).flush_all_ts
+        told = world.assembly.flush.manifest_stored
+        await told(m.ManifestStoredRequest(collection_id=one.id, timestamp=at + 5))
+        await told(m.ManifestStoredRequest(collection_id=one.id, timestamp=at))  # it came late
+        world.flushed = False
+        before = len(world.orders)
+
+        async def state(name: str, flush_ts: int) -> bool:
+            request = pb.GetFlushStateRequest(collection_name=name, flush_ts=flush_ts)
+            return bool((await world.call("GetFlushState", request)).flushed)
+
+        assert await state("a", at + 5)
+        assert len(world.orders) == before
+        assert not await state("a", at + 6)
+        assert not await state("b", at)
+        request = pb.GetFlushAllStateRequest(flush_all_ts=at)
+        assert not (await world.call("GetFlushAllState", request)).flushed
+        wanted = m.FlushStateRequest(collection_id=0, timestamp=at, collection_ids=(other.id,))
+        assert world.orders[-1] == wanted
+        await told(m.ManifestStoredRequest(collection_id=other.id, timestamp=at))
+        assert (await world.call("GetFlushAllState", request)).flushed
+        assert len(world.orders) == before + 3
+
+
 async def test_without_any_collection_all_is_flushed() -> None:
     async with ProxyWorld() as world:
         await world.create("younger", simple_schema())
