@@ -8,7 +8,6 @@ script or a run of chance can use it without an event loop.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from headrace.dataservice.events import ReportOutcome
 from headrace.dataservice.placement.watches import watch_of
 from headrace.dataservice.reports.decision import (
     Already,
@@ -23,6 +22,7 @@ from headrace.meta.records import CheckpointRecord, DdlRecord, EpochRecord, Segm
 from headrace.model.position import Position
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages import (
+    ReportOutcome,
     SaveBinlogPathsRequest,
     SaveCheckpointsRequest,
     Watch,
