@@ -25,8 +25,8 @@ _SHARE_MOST = 4  # of the memory that is available, a quarter
 
 
 class WarmPages:
-    """Memory that the host has backed, kept from it until `release`: then whoever needs a page,
-    for memory or for page cache, gets one of these."""
+    """Memory that the host has backed, kept from it until `release`: then a process that needs a
+    page, for memory or for page cache, gets one of these."""
 
     def __init__(self, size_bytes: int) -> None:
         size_bytes = min(size_bytes, psutil.virtual_memory().available // _SHARE_MOST)

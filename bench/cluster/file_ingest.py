@@ -1,4 +1,4 @@
-"""`headrace ingest` of a Parquet file: how fast the client is, whoever takes the rows.
+"""`headrace ingest` of a Parquet file: how fast the client is, with any server.
 
 **Owns** the file, the run against a server that only answers, and the limit beside it: reading,
 checking, cutting and encoding the same file without sending anything. **Does not own** that server
@@ -24,26 +24,27 @@ from bench.machine import Meter
 from headrace.ingest.batches import Batches, Limits
 from headrace.ingest.client.wire import insert_request
 from headrace.ingest.options import Options
-from headrace.ingest.resume.journal import Journal
-from headrace.ingest.run import Ingest, Watcher
+from headrace.ingest.resume.journal import UploadJournal
+from headrace.ingest.run import Ingest
 from headrace.ingest.sources.parquet import ParquetSource
-from headrace.ingest.sources.source import Source
+from headrace.ingest.sources.source import RowSource
+from headrace.ingest.upload import Listener
 from headrace.runtime.host import real_host
 
 GROUP_ROWS = 10_000
 SHARE_LEAST = 40  # percent of what encoding alone does; the rest is gRPC and the journal's syncs
 
 
-class _Nobody(Watcher):
+class _Nobody(Listener):
     """Needs to know nothing."""
 
-    def began(self, source: Source, journal: Journal) -> None:
+    def began(self, source: RowSource, journal: UploadJournal) -> None:
         return
 
     def acknowledged(self, rows: int, size_bytes: int, position: int) -> None:
         return
 
-    def said(self, text: str) -> None:
+    def note(self, text: str) -> None:
         raise SystemExit(text)
 
 

@@ -9,14 +9,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from headrace.app.standalone import Options, Standalone
+from headrace.app.standalone import Standalone, StandaloneOptions
 
 
 @asynccontextmanager
 async def cluster(directory: Path, **options: Any) -> AsyncIterator[Standalone]:
     """A running cluster in `directory`, which is removed at the end."""
     shutil.rmtree(directory, ignore_errors=True)
-    standalone = Standalone(Options(data_dir=directory, port=0, **options), lambda text: None)
+    standalone = Standalone(
+        StandaloneOptions(data_dir=directory, port=0, **options), lambda text: None
+    )
     await standalone.start()
     try:
         yield standalone

@@ -31,7 +31,7 @@ from headrace.binlog.parquet.page_cursor import places_of
 from headrace.binlog.parquet.sparse_pages import MEMBERS
 from headrace.binlog.parquet.sparse_reader import SparseReader
 from headrace.binlog.parquet.spliced_file import parts_of
-from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_encoding import VECTOR_ENCODINGS
 from headrace.binlog.parquet.vector_reader import VectorReader
 from headrace.model.entry import Body
 from headrace.model.schema import DataType, Field, Schema
@@ -162,7 +162,7 @@ class _Vectors:
         options = {"nullable": False, "checksums": checksums}
         if kind == DataType.SPARSE_FLOAT_VECTOR:
             return [p for c in sparse_pages.make(self._column, **options) for p in c.parts]
-        return vector_pages.make(self._column, LAYOUTS[kind], **options).parts
+        return vector_pages.make(self._column, VECTOR_ENCODINGS[kind], **options).parts
 
     def _by_arrow(self) -> Body:
         return write_by_arrow(self._schema, self._table)

@@ -1,4 +1,4 @@
-"""What every adapter of the log must do, whoever stores the messages."""
+"""What every adapter of the log must do, wherever messages are stored."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -10,7 +10,7 @@ from support.world.clock import ManualClock
 from headrace.model.errors import Conflict, Invalid, NotFound
 from headrace.objects.api import ObjectStore
 from headrace.objects.local import LocalObjects
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.runtime.host import real_host
 
 __all__ = ["s3_bucket", "s3_server"]  # fixtures
@@ -20,7 +20,7 @@ __all__ = ["s3_bucket", "s3_server"]  # fixtures
 async def store(request, tmp_path) -> AsyncIterator[ObjectStore]:
     made: ObjectStore
     if request.param == "memory":
-        made = MemoryObjects(MemoryServer(ManualClock()))
+        made = MemoryObjects(MemoryBucket(ManualClock()))
     elif request.param == "s3":
         made = request.getfixturevalue("s3_bucket").store()
     else:

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from fuzz.answers import Wrong, refusal_of
-from fuzz.meaning import Book
+from fuzz.meaning import History
 from fuzz.mutations import make_headers, mutate_bytes, mutate_fields
 from fuzz.requests import TYPES, Known, make_create, make_delete, make_rows
 from fuzz.world import World
@@ -94,12 +94,12 @@ class Tally:
 
 
 class Batch:
-    """A cluster and the books of its collections. `run` makes and judges one case."""
+    """A cluster and the histories of its collections. `run` makes and judges one case."""
 
     def __init__(self, seed: int, tally: Tally) -> None:
         self.world = World(seed)
         self.tally = tally
-        self.books: dict[str, Book] = {}
+        self.histories: dict[str, History] = {}
         self.sent: list[Case] = []
         chance = random.Random(seed)
         for schema in base_schemas():
@@ -116,15 +116,15 @@ class Batch:
         if method == "CreateCollection":
             message, source = make_create(chance, f"made_{chance.getrandbits(20):05x}"), chance
         elif place < BASES and method != "Delete":
-            known = self.books[f"base_{place}"].known
+            known = self.histories[f"base_{place}"].known
             message, source = make_rows(chance, known, upsert=method == "Upsert"), chance
         else:
-            book = self.books[within.choice(list(self.books))]
+            history = self.histories[within.choice(list(self.histories))]
             source = within
             if method == "Delete":
-                message = make_delete(within, book.known, book.keys)
+                message = make_delete(within, history.known, history.keys)
             else:
-                message = make_rows(within, book.known, upsert=method == "Upsert")
+                message = make_rows(within, history.known, upsert=method == "Upsert")
         if mode == "fields":
             mutate_fields(source, message)
         data = message.SerializeToString(deterministic=True)
@@ -172,16 +172,16 @@ class Batch:
         if case.method == "CreateCollection":
             self._learn_create(request)
             return
-        book = self.books[request.collection_name]
+        history = self.histories[request.collection_name]
         if case.method == "Delete":
-            book.delete(request)
+            history.delete(request)
         else:
-            book.insert(request, answer, upsert=case.method == "Upsert")
+            history.insert(request, answer, upsert=case.method == "Upsert")
 
     # ---- collections -------------------------------------------------------------------------
 
     def _create(self, schema: Message, chance: random.Random) -> None:
-        name = f"base_{len(self.books)}"
+        name = f"base_{len(self.histories)}"
         request = pb.CreateCollectionRequest(
             collection_name=name, schema=schema.SerializeToString(), shards_num=2
         )
@@ -194,7 +194,7 @@ class Batch:
                 pb.CreatePartitionRequest(collection_name=name, partition_name="other"),
             )
             assert made.code == 0, made.reason
-            self.books[name].known.partitions.append("other")
+            self.histories[name].known.partitions.append("other")
         self.add_rows(name, chance)
 
     def _learn_create(self, request: Message) -> None:
@@ -206,29 +206,31 @@ class Batch:
         refusal_of(described.status)
         asked = schema_pb.CollectionSchema.FromString(request.schema)
         check_described(asked, described.schema)
-        if name in self.books:
+        if name in self.histories:
             return
         parted = any(f.is_partition_key for f in asked.fields)
-        self.books[name] = Book(Known(name, described.schema, [] if parted else ["_default"]))
+        self.histories[name] = History(
+            Known(name, described.schema, [] if parted else ["_default"])
+        )
         if not name.startswith("base_"):
             self.add_rows(name, random.Random(len(self.sent)))
-        made = [n for n in self.books if not n.startswith("base_")]
-        if len(self.books) > COLLECTIONS_MOST:
+        made = [n for n in self.histories if not n.startswith("base_")]
+        if len(self.histories) > COLLECTIONS_MOST:
             self.read_back([made[0]])
             dropped = self.world.ask(
                 "DropCollection", pb.DropCollectionRequest(collection_name=made[0])
             )
             assert dropped.code == 0, dropped.reason
-            del self.books[made[0]]
+            del self.histories[made[0]]
 
     def add_rows(self, name: str, chance: random.Random) -> None:
         """Some right rows, which must be taken."""
-        book = self.books[name]
-        request = make_rows(chance, book.known, upsert=False)
+        history = self.histories[name]
+        request = make_rows(chance, history.known, upsert=False)
         answer = self.world.ask("Insert", request)
         refusal = refusal_of(answer.status)
         if refusal is None:
-            book.insert(request, answer, upsert=False)
+            history.insert(request, answer, upsert=False)
         elif refusal.name not in TOLERATED:
             raise Wrong(f"right rows of {name} are refused: {answer.status.reason}")
 
@@ -236,9 +238,9 @@ class Batch:
 
     def finish(self) -> None:
         """It still serves right requests, and what was acknowledged is what is read."""
-        for name in list(self.books):
+        for name in list(self.histories):
             self.add_rows(name, random.Random(7))
-        self.read_back(list(self.books))
+        self.read_back(list(self.histories))
         if self.world.broken:
             raise Wrong("a process broke: " + "\n".join(self.world.broken[:5]))
 
@@ -253,12 +255,12 @@ class Batch:
         except Exception as error:
             raise Wrong(f"not read:\n{''.join(traceback.format_exception(error))}") from error
         for name, table in tables.items():
-            book = self.books[name]
+            history = self.histories[name]
             self.tally.collections_read += 1
             self.tally.rows_read += len(table)
-            if book.unclear:
+            if history.unclear:
                 continue
-            found = book.differences(table)
+            found = history.differences(table)
             if found:
                 shown = "\n".join(d[:600] for d in found[:6])
                 raise Wrong(f"{name} is not what was acknowledged ({len(found)}):\n{shown}")

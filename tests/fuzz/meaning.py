@@ -25,7 +25,7 @@ DEFAULT_PARTITION = "_default"
 
 
 @dataclass
-class Book:
+class History:
     """The rows that a collection must have: of each key the rows, each with its partition, in the
     order of the fields."""
 

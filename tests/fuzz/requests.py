@@ -173,7 +173,7 @@ def _floats(item: Message, bulk: random.Random) -> list[float]:
     return [_number(item, bulk) for _ in range(parameter(item, "dim"))]
 
 
-def _halves(item: Message, bulk: random.Random) -> bytes:
+def _float16_values(item: Message, bulk: random.Random) -> bytes:
     exponent = 0x7C00 if item.data_type == TYPES.Float16Vector else 0x7F80
     numbers = [bulk.getrandbits(16) for _ in range(parameter(item, "dim"))]
     finite = [n & ~0x0400 if n & exponent == exponent else n for n in numbers]
@@ -198,8 +198,8 @@ _MAKERS: Mapping[int, Callable[[Message, random.Random], Any]] = {
     TYPES.VarChar: _text,
     TYPES.JSON: _document,
     TYPES.FloatVector: _floats,
-    TYPES.Float16Vector: _halves,
-    TYPES.BFloat16Vector: _halves,
+    TYPES.Float16Vector: _float16_values,
+    TYPES.BFloat16Vector: _float16_values,
     TYPES.BinaryVector: _packed,
     TYPES.Int8Vector: _packed,
     TYPES.SparseFloatVector: _sparse,

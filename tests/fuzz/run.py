@@ -56,14 +56,14 @@ def run(
             count = min(BATCH_CASES, cases - batch * BATCH_CASES)
             if only is not None and batch != only:
                 continue
-            failure = _Course(first, batch, count, tally, door).run()
+            failure = _Run(first, batch, count, tally, door).run()
             tell(f"{tally.cases} cases, {tally.outcomes['done']} done, {tally.rows_read} rows read")
             if failure is not None:
                 return tally, failure
     return tally, None
 
 
-class _Course:
+class _Run:
     """One batch and its first failure."""
 
     def __init__(self, first: int, number: int, count: int, tally: Tally, door: Door) -> None:

@@ -53,15 +53,15 @@ def test_the_rows_of_a_batch_are_read_back(batch: Batch) -> None:
 
 
 def test_a_row_that_is_lost_is_noticed(batch: Batch) -> None:
-    book = batch.books["base_0"]
-    book.rows[5] = [("_default", (5, b"", "{}"))]
+    history = batch.histories["base_0"]
+    history.rows[5] = [("_default", (5, b"", "{}"))]
     with pytest.raises(Wrong, match="base_0 is not what was acknowledged"):
         batch.finish()
 
 
 def test_a_row_that_is_doubled_is_noticed(batch: Batch) -> None:
-    book = batch.books["base_1"]
-    del book.rows[book.keys[0]]
+    history = batch.histories["base_1"]
+    del history.rows[history.keys[0]]
     with pytest.raises(Wrong, match="base_1 is not what was acknowledged"):
         batch.finish()
 

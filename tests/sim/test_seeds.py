@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_bytes():
         assert first.steps == again.steps
 
 
-def test_another_seed_gives_another_course():
+def test_another_seed_gives_another_run():
     assert run_seed(3).digest != run_seed(4).digest
 
 

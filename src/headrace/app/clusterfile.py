@@ -1,7 +1,5 @@
-"""`DIR/cluster.json`: where the servers of a standalone cluster are, for everybody who has DIR.
-
-**Owns** the file's content, the lock on the data directory and its layout version. **Does not own**
-the processes named in it (`app.standalone`).
+"""`DIR/cluster.json`: where the servers of a standalone cluster are, for every command that has
+DIR.
 
     DIR/cluster.json   addresses and ports, written when all servers are up
     DIR/version        layout of the directory

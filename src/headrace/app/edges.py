@@ -1,8 +1,4 @@
-"""A process's four edges, opened as its settings say.
-
-**Owns** which adapter a setting means, and waiting for servers that are not there yet. **Does not
-own** the roles on them (`app.wiring`) or the process around (`app.process`).
-"""
+"""Opens a process's four edges as its settings say, and waits for servers that are not up yet."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

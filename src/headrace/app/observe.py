@@ -1,8 +1,6 @@
-"""Looking at a running cluster: who has a session, who leads, what each says of itself.
+"""Looks at a running cluster: which processes have a session, which lead, what each says of itself.
 
-**Owns** finding the cluster (by its data directory or its etcd) and asking its roles. **Does not
-own** how answers are shown (`cli`) or what they hold (the roles' `StatusRequest` handlers). It
-reads etcd and asks over the roles' own rpc, as any peer would, and changes nothing.
+It reads etcd and asks over the roles' own rpc, as any peer would, and changes nothing.
 """
 
 import asyncio

@@ -1,14 +1,12 @@
 """Whose object store this is: one cluster writes to it, and that cluster writes to no other.
 
-**Owns** the mark `owner.json` in the store and its counterpart in the meta store. **Does not own**
-whether the store can be written (`ObjectStore.check`).
-
 Ids, epochs and revisions are a cluster's own, so two clusters in one place would take each other's
 keys, list each other's names and remove each other's files. And a cluster that was started on
-another store would name files in its lists that stand elsewhere. Both are refused at start.
+another store would name files in its manifests that stand elsewhere. Both are refused at start.
 
-The meta store is written first, then the mark, then that the mark stands: whoever dies between two
-of these is followed by one that finds its own id.
+The record in the meta store is written first, then the mark `owner.json` in the object store, then
+the record says that the mark stands. A process that dies between two of these steps is followed by
+one that finds its own id and goes on.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Settings of a process: from a file, the environment and flags, checked at start.
 
-**Owns** where settings come from and their order: flags (`--set a.b=c`), then `HEADRACE_A__B` in
-the environment, then the TOML file named by `--config` or `HEADRACE_CONFIG`, then defaults. **Does
-not own** the roles' own values: each role's `settings.py` has them with their reasons. Units stand
-in the names. `docs/guide/configure.md` is generated from here (`tools/docs.py`).
+Flags (`--set a.b=c`) come before `HEADRACE_A__B` in the environment, that before the TOML file
+named by `--config` or `HEADRACE_CONFIG`, that before defaults. Each role's `settings.py` has its
+own values with their reasons. Units stand in the names. `docs/guide/configure.md` is generated from
+here (`tools/docs.py`).
 """
 
 import os

@@ -1,8 +1,7 @@
 """The supervisor of a standalone cluster: real servers and one process per role, on this machine.
 
-**Owns** the order of start and stop, ports, `cluster.json`, and restarts of what dies. **Does not
-own** what the roles do, nor how one child lives (`app.child`). It prints only what a person wants
-to know; everything else is in `DIR/logs`.
+It starts and stops them in order, chooses ports, writes `cluster.json`, and restarts what dies. It
+prints only what the user needs to know; everything else is in `DIR/logs`.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from headrace.app.clusterfile import ClusterFile
 from headrace.app.edges import etcd_of, open_objects
 from headrace.app.ownership import own_store
 from headrace.app.servers import nats_disk
-from headrace.app.servers.child import Child, ChildSpec
+from headrace.app.servers.child import Child, ChildSpec, http_answer
 from headrace.app.servers.etcd import EtcdServer
 from headrace.app.servers.nats import NatsServer, free_port
 from headrace.app.settings import ObjectSettings, Settings, load, without_secrets
@@ -58,7 +57,7 @@ STOPS_WANTED = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class StandaloneOptions:
     """What `headrace standalone` was asked for."""
 
     data_dir: Path
@@ -75,7 +74,7 @@ class Options:
 class Standalone:
     """A cluster on this machine, from `start` to `stop`."""
 
-    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(self, options: StandaloneOptions, say: Callable[[str], None]) -> None:
         self.options = options
         self.directory = options.data_dir.absolute()
         self.logs = self.directory / "logs"
@@ -92,7 +91,6 @@ class Standalone:
 
     @property
     def store_uri(self) -> str:
-        """Of the object store."""
         return self.options.object_store or f"file://{quote(str(self.directory / 'store'))}"
 
     @property
@@ -324,18 +322,17 @@ class Standalone:
         host, _, port = self._metrics[name].removeprefix("http://").rpartition(":")
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                return await _says_ok(host, int(port))
-        except (OSError, TimeoutError):
+                answer = await http_answer(host, int(port), "GET /healthz")
+        except TimeoutError:
             return False
+        return b" 200 " in answer.partition(b"\n")[0]
 
     # ---- life and end --------------------------------------------------------------------------
 
     def pid_of(self, name: str) -> int | None:
-        """Of a running child."""
         return self.children[name].pid
 
     def kill(self, name: str) -> None:
-        """SIGKILL to one child."""
         self.children[name].signal(signal.SIGKILL)
 
     async def stop(self) -> None:
@@ -353,7 +350,7 @@ class Standalone:
             self._lock = None
 
 
-def run_standalone(options: Options) -> int:
+def run_standalone(options: StandaloneOptions) -> int:
     """`headrace standalone`: run until SIGINT or SIGTERM; the exit status.
 
     Both signals may be blocked before the call; they are let in once they stop in order.
@@ -361,7 +358,7 @@ def run_standalone(options: Options) -> int:
     return asyncio.run(_run(options))
 
 
-async def _run(options: Options) -> int:
+async def _run(options: StandaloneOptions) -> int:
     def say(text: str) -> None:
         print(text, flush=True)
 
@@ -397,16 +394,6 @@ async def _run(options: Options) -> int:
     await cluster.stop()
     say("stopped; nothing is lost: the same --data-dir goes on")
     return 0
-
-
-async def _says_ok(host: str, port: int) -> bool:
-    """Whether /healthz answers 200."""
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
-        return b" 200 " in await reader.readline()
-    finally:
-        writer.close()
 
 
 def temporary_directory(prefix: str) -> Path:

@@ -1,8 +1,6 @@
 """The one place that makes the roles, each in its surroundings.
 
-**Owns** how each role is made. **Does not own** which adapters the edges are (`app.edges`) or the
-process around them (`app.process`). The simulator makes roles with `make_role` too, on in-memory
-edges.
+The simulator makes roles with `make_role` too, on in-memory edges.
 """
 
 from collections.abc import Callable

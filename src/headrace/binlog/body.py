@@ -1,11 +1,8 @@
 """Bodies: the rows or the keys of one entry as bytes of the log, and back without a copy.
 
-**Owns** the layout: an Arrow IPC stream of one record batch, not compressed. **Does not own** where
-bodies stand in a message (`model.group` starts each at a multiple of 64) or which columns they have
-(`binlog.columns`).
-
-Inside a stream Arrow pads every buffer to 8 bytes, which is as much as any of our columns needs;
-so decoded columns are views into the message and live as long as it does.
+A body is an Arrow IPC stream of one record batch, not compressed. Arrow pads every buffer inside it
+to 8 bytes, and `model.group` starts each body at a multiple of 64. So decoded columns are views
+into the message and live as long as it does.
 """
 
 import pyarrow as pa

@@ -1,9 +1,5 @@
 """Columns: how a collection's schema looks in Arrow, in the log's bodies and in files.
 
-**Owns** the Arrow type of every served data type in memory and in files, the way from one to the
-other, and the own columns of files. **Does not own** Parquet settings (`binlog.insert_log`),
-defaults or checks of values (the proxy).
-
 A vector is Arrow's fixed-size list, so a column of them is one flat run of numbers: of floats, of
 `halffloat` (float16), of the bits as uint16 (bfloat16, which Arrow lacks), of int8, and of uint8
 for the packed bits of a binary vector. A sparse vector is a struct of two lists, indices and
@@ -12,9 +8,9 @@ below 2**63, and Spark, which has no unsigned integers, reads an unsigned column
 
 In files the elements of a vector are declared non-null, which they are: PyArrow then writes them
 with 15 % and reads them with 25 % less CPU. In memory they have Arrow's default type, which is what
-people write. And 16-bit floats are stored as floats of the same value, which every reader knows; a
-field whose type does not say what it is says it in its metadata, so that every bit comes back.
-`in_file` and `in_memory` go from one to the other, without touching the numbers but those.
+users write. 16-bit floats are stored as 32-bit floats of the same value, which every reader knows.
+Where the Arrow type does not say what a field is, its metadata does, so that every bit comes back.
+`in_file` and `in_memory` convert between the two forms and copy nothing but 16-bit floats.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,14 +50,8 @@ SPARSE_VECTOR = pa.struct(
     [("indices", pa.list_(pa.uint32())), ("values", pa.list_(pa.float32()))],
 )
 _SPARSE_IN_FILE = pa.struct(
-    [
-        pa.field(
-            f.name,
-            pa.list_(pa.field("element", f.type.value_type, nullable=False)),
-            nullable=False,
-        )
-        for f in SPARSE_VECTOR
-    ]
+    pa.field(f.name, pa.list_(pa.field("element", f.type.value_type, nullable=False)), False)
+    for f in SPARSE_VECTOR
 )
 _VECTOR_NUMBERS = {
     DataType.FLOAT_VECTOR: pa.float32(),
@@ -71,7 +61,7 @@ _VECTOR_NUMBERS = {
 }
 _Convert = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 _WIDEN: Mapping[DataType, _Convert] = {
-    DataType.FLOAT16_VECTOR: lambda halves: widen_float16(halves.view(np.uint16)),
+    DataType.FLOAT16_VECTOR: lambda floats: widen_float16(floats.view(np.uint16)),
     DataType.BFLOAT16_VECTOR: widen_bfloat16,
 }
 _NARROW: Mapping[DataType, _Convert] = {

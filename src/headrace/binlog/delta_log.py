@@ -1,11 +1,9 @@
 """Delta logs: the deletes of one sync of a vchannel as one plain Parquet file.
 
-**Owns** its columns, `key`, `_timestamp` and, where a delete concerns one partition only,
-`_partition_id`, and the settings. **Does not own** what a delete hides (DL-2: rows with its key and
-a timestamp strictly below its own, in its partition or in all; the reader applies it).
-
-Nearly all deletes concern all partitions, so most files do without the third column; who does not
-know it refuses the others instead of hiding too much.
+A delete hides rows with its key and a timestamp strictly below its own, in its partition or in all
+(DL-2; the reader applies it). Nearly all deletes concern all partitions, so most files do without
+the column `_partition_id`. A reader that does not know that column refuses the file instead of
+hiding too much.
 """
 
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.binlog.columns import KEY_COLUMN
-from headrace.binlog.encoded import EncodedFile, key_range
+from headrace.binlog.encoded import EncodedFile, encoded_file
 from headrace.model.errors import Corrupt
 from headrace.model.ids import ALL_PARTITIONS, PartitionId
 from headrace.model.schema import TIMESTAMP_COLUMN
@@ -50,17 +48,7 @@ def encode(chunks: Sequence[DeletesChunk]) -> EncodedFile:
     table = pa.Table.from_arrays(list(columns.values()), schema=schema)
     pq.write_table(table, sink, version="2.6", compression="zstd", use_dictionary=False)
     data = memoryview(sink.getvalue()).cast("B")
-    least, greatest = key_range(keys)
-    return EncodedFile(
-        parts=(data,),
-        rows=len(keys),
-        size_bytes=len(data),
-        first_timestamp=chunks[0].timestamp,
-        last_timestamp=chunks[-1].timestamp,
-        min_key=least,
-        max_key=greatest,
-        keys=keys,
-    )
+    return encoded_file((data,), keys, (chunks[0].timestamp, chunks[-1].timestamp))
 
 
 def read(data: bytes | memoryview | pa.Buffer) -> pa.Table:

@@ -1,7 +1,4 @@
-"""Encoded files: what a writer of a format hands on to whoever stores it.
-
-**Owns** the value and the key range's text form. **Does not own** keys of objects, epochs or
-puts.
+"""Encoded files: what the writer of a format hands on to be stored.
 
 The key range goes into meta, which wants small values: long texts are cut to bounds (a lower one
 below the smallest key, an upper one above the largest), so the range may be wider than the keys.
@@ -48,6 +45,27 @@ class EncodedFile:
             max_key=self.max_key,
             stats_key=stats_key,
         )
+
+
+def encoded_file(
+    parts: tuple[Body, ...],
+    keys: pa.Array,
+    times: tuple[Timestamp, Timestamp],
+    view_bytes: int = 0,
+) -> EncodedFile:
+    """A file of rows with these keys, whose timestamps lie between `times`."""
+    least, greatest = key_range(keys)
+    return EncodedFile(
+        parts=parts,
+        rows=len(keys),
+        size_bytes=sum(map(len, parts)),
+        first_timestamp=times[0],
+        last_timestamp=times[1],
+        min_key=least,
+        max_key=greatest,
+        keys=keys,
+        view_bytes=view_bytes,
+    )
 
 
 def key_range(keys: pa.Array) -> tuple[str, str]:

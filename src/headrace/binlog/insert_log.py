@@ -1,17 +1,14 @@
 """Insert logs: the rows of one sync of a segment as one plain Parquet file.
 
-**Owns** the Parquet settings and the own columns. **Does not own** which rows come together
-(`datanode.growing`), keys of objects (`binlog.paths`) or the columns' types (`binlog.columns`).
-
 Any Parquet reader reads these files without our code: vectors are `list<float>` in the schema of
 Parquet, with Arrow's fixed-size list in the file's metadata (`ARROW:schema`). Vectors have neither
 dictionary nor statistics nor compression, which cost CPU and save nothing on random mantissas; all
-other columns are zstd (`binlog.leaves` has the table). Chunks are written as they come, without
-joining them first.
+other columns are zstd (`parquet.column_options` has the table). Chunks are written as they come,
+without joining them first.
 
-Where it can be, vectors are not copied: pages are made around them (`binlog.spliced_file`), so the
-parts of a file are views of the chunks. Else, and as the reference that tests compare it with,
-PyArrow writes the whole file.
+Where it can be, vectors are not copied: pages are made around them (`parquet.spliced_file`), so the
+parts of a file are views of the chunks. Else PyArrow writes the whole file, and tests compare the
+two.
 """
 
 from collections.abc import Sequence
@@ -29,8 +26,8 @@ from headrace.binlog.columns import (
     in_memory,
     stored_kind,
 )
-from headrace.binlog.encoded import EncodedFile, key_range
-from headrace.binlog.parquet.column_options import leaves_of
+from headrace.binlog.encoded import EncodedFile, encoded_file
+from headrace.binlog.parquet.column_options import column_options
 from headrace.binlog.parquet.spliced_file import can_be_spliced, parts_of
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
@@ -68,18 +65,8 @@ def encode(schema: Schema, chunks: Sequence[RowsChunk]) -> EncodedFile:
     else:
         parts, view_bytes = (write_by_arrow(schema, file_table(schema, rows)),), 0
     keys = rows.column(schema.key.name).combine_chunks()
-    least, greatest = key_range(keys)
-    return EncodedFile(
-        parts=parts,
-        rows=rows.num_rows,
-        size_bytes=sum(len(p) for p in parts),
-        first_timestamp=chunks[0].timestamp,
-        last_timestamp=chunks[-1].timestamp,
-        min_key=least,
-        max_key=greatest,
-        keys=keys,
-        view_bytes=0 if _are_small(chunks) else view_bytes,
-    )
+    times = (chunks[0].timestamp, chunks[-1].timestamp)
+    return encoded_file(parts, keys, times, 0 if _are_small(chunks) else view_bytes)
 
 
 def file_table(schema: Schema, rows: pa.Table) -> pa.Table:
@@ -143,14 +130,14 @@ def write_by_arrow(schema: Schema, table: pa.Table) -> Body:
 
 
 def _writer_settings(schema: Schema, names: Sequence[str]) -> dict[str, object]:
-    leaves = leaves_of(schema, names)
+    options = column_options(schema, names)
     return {
         "version": "2.6",
         "data_page_version": "1.0",  # fastparquet does not read lists in pages of version 2
-        "compression": {leaf.path: leaf.compression for leaf in leaves},
-        "use_dictionary": [leaf.path for leaf in leaves if leaf.dictionary],
+        "compression": {o.path: o.compression for o in options},
+        "use_dictionary": [o.path for o in options if o.dictionary],
         "column_encoding": {ROW_ID_COLUMN: "DELTA_BINARY_PACKED"},
-        "write_statistics": [leaf.path for leaf in leaves if leaf.statistics],
+        "write_statistics": [o.path for o in options if o.statistics],
         "data_page_size": PAGE_BYTES,
         "write_batch_size": WRITE_BATCH_VALUES,
         "store_schema": True,

@@ -1,12 +1,9 @@
 """Manifests and name lists: which files make up a collection, and what collections there are.
 
-**Owns** the JSON that stands beside the files, so that whoever has the bucket knows which files
-count, with no process running. **Does not own** when lists are written (the data service) or how
-rows are read (the reader).
-
-A list is derived from meta at one revision, which is in its key, and never changes. It may lag; it
-never names a missing file (OB-1). Flushed segments are listed in bundles, objects of their own that
-many lists share, so that a list stays small.
+Both are JSON beside the files, so that a program that has only the bucket knows which files count,
+with no process running. They are derived from meta at one revision, which is in their key, and
+never change. They may lag; they never name a missing file (OB-1). Flushed segments are listed in
+bundles, objects of their own that many manifests share, so that a manifest stays small.
 """
 
 from dataclasses import dataclass, field

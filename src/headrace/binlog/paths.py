@@ -1,12 +1,9 @@
 """Keys of objects: what is where in the bucket.
 
-**Owns** their spelling and its way back. **Does not own** which objects count (the manifest
-says) or when they go (the data service's collector).
-
     insert/COLL/PART/SEG/EPOCH-N.parquet     rows of one sync of a segment
     stats/COLL/PART/SEG/EPOCH-N.stats        statistics of that file
     delta/COLL/VCHANNEL/EPOCH-N.parquet      deletes of one sync of a vchannel
-    bundles/COLL/VCHANNEL/NAME.json          flushed segments, listed once for many lists
+    bundles/COLL/VCHANNEL/NAME.json          flushed segments, listed once for many manifests
     manifests/COLL/REVISION.json             manifest, the revision as 20 digits
     collections/REVISION.json                name list
     owner.json                               which cluster writes here

@@ -1,10 +1,8 @@
 """Stats logs: row count, key range and key filter of one insert log, in a small file beside it.
 
-**Owns** the layout. **Does not own** who asks the filter (whoever looks up a key among many files).
-
-Layout: `HRS1`, u32 (little-endian) length of the head, the head as JSON, the bits of a Bloom filter
+Format: `HRS1`, u32 (little-endian) length of the head, the head as JSON, the bits of a Bloom filter
 as `fastbloom_rs` writes them (1 % of absent keys are answered "maybe", about 1.2 bytes a key). It
-holds no row: whoever loses it loses speed only.
+holds no row: without it a search for a key is slower, nothing else.
 """
 
 import struct

@@ -1,7 +1,4 @@
-"""`headrace config show`.
-
-**Owns** the print-out. **Does not own** the settings (`app.settings`).
-"""
+"""`headrace config show`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass

@@ -1,8 +1,4 @@
-"""`headrace ingest`: the flags, the progress bar, Ctrl-C, and the words at the end.
-
-**Owns** what a person sees of an ingest, and its exit status. **Does not own** how it is done
-(`headrace.ingest`) or the command line (`cli.main`).
-"""
+"""`headrace ingest`: the progress bar, Ctrl-C, and the words at the end."""
 
 import asyncio
 import os
@@ -20,9 +16,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from headrace.app import clusterfile
 from headrace.ingest.lookup import Store
 from headrace.ingest.options import DEFAULT_URI, Format, Options
-from headrace.ingest.resume.journal import Journal
-from headrace.ingest.run import Done, Ingest, Watcher
-from headrace.ingest.sources.source import Source
+from headrace.ingest.resume.journal import UploadJournal
+from headrace.ingest.run import Ingest, SourceResult
+from headrace.ingest.sources.source import RowSource
+from headrace.ingest.upload import Listener
 from headrace.model.errors import Invalid
 from headrace.objects.s3_access import S3Access
 from headrace.runtime.host import real_host
@@ -32,7 +29,7 @@ LINE_S = 5.0  # between two lines of progress where there is no terminal
 MB = 1_000_000
 
 
-class Shown(Watcher):
+class Shown(Listener):
     """Progress on standard error: a bar on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
@@ -46,7 +43,7 @@ class Shown(Watcher):
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._source: Source | None = None
+        self._source: RowSource | None = None
         self._rows = self._bytes = self._before = 0
         self._began = self._told = 0.0
 
@@ -57,8 +54,7 @@ class Shown(Watcher):
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def began(self, source: Source, journal: Journal) -> None:
-        """See `Watcher`."""
+    def began(self, source: RowSource, journal: UploadJournal) -> None:
         self._source, self._before = source, journal.rows_done
         self._rows = self._bytes = 0
         self._began = self._told = time.monotonic()
@@ -70,7 +66,6 @@ class Shown(Watcher):
             self._bar.update(self._task, completed=self._before)
 
     def acknowledged(self, rows: int, size_bytes: int, position: int) -> None:
-        """See `Watch`."""
         self._rows += rows
         self._bytes += size_bytes
         now = time.monotonic()
@@ -79,10 +74,9 @@ class Shown(Watcher):
         self._bar.update(self._task, completed=done, told=self._figures(now))
         if self._bar.disable and now - self._told >= LINE_S:
             self._told = now
-            self.said(f"{self._source.name}: {self._figures(now)}")
+            self.note(f"{self._source.name}: {self._figures(now)}")
 
-    def said(self, text: str) -> None:
-        """See `Watch`."""
+    def note(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
     def _figures(self, now: float) -> str:
@@ -110,7 +104,7 @@ async def _run(options: Options) -> int:
             signals += 1
             if signals > 1:
                 os._exit(INTERRUPTED)  # nothing is lost: the journal stands
-            shown.said("stopping: batches under way get a few seconds (Ctrl-C again: at once)")
+            shown.note("stopping: batches under way get a few seconds (Ctrl-C again: at once)")
             ingest.stop()
 
         loop = asyncio.get_running_loop()
@@ -125,12 +119,12 @@ async def _run(options: Options) -> int:
     return 0
 
 
-def _conclude(options: Options, done: Sequence[Done], seconds: float) -> None:
+def _conclude(options: Options, done: Sequence[SourceResult], seconds: float) -> None:
     """The words at the end, on standard output."""
     for one in done:
         what = f"{one.rows:,} rows of {one.source}"
-        if one.aside:
-            what += f" ({one.aside:,} more are set aside in {options.skip_bad})"
+        if one.rejected:
+            what += f" ({one.rejected:,} more are set aside in {options.skip_bad})"
         if not one.whole:
             sys.stdout.write(
                 f"stopped: {what} stand in {options.collection!r}; the same command goes on from "

@@ -1,7 +1,6 @@
 """The flags of `headrace ingest`, each with its help.
 
-**Owns** how they are spelt. **Does not own** what they mean (`headrace.ingest.options`). They stand
-apart from the command because there are many; importing them costs nothing.
+They stand apart from the command because there are many; importing them costs nothing.
 """
 
 from pathlib import Path

@@ -1,7 +1,6 @@
 """`headrace status` and `headrace inspect`: what the cluster says of itself, as tables.
 
-**Owns** the tables. **Does not own** the questions (`app.observe`) or the answers (each role's
-`StatusRequest` handler gives lists of rows; what holds a checkpoint is named there).
+Each role's `StatusRequest` handler gives lists of rows; what holds a checkpoint is named there.
 """
 
 import asyncio

@@ -1,9 +1,7 @@
-"""The `headrace` command: what a person types, and nothing more.
+"""The `headrace` command: what a user types, and nothing more.
 
-**Owns** the commands, their flags and exit statuses. **Does not own** what they do: each command
-imports its part when it runs, so that `headrace --help` answers at once.
-
-Exit status: 0 done, 1 it went wrong (said in one line), 2 the call was wrong.
+Each command imports its part when it runs, so that `headrace --help` answers at once. Exit status:
+0 done, 1 it went wrong (said in one line), 2 the call was wrong.
 """
 
 import contextlib
@@ -85,9 +83,9 @@ def standalone(
     """Run a whole cluster on this machine: etcd, NATS and one process per role."""
     # Ctrl-C while the parts are imported waits until it can stop them in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    from headrace.app.standalone import Options, run_standalone
+    from headrace.app.standalone import StandaloneOptions, run_standalone
 
-    options = Options(
+    options = StandaloneOptions(
         data_dir=data_dir,
         port=port,
         data_nodes=data_nodes,
@@ -286,7 +284,7 @@ def _leave(status: int) -> NoReturn:
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError):  # whoever reads has enough
+        with contextlib.suppress(BrokenPipeError):  # the reader has enough
             stream.flush()
     os._exit(status)
 

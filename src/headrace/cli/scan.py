@@ -1,8 +1,4 @@
-"""`headrace scan`: the rows of a collection, read from the bucket alone.
-
-**Owns** the four forms of output and the spelling of a time. **Does not own** reading (`reader`) or
-the command line (`cli.main`). No process of a cluster has to run.
-"""
+"""`headrace scan`: the rows of a collection, read from the bucket alone."""
 
 import datetime
 import os
@@ -22,12 +18,11 @@ from rich.text import Text
 import headrace.reader
 from headrace.app import clusterfile
 from headrace.binlog.columns import file_schema, in_file
-from headrace.binlog.parquet.column_options import leaves_of
+from headrace.binlog.parquet.column_options import column_options
 from headrace.model.errors import Invalid
-from headrace.model.timestamp import physical_ms
+from headrace.model.timestamp import iso_time, physical_ms
 from headrace.objects.s3_access import DEFAULT_REGION, S3Access, endpoint_of, region_of
 from headrace.reader import jsonl
-from headrace.reader.moments import iso_time
 from headrace.reader.snapshot import Snapshot
 
 TABLE_ROWS = 20
@@ -35,7 +30,7 @@ _CELL_CHARACTERS = 48
 _VECTOR_VALUES = 3
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How rows are shown."""
 
     TABLE = "table"
@@ -49,7 +44,7 @@ def scan(
     *,
     data_dir: Path | None = None,
     store: str | None = None,
-    format: str = Format.TABLE,  # noqa: A002 - the option's name
+    format: str = OutputFormat.TABLE,  # noqa: A002 - the option's name
     out: Path | None = None,
     at: str | None = None,
     limit: int | None = None,
@@ -66,27 +61,27 @@ def scan(
     form = _format(format)
     if limit is not None and limit < 0:
         raise Invalid(f"--limit {limit}: a number of rows is not negative", field="limit")
-    if out is not None and form not in {Format.JSONL, Format.PARQUET}:
+    if out is not None and form not in {OutputFormat.JSONL, OutputFormat.PARQUET}:
         raise Invalid(f"--out goes with jsonl and parquet, not with {form}", field="out")
-    if out is None and form == Format.PARQUET:
+    if out is None and form == OutputFormat.PARQUET:
         raise Invalid("--format parquet needs --out DIR", field="out")
     uri, endpoint, region = _store(data_dir, store)
     access = _access(uri, endpoint, region)
     snapshot = headrace.reader.open(uri, name, at=parse_time(at), access=access)
     stream = output or sys.stdout.buffer
     match form:
-        case Format.COUNT:
+        case OutputFormat.COUNT:
             rows = snapshot.count()
             stream.write(f"{rows if limit is None else min(rows, limit)}\n".encode())
-        case Format.TABLE:
+        case OutputFormat.TABLE:
             _print_table(snapshot, TABLE_ROWS if limit is None else limit, stream)
-        case Format.JSONL:
+        case OutputFormat.JSONL:
             if out is None:
                 _print_lines(snapshot, limit, stream)
             else:
                 with _new_file(out, f"{snapshot.name}.jsonl") as file:
                     file.writelines(_lines(snapshot, limit))
-        case Format.PARQUET:
+        case OutputFormat.PARQUET:
             assert out is not None, "checked above"
             with _new_file(out, f"{snapshot.name}.parquet") as file:
                 _write_parquet(snapshot, limit, file)
@@ -134,11 +129,11 @@ def _access(uri: str, endpoint: str, region: str) -> S3Access | None:
     )
 
 
-def _format(text: str) -> Format:
+def _format(text: str) -> OutputFormat:
     try:
-        return Format(text)
+        return OutputFormat(text)
     except ValueError:
-        known = ", ".join(Format)
+        known = ", ".join(OutputFormat)
         raise Invalid(f"--format {text}: the formats are {known}", field="format") from None
 
 
@@ -151,7 +146,7 @@ def _print_lines(snapshot: Snapshot, limit: int | None, stream: IO[bytes]) -> No
     try:
         stream.writelines(_lines(snapshot, limit))
         stream.flush()
-    except BrokenPipeError:  # `headrace scan ... | head`: whoever reads has enough
+    except BrokenPipeError:  # `headrace scan ... | head`: the reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -159,13 +154,13 @@ def _write_parquet(snapshot: Snapshot, limit: int | None, file: IO[bytes]) -> No
     names = snapshot.schema.names
     schema = pa.schema([file_schema(snapshot.fields).field(n) for n in names])
     kinds = [f.type for f in snapshot.fields.fields]
-    leaves = leaves_of(snapshot.fields, names)
+    options = column_options(snapshot.fields, names)
     with pq.ParquetWriter(
         file,
         schema,
-        use_dictionary=[leaf.path for leaf in leaves if leaf.dictionary],
-        write_statistics=[leaf.path for leaf in leaves if leaf.statistics],
-        compression={leaf.path: leaf.compression for leaf in leaves},
+        use_dictionary=[o.path for o in options if o.dictionary],
+        write_statistics=[o.path for o in options if o.statistics],
+        compression={o.path: o.compression for o in options},
     ) as writer:
         for batch in snapshot.to_batches(limit=limit):
             columns = [in_file(c, k) for c, k in zip(batch.columns, kinds, strict=True)]
@@ -211,7 +206,7 @@ def _print_table(snapshot: Snapshot, limit: int, stream: IO[bytes]) -> None:
 
 
 def _below(snapshot: Snapshot, shown: int) -> str:
-    if physical_ms(snapshot.timestamp) == 0:  # the list that a collection begins with
+    if physical_ms(snapshot.timestamp) == 0:  # the manifest that a collection begins with
         return "nothing is stored yet: flush it, or wait until its rows are stored by age"
     return f"{shown:,} of {snapshot.count():,} rows at {iso_time(snapshot.timestamp)}"
 
@@ -221,7 +216,7 @@ def _completeness(snapshot: Snapshot) -> str:
     if physical_ms(snapshot.timestamp) == 0:
         return f"nothing of {snapshot.name!r} is stored yet: flush brings what was written to it"
     shown = f"{snapshot.name!r} as it was at {iso_time(snapshot.timestamp)}"
-    if snapshot.timestamp < snapshot.found.listed.timestamp:  # an earlier time was asked for
+    if snapshot.timestamp < snapshot.found.manifest.timestamp:  # an earlier time was asked for
         return shown
     return f"{shown}: flush brings what came later"
 

@@ -1,7 +1,4 @@
-"""`headrace sim`: run seeds, say what each showed.
-
-**Owns** the command's print-out and exit status. **Does not own** the simulation (`headrace.sim`).
-"""
+"""`headrace sim`: runs seeds and says what each showed."""
 
 import os
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""`headrace status`: who runs, who leads, who watches what.
-
-**Owns** what belongs on one screen. **Does not own** the tables (`cli.inspect`).
-"""
+"""`headrace status`: which processes run, which lead, which watch what, on one screen."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
-"""Files into a collection through the front door: each row once, however often it is killed.
+"""Files into a collection through the front door: each row once, however often the ingest is
+killed.
 
-What `headrace ingest` does: read a file as Arrow (`parquet`, `lines`, `texts`, `numbers`), make its
-columns those of the collection (`convert`), cut them into batches (`batches`), write each batch
-down (`journal`) before it is sent as a request made of the columns' buffers (`wire`), and look a
-batch whose fate is unknown up in a snapshot (`lookup`). `course` puts them together.
+What `headrace ingest` does: `sources` read a file as Arrow, `columns` make its columns those of the
+collection, `batches` cut them, `resume` writes each batch down before `client` sends it, and
+`lookup` finds out from a snapshot what became of a batch that was sent too long ago. `upload` does
+this for one source, `run` for all of them.
 """

@@ -1,9 +1,6 @@
-"""Rows of a source in batches, cut anew or as they were cut before.
+"""Cuts the rows of a source into batches, anew or as they were cut before.
 
-**Owns** where a source is cut, and which rows of a batch are left out. **Does not own** pieces,
-which are as a source reads them (`source`), or what was sent (`journal`).
-
-A new batch takes rows up to a number of bytes. A batch that was journaled is taken again by its
+A new batch takes rows up to a number of bytes. A batch that is in the journal is taken again by its
 number of rows, so that neither another limit nor another release cuts it in another way.
 """
 

@@ -1,8 +1,4 @@
-"""What does not fit: a row of a file, by its column, and why.
-
-**Owns** the words for it. **Does not own** what is checked (`convert`) or what becomes of such rows
-(`course`, `aside`).
-"""
+"""What does not fit: a row of a file, by its column, and why."""
 
 from dataclasses import dataclass
 from typing import TypeAlias

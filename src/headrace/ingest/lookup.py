@@ -1,11 +1,9 @@
-"""Which rows of a batch stand already: by a column that tells rows apart, in the files.
+"""Looks up in the files which rows of a batch are stored, by a column that tells rows apart.
 
-**Owns** the search. **Does not own** the flush before it (`course`), after which the files hold all
-that can ever stand of the batch: a request first sent so long ago is not appended any more.
-
-A row counts as there when the column has its value in a row that was written after the batch was
-first sent; rows of that key that stood before are not its. What others delete or write under the
-same key since then can not be told apart.
+`upload` flushes before; then the files hold all that can ever be stored of the batch, since a
+request first sent so long ago is not appended any more. A row counts as stored when the column has
+its value in a row that was written after the batch was first sent; older rows of that key do not
+count. What other clients write or delete under the same key since then can not be told apart.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""What a person wants ingested, and how.
-
-**Owns** the values of the command's flags and their checks. **Does not own** how they are typed
-(`cli`).
-"""
+"""The values of the command's flags, checked when they are made."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -57,7 +53,7 @@ class Options:
     flush: bool = False
     in_flight: int = 4
     limits: Limits = field(default_factory=Limits)
-    patience_s: float = 120.0  # how long a server that takes nothing is waited for
+    retry_s: float = 120.0  # how long a server that takes nothing is waited for
 
     def __post_init__(self) -> None:
         if self.key is not None and not self.create:

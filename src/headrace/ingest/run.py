@@ -1,58 +1,46 @@
 """`ingest`: files in, one after the other, from flags to what was done.
 
-**Owns** what happens once: opening sources, making the collection, journals and their places, the
-final flush. **Does not own** the course of one source (`course`) or what is printed (`cli`).
+Here is what happens once a command: opening sources, making the collection, finding journals, the
+final flush.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from headrace.ingest.client.connection import Connection, Described
-from headrace.ingest.client.retry import PAUSES, Patience
+from headrace.ingest.client.retry import PAUSES, Retries
 from headrace.ingest.columns.made_schema import made_schema
 from headrace.ingest.faults import BadRow
 from headrace.ingest.options import STANDARD_INPUT, Format, Options
-from headrace.ingest.resume.file_identity import stamp_of
-from headrace.ingest.resume.journal import (
-    Journal,
-    Stamp,
-    Subject,
-    is_begun,
-    open_journal,
-)
-from headrace.ingest.resume.rejects import Aside, already_there
-from headrace.ingest.sources.npy import KEY, NumberSource
+from headrace.ingest.resume.file_identity import FileIdentity, identity_of
+from headrace.ingest.resume.journal import Subject, UploadJournal, is_begun, open_journal
+from headrace.ingest.resume.rejects import Rejects, already_there
+from headrace.ingest.sources.npy import KEY, NpySource
 from headrace.ingest.sources.open import open_source
-from headrace.ingest.sources.source import Source, brings
-from headrace.ingest.upload import Course, Watch
+from headrace.ingest.sources.source import RowSource, brings
+from headrace.ingest.upload import Listener, Upload
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.schema import DataType, Schema
 from headrace.runtime.host import Host
 from headrace.runtime.retry import retry
 
+T = TypeVar("T")
 BEGIN_S = 10.0  # how long a server is waited for before anything was sent
 _TELLING = (DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.VARCHAR)
 
 
-class Watcher(Watch):
-    """Who wants to know how it goes on, source by source."""
-
-    def began(self, source: Source, journal: Journal) -> None:
-        """The next source."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What became of one source. `whole`: every row of it stands, or is set aside."""
+class SourceResult:
+    """What became of one source. `whole`: every row of it is stored, or rejected."""
 
     source: str
-    rows: int  # that stand, of all runs
+    rows: int  # stored, by all runs
     rows_sent: int  # acknowledged in this run
     bytes_sent: int
-    aside: int  # set aside in this run
+    rejected: int  # in this run
     whole: bool
     journal: Path
 
@@ -60,20 +48,20 @@ class Done:
 class Ingest:
     """One run of the command. `stop` may be called at any time, from the same loop."""
 
-    def __init__(self, options: Options, host: Host, watch: Watcher) -> None:
+    def __init__(self, options: Options, host: Host, listener: Listener) -> None:
         self._options = options
         self._host = host
-        self._watch = watch
-        self._course: Course | None = None
+        self._listener = listener
+        self._upload: Upload | None = None
         self._stopped = False
 
     def stop(self) -> None:
         """Send nothing new; `run` returns soon."""
         self._stopped = True
-        if self._course is not None:
-            self._course.stop()
+        if self._upload is not None:
+            self._upload.stop()
 
-    async def run(self) -> list[Done]:
+    async def run(self) -> list[SourceResult]:
         """Every source, in order. Raises what the command ends with."""
         sources = [open_source(path, self._options) for path in self._options.files]
         connection = Connection(self._options.uri, self._options.token)
@@ -82,78 +70,71 @@ class Ingest:
             for source in sources:
                 source.check(described.schema)
             self._check_telling(described.schema)
-            done: list[Done] = []
+            done: list[SourceResult] = []
             for path, source in zip(self._options.files, sources, strict=True):
                 done.append(await self._one(path, source, described, connection))
                 if not done[-1].whole:
                     return done
             if self._options.flush:
-                patience = Patience(self._host, self._watch.said, self._options.patience_s)
-                await patience.flush(connection, self._options.collection)
+                retries = Retries(self._host, self._listener.note, self._options.retry_s)
+                await retries.flush(connection, self._options.collection)
             return done
         finally:
             await connection.close()
 
     async def _one(
-        self, path: Path, source: Source, described: Described, connection: Connection
-    ) -> Done:
+        self, path: Path, source: RowSource, described: Described, connection: Connection
+    ) -> SourceResult:
         journal = await self._host.offload.run(lambda: self._journal(path, described))
-        aside = None
+        rejects = None
         try:
             sent = sum(s.rows for s in journal.sent if s.done)
             if journal.finished is not None and not journal.verify:
-                self._watch.said(f"{source.name} was ingested before: {journal.path} says so")
-                standing = journal.rows_standing
-                return Done(source.name, standing, 0, 0, 0, True, journal.path)
+                self._listener.note(f"{source.name} was ingested before: {journal.path} says so")
+                rows = journal.rows_standing
+                return SourceResult(source.name, rows, 0, 0, 0, True, journal.path)
             if sent:
-                self._watch.said(f"{source.name}: {sent:,} rows stand from before")
-            aside = self._aside(journal)
-            course = self._course = Course(
+                self._listener.note(f"{source.name}: {sent:,} rows stand from before")
+            rejects = self._rejects(journal)
+            upload = self._upload = Upload(
                 options=self._options,
                 source=source,
                 described=described,
                 connection=connection,
                 journal=journal,
-                aside=aside,
+                rejects=rejects,
                 host=self._host,
-                watch=self._watch,
+                listener=self._listener,
             )
             if self._stopped:
-                course.stop()
-            self._watch.began(source, journal)
-            await course.run()
+                upload.stop()
+            self._listener.began(source, journal)
+            await upload.run()
             await self._compare(path, journal)
-            return Done(
+            return SourceResult(
                 source=source.name,
                 rows=journal.rows_standing,
-                rows_sent=course.rows_sent,
-                bytes_sent=course.bytes_sent,
-                aside=aside.rows if aside else 0,
-                whole=not course.stopped,
+                rows_sent=upload.rows_sent,
+                bytes_sent=upload.bytes_sent,
+                rejected=rejects.rows if rejects else 0,
+                whole=not upload.stopped,
                 journal=journal.path,
             )
         finally:
             journal.close()
-            if aside is not None:
-                aside.close()
+            if rejects is not None:
+                rejects.close()
 
     # ---- the collection ----------------------------------------------------------------------
 
-    async def _described(self, connection: Connection, sources: Sequence[Source]) -> Described:
+    async def _described(self, connection: Connection, sources: Sequence[RowSource]) -> Described:
         name, options = self._options.collection, self._options
         try:
             if options.create:
                 schema = await self._host.offload.run(lambda: self._checked(sources))
                 await self._check_new(connection)
-                await retry(
-                    lambda: connection.create(name, schema, options.shards),
-                    self._host,
-                    pauses=PAUSES,
-                    timeout_s=BEGIN_S,
-                )
-            return await retry(
-                lambda: connection.describe(name), self._host, pauses=PAUSES, timeout_s=BEGIN_S
-            )
+                await self._first(lambda: connection.create(name, schema, options.shards))
+            return await self._first(lambda: connection.describe(name))
         except NotFound as error:
             raise Invalid(
                 f"collection {name!r} does not exist: make it first, or with --create --key COLUMN "
@@ -164,15 +145,19 @@ class Ingest:
                 f"no server answers at {options.uri} ({error.message}); --uri names another"
             ) from error
 
-    def _made(self, source: Source) -> Schema:
+    async def _first(self, call: Callable[[], Awaitable[T]]) -> T:
+        """A call before anything was sent: a server that is not there is soon told."""
+        return await retry(call, self._host, pauses=PAUSES, timeout_s=BEGIN_S)
+
+    def _made(self, source: RowSource) -> Schema:
         key = self._options.key
-        if key is None and isinstance(source, NumberSource):
+        if key is None and isinstance(source, NpySource):
             key = KEY
         path = self._options.files[0]
         dynamic = self._options.format_of(path) == Format.JSONL
         return made_schema(source.name, source.fields(key), key, dynamic)
 
-    def _checked(self, sources: Sequence[Source]) -> Schema:
+    def _checked(self, sources: Sequence[RowSource]) -> Schema:
         """The schema of a new collection, once nothing speaks against it: one that was made by a
         wrong call would stand in the way of the right one. Blocks."""
         schema, first = self._made(sources[0]), sources[0]
@@ -189,9 +174,7 @@ class Ingest:
         """`Invalid` when the collection is not there and a journal says that it was."""
         name = self._options.collection
         try:
-            await retry(
-                lambda: connection.describe(name), self._host, pauses=PAUSES, timeout_s=BEGIN_S
-            )
+            await self._first(lambda: connection.describe(name))
         except NotFound:
             for path in self._options.files:
                 place = self._journal_of(path)
@@ -200,16 +183,16 @@ class Ingest:
                         f"{place} is about a collection {name!r} that is not there any more; "
                         f"remove it to ingest {path.name} into a new one"
                     ) from None
-            aside = self._options.skip_bad
-            if aside is not None and aside.exists():
-                raise Invalid(already_there(aside)) from None
+            rejects = self._options.skip_bad
+            if rejects is not None and rejects.exists():
+                raise Invalid(already_there(rejects)) from None
 
     def _check_telling(self, schema: Schema, *, say: bool = True) -> None:
         """The column that tells rows apart, and what it means that there is none."""
         name = self._options.key_column
         if name is None:
             if schema.key.auto_id and say:
-                self._watch.said(
+                self._listener.note(
                     "the collection makes its keys itself: if this is killed, it can be gone on "
                     "with for 10 minutes only, unless --key-column names a column whose values "
                     "are different in every row"
@@ -225,12 +208,12 @@ class Ingest:
 
     # ---- beside the source -------------------------------------------------------------------
 
-    async def _compare(self, path: Path, journal: Journal) -> None:
+    async def _compare(self, path: Path, journal: UploadJournal) -> None:
         """Say so when a file became another while it was read."""
         if path != STANDARD_INPUT:
-            now = await self._host.offload.run(lambda: stamp_of(path))
-            if now != journal.stamp:
-                self._watch.said(
+            now = await self._host.offload.run(lambda: identity_of(path))
+            if now != journal.identity:
+                self._listener.note(
                     f"{path} has changed while it was read: start the same command again, which "
                     "compares what was sent with it"
                 )
@@ -239,7 +222,7 @@ class Ingest:
         folder = self._options.journal or (Path() if path == STANDARD_INPUT else path.parent)
         return folder / f"{_stem(path)}.into-{self._options.collection}.journal"
 
-    def _journal(self, path: Path, described: Described) -> Journal:
+    def _journal(self, path: Path, described: Described) -> UploadJournal:
         options = self._options
         piped = path == STANDARD_INPUT
         subject = Subject(
@@ -248,19 +231,19 @@ class Ingest:
             created=described.created,
             partition=options.partition,
             source=_stem(path),
-            stamp=Stamp() if piped else stamp_of(path),
+            identity=FileIdentity() if piped else identity_of(path),
         )
         return open_journal(self._journal_of(path), subject, self._host.token(8).hex())
 
-    def _aside(self, journal: Journal) -> Aside | None:
+    def _rejects(self, journal: UploadJournal) -> Rejects | None:
         path = self._options.skip_bad
         if path is None:
             return None
-        if journal.aside == str(path.absolute()):
-            return Aside(path, max((s.aside_bytes for s in journal.sent), default=0))
-        aside = Aside(path, None)
-        journal.set_aside_in(str(path.absolute()))
-        return aside
+        if journal.rejects == str(path.absolute()):
+            return Rejects(path, max((s.rejects_bytes for s in journal.sent), default=0))
+        rejects = Rejects(path, None)
+        journal.write_rejects_to(str(path.absolute()))
+        return rejects
 
 
 def _stem(path: Path) -> str:

@@ -1,13 +1,10 @@
 """One source into one collection: read, write down, send, acknowledge; and go on after a kill.
 
-**Owns** the order of it, and what is done about a batch whose fate is unknown. **Does not own** the
-steps themselves.
-
 A batch is written down before it is sent and marked after it was acknowledged. What a restart finds
-written down and not marked is sent again under its key: while the sequencers' window holds (10
-minutes from when it was first sent) it then gets its first result. Afterwards the server says that
-it cannot tell; then everything is flushed, the batch's rows are looked up in the files by their
-keys, and those that are absent are sent under a new key.
+written down and not marked is sent again under its key: for the 10 minutes of the sequencers'
+window it gets its first result. Afterwards the server says that it cannot tell; then everything is
+flushed, the batch's rows are looked up in the files by their keys, and those that are absent are
+sent under a new key.
 
 Reading, encoding and writing down happen in a thread, while earlier batches are on their way.
 """
@@ -25,14 +22,14 @@ import pyarrow as pa
 
 from headrace.ingest.batches import Batch, Batches
 from headrace.ingest.client.connection import Connection, Described, OutcomeUnknown
-from headrace.ingest.client.retry import Patience
+from headrace.ingest.client.retry import Retries
 from headrace.ingest.client.wire import insert_request
 from headrace.ingest.faults import BadRow
 from headrace.ingest.lookup import absent, places_of, runs_of
 from headrace.ingest.options import Options
-from headrace.ingest.resume.journal import Journal, Sent
-from headrace.ingest.resume.rejects import Aside
-from headrace.ingest.sources.source import Source
+from headrace.ingest.resume.journal import Sent, UploadJournal
+from headrace.ingest.resume.rejects import Rejects
+from headrace.ingest.sources.source import RowSource
 from headrace.model.errors import Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
 from headrace.runtime.host import Host
@@ -44,15 +41,19 @@ WINDOW_MINUTES = 10
 _ROW = re.compile(r"row (\d+)")  # as the front door's sentences name one
 
 
-class Watch(Protocol):
-    """Who wants to know how it goes on."""
+class Listener(Protocol):
+    """Is told how the ingest goes on."""
+
+    def began(self, source: RowSource, journal: UploadJournal) -> None:
+        """The next source."""
+        ...
 
     def acknowledged(self, rows: int, size_bytes: int, position: int) -> None:
         """A batch stands; `position` is how far its source was read for it."""
         ...
 
-    def said(self, text: str) -> None:
-        """Something that a person should know."""
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
         ...
 
 
@@ -65,30 +66,30 @@ class Shipment:
     data: bytes
 
 
-class Course:
+class Upload:
     """See the module. `stop` may be called at any time."""
 
     def __init__(
         self,
         *,
         options: Options,
-        source: Source,
+        source: RowSource,
         described: Described,
         connection: Connection,
-        journal: Journal,
-        aside: Aside | None,
+        journal: UploadJournal,
+        rejects: Rejects | None,
         host: Host,
-        watch: Watch,
+        listener: Listener,
     ) -> None:
         self._options = options
         self._source = source
         self._described = described
         self._connection = connection
         self._journal = journal
-        self._aside = aside
+        self._rejects = rejects
         self._host = host
-        self._watch = watch
-        self._patience = Patience(host, watch.said, options.patience_s)
+        self._listener = listener
+        self._retries = Retries(host, listener.note, options.retry_s)
         self._stopping = asyncio.Event()
         self._known: Timestamp = 0
         self._learned = 0.0
@@ -111,7 +112,8 @@ class Course:
     async def run(self) -> None:
         """Until every row stands, or it is stopped; then the journal says how far it came.
 
-        Raises what it can not go on after: `BadRow`, `Invalid`, `Unavailable` after much patience.
+        Raises what it can not go on after: `BadRow`, `Invalid`, `Unavailable` after `retry_s`
+        without an answer.
         """
         self._shipping = self._shipments()
         workers = [asyncio.create_task(self._work()) for _ in range(self._options.in_flight)]
@@ -190,10 +192,10 @@ class Course:
 
     def _new(self, batch: Batch) -> Shipment:
         if batch.unfitting:
-            if self._aside is None:
+            if self._rejects is None:
                 worst = batch.unfitting[0]
                 raise BadRow(self._source.name, worst.row, worst.fault)
-            self._aside.write(self._source.name, batch.unfitting)
+            self._rejects.write(self._source.name, batch.unfitting)
         data = self._encode(batch, None)
         sent = Sent(
             batch=len(self._journal.sent),
@@ -203,7 +205,7 @@ class Course:
             attempt=0,
             first_sent=self._known,
             crc=zlib.crc32(data),
-            aside_bytes=self._aside.size_bytes if self._aside else 0,
+            rejects_bytes=self._rejects.size_bytes if self._rejects else 0,
         )
         self._journal.send(sent)
         return Shipment(sent, batch, data)
@@ -236,13 +238,13 @@ class Course:
         self._journal.done(sent.batch)
         self.rows_sent += sent.rows
         self.bytes_sent += len(shipment.data)
-        self._watch.acknowledged(sent.rows, len(shipment.data), shipment.batch.position)
+        self._listener.acknowledged(sent.rows, len(shipment.data), shipment.batch.position)
 
     async def _insert(self, shipment: Shipment) -> Timestamp:
         sent = shipment.sent
         key = sent.key(self._journal.run)
         try:
-            return await self._patience.with_(
+            return await self._retries.call(
                 lambda: self._connection.insert(shipment.data, key, sent.first_sent)
             )
         except Invalid as error:
@@ -272,14 +274,14 @@ class Course:
                 f"were sent more than {WINDOW_MINUTES} minutes ago; whether they stand is to be "
                 "looked up in the files: name their store with --store URI or --data-dir DIR"
             )
-        self._watch.said(
+        self._listener.note(
             f"rows {sent.first + 1:,} to {sent.first + sent.rows:,} were sent more than "
             f"{WINDOW_MINUTES} minutes ago: they are looked up in the files"
         )
         places = np.arange(shipment.batch.count) if sent.runs is None else places_of(sent.runs)
         values = shipment.batch.column(column).take(pa.array(places))
         async with self._looking:
-            until = await self._patience.flush(self._connection, self._options.collection)
+            until = await self._retries.flush(self._connection, self._options.collection)
             missing = await self._host.offload.run(
                 lambda: absent(
                     store,
@@ -290,7 +292,8 @@ class Course:
                     until=until,
                 )
             )
-        self._watch.said(f"{len(values) - len(missing):,} of them stand, {len(missing):,} do not")
+        standing = len(values) - len(missing)
+        self._listener.note(f"{standing:,} of them stand, {len(missing):,} do not")
         if len(missing) == 0:
             return None
         await self._learn()
@@ -327,7 +330,7 @@ class Course:
         """A timestamp that is new enough: under an old one a batch would count as long sent."""
         if self._known and self._host.clock.monotonic() - self._learned < KNOWN_S:
             return
-        self._newer(await self._patience.with_(self._connection.timestamp))
+        self._newer(await self._retries.call(self._connection.timestamp))
 
     def _newer(self, timestamp: Timestamp) -> None:
         self._known = max(self._known, timestamp)

@@ -1,12 +1,10 @@
 """The port of the log: one durable, totally ordered stream of messages a pchannel.
 
-**Owns** the contract that every adapter passes (`tests/conformance/test_log.py`). **Does not own**
-what messages mean (`model.group`).
-
-The contract. Message ids are whole numbers that rise by one, the first is 1. An append names the id
-of the last message; it is let in only if that is still the last one, and is durable (synced) when
-it is answered. A refusal or a lost answer is **no outcome**: only the message that stands at the
-next id is (`get`). Absence is none either: a replica may answer "absent" for what is confirmed.
+The contract, which every adapter passes (`tests/conformance/test_log.py`): Message ids are whole
+numbers that rise by one, the first is 1. An append names the id of the last message; it is let in
+only if that is still the last one, and is durable (synced) when it is answered. A refusal or a lost
+answer is **no outcome**: only the message that stands at the next id is (`get`). Absence is none
+either: a replica may answer "absent" for what is confirmed.
 """
 
 from collections.abc import Sequence

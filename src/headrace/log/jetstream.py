@@ -1,11 +1,9 @@
 """JetStream's API, as far as a pchannel needs it: requests and answers over one link.
 
-**Owns** subjects, the JSON of requests, and what the server's error codes mean to us. **Does not
-own** connections (`log.link`) or when to ask again. Every function raises `Unavailable` when there
-is no answer. Source: NATS JetStream's wire API (`$JS.API...`) and its error table.
-
-A stream that is absent is `Unavailable` as well: a cluster that is electing says the same, and who
-makes streams (`ensure`) makes them before anybody is told of a pchannel.
+Every function raises `Unavailable` when there is no answer. A stream that is absent is
+`Unavailable` as well: a cluster that is electing says the same, and `ensure` makes a stream before
+any process is told of its pchannel. Source: NATS JetStream's wire API (`$JS.API...`) and its error
+table.
 """
 
 import json

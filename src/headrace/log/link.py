@@ -1,12 +1,9 @@
 """A NATS connection that answers: hello, requests with their answers, signs of life.
 
-**Owns** `Link` (one connection until it is lost) and `dial` (to any of the servers that takes us).
-**Does not own** bytes (`log.wire`), what is asked (`log.jetstream`), or when to dial again:
-`log.nats` for appends, `log.nats_reader` for readers, each with a link of its own.
-
 A frozen server keeps its connections open, so silence is the only sign of it: every `ping_s` a PING
 is sent, and after `silence_most_s` without a single byte the link is dropped. Requests that wait
-then end in `Unavailable`, which is no outcome: what was sent may still be taken.
+then end in `Unavailable`, which is no outcome: what was sent may still be taken. `log.nats`
+(appends) and `log.nats_reader` (reads) each have a link of their own and decide when to dial again.
 """
 
 import asyncio
@@ -112,7 +109,6 @@ class Link:
         return f"{self._inbox}.s"
 
     def close(self) -> None:
-        """Drop the connection."""
         self._wire.abort("closed")
 
     async def connect(self, address: Address) -> None:

@@ -1,13 +1,13 @@
 """The log in memory: the fake of tests and the log of the simulator, by the whole contract.
 
-**Owns** `MemoryLogServer`, which stands for the servers and their disks and outlives every client,
-and the clients it gives out. **Does not own** faults: a `Courier` carries each request to the
-server and its answer back, and may delay, lose or hold back either, so whoever simulates decides
-what happens on the way and the server stays as simple as the contract.
+`MemoryLogServer` stands for the servers and their disks and outlives every client. A `Courier`
+carries each request to the server and its answer back, and may delay, lose or hold back either; so
+a simulator decides what happens on the way and the server stays as simple as the contract.
 
-An append that a courier holds back while it tells the client `Unavailable` is let in later if the
-id it names is still the last: exactly what a real server does with bytes that were in a socket.
-Nothing here depends on hashes or time: the same calls in the same order give the same log.
+When a courier holds an append back while it tells the client `Unavailable`, the append is let in
+later if the id it names is still the last: exactly what a real server does with bytes that were in
+a socket. Nothing here depends on hashes or time: the same calls in the same order give the same
+log.
 """
 
 import asyncio
@@ -47,11 +47,10 @@ class DirectCourier:
     """No way at all: every request is answered at once."""
 
     async def carry(self, operation: str, pchannel: PChannel, apply: Callable[[], T]) -> T:
-        """See `Courier`."""
         return apply()
 
     async def pause(self) -> None:
-        """See `Courier`; never needed, since nothing is ever unavailable."""
+        """Never needed, since nothing is ever unavailable."""
 
 
 class _Stream:
@@ -92,13 +91,12 @@ class MemoryLogServer:
         return [Message(stream.first + i, data) for i, data in enumerate(stream.kept)]
 
     def ensure(self, pchannel: PChannel) -> None:
-        """See `Log.ensure`."""
         if pchannel not in self._streams:
             self._streams[pchannel] = _Stream()
             self._wake(pchannel)
 
     def append(self, pchannel: PChannel, data: bytes, expected_last: MessageId) -> MessageId:
-        """See `Log.append`; `Unavailable` when the disk is full."""
+        """`Unavailable` when the disk is full."""
         stream = self._stream(pchannel)
         if len(data) > self._max_message_bytes:
             raise Invalid(
@@ -116,15 +114,12 @@ class MemoryLogServer:
         return stream.last
 
     def last(self, pchannel: PChannel) -> MessageId:
-        """See `Log.last`."""
         return self._stream(pchannel).last
 
     def first(self, pchannel: PChannel) -> MessageId:
-        """See `Log.first`."""
         return self._stream(pchannel).first
 
     def get(self, pchannel: PChannel, message_id: MessageId) -> Message | None:
-        """See `Log.get`."""
         stream = self._stream(pchannel)
         if not stream.first <= message_id <= stream.last:
             return None
@@ -150,7 +145,6 @@ class MemoryLogServer:
         return fetched
 
     def truncate(self, pchannel: PChannel, below: MessageId) -> None:
-        """See `Log.truncate`."""
         stream = self._stream(pchannel)
         below = min(below, stream.last)
         if below > stream.first:
@@ -161,7 +155,6 @@ class MemoryLogServer:
             self._wake(pchannel)
 
     def free_bytes(self) -> int | None:
-        """See `Log.free_bytes`."""
         if self._capacity_bytes is None:
             return None
         return max(0, self._capacity_bytes - self._used_bytes)
@@ -196,44 +189,36 @@ class MemoryLog:
         self._courier = courier
 
     async def ensure(self, pchannel: PChannel) -> None:
-        """See `Log.ensure`."""
         await self._courier.carry("ensure", pchannel, lambda: self._server.ensure(pchannel))
 
     async def append(
         self, pchannel: PChannel, parts: Sequence[Body], expected_last: MessageId
     ) -> MessageId:
-        """See `Log.append`."""
         data = b"".join(parts)
         return await self._courier.carry(
             "append", pchannel, lambda: self._server.append(pchannel, data, expected_last)
         )
 
     async def last(self, pchannel: PChannel) -> MessageId:
-        """See `Log.last`."""
         return await self._courier.carry("last", pchannel, lambda: self._server.last(pchannel))
 
     async def first(self, pchannel: PChannel) -> MessageId:
-        """See `Log.first`."""
         return await self._courier.carry("first", pchannel, lambda: self._server.first(pchannel))
 
     async def get(self, pchannel: PChannel, message_id: MessageId) -> Message | None:
-        """See `Log.get`."""
         return await self._courier.carry(
             "get", pchannel, lambda: self._server.get(pchannel, message_id)
         )
 
     async def read(self, pchannel: PChannel, start: MessageId) -> LogReader:
-        """See `Log.read`."""
         return _MemoryReader(self._server, self._courier, pchannel, max(start, 1))
 
     async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
-        """See `Log.truncate`."""
         await self._courier.carry(
             "truncate", pchannel, lambda: self._server.truncate(pchannel, below)
         )
 
     async def free_bytes(self) -> int | None:
-        """See `Log.free_bytes`."""
         return await self._courier.carry("free", "", self._server.free_bytes)
 
     async def close(self) -> None:
@@ -250,7 +235,6 @@ class _MemoryReader:
         self._next = start
 
     async def fetch(self, max_bytes: int) -> Sequence[Message]:
-        """See `LogReader.fetch`."""
         while True:
             try:
                 messages = await self._courier.carry(

@@ -1,8 +1,5 @@
 """What a NATS server says about itself at its monitoring port.
 
-**Owns** one HTTP GET and the two answers that matter: whether every append is synced, and how much
-room the store has. **Does not own** the connection that appends and reads.
-
 A client cannot see `sync_interval` in any other way, and by default a server answers appends that
 it has not synced: Jepsen lost acknowledged messages that way (`docs/decisions`).
 """

@@ -1,11 +1,8 @@
 """The log on NATS JetStream: one stream a pchannel, fenced by the id of its last message.
 
-**Owns** the connection for appends and questions, which is remade by itself, and the check that the
-servers keep what they answer. **Does not own** JetStream's API (`log.jetstream`), reading
-(`log.nats_reader`), or who may append: the header `Nats-Expected-Last-Sequence` decides that.
-
-A server that syncs lazily answers appends that a crash takes back; only its monitoring port shows
-it, so each time a connection is made that port is looked at, unless an operator vouches for it.
+The header `Nats-Expected-Last-Sequence` decides which append is let in. A server that syncs lazily
+answers appends that a crash takes back; only its monitoring port shows it, so each time a
+connection is made that port is looked at, unless an operator vouches for the server.
 """
 
 import asyncio
@@ -58,7 +55,7 @@ class NatsLog:
         return log
 
     async def ensure(self, pchannel: PChannel) -> None:
-        """See `Log.ensure`; `Invalid` when a stream of that name has limits."""
+        """`Invalid` when a stream of that name has limits."""
         link = await self._connected()
         await jetstream.create_stream(
             link, pchannel, self._settings.replicas, timeout_s=self._settings.answer_timeout_s
@@ -67,7 +64,6 @@ class NatsLog:
     async def append(
         self, pchannel: PChannel, parts: Sequence[Body], expected_last: MessageId
     ) -> MessageId:
-        """See `Log.append`."""
         size = sum(map(len, parts))
         if size > MAX_MESSAGE_BYTES:
             raise Invalid(
@@ -88,15 +84,15 @@ class NatsLog:
         return message_id
 
     async def last(self, pchannel: PChannel) -> MessageId:
-        """See `Log.last`; at the stream's leader."""
+        """At the stream's leader."""
         return (await self._state(pchannel)).last
 
     async def first(self, pchannel: PChannel) -> MessageId:
-        """See `Log.first`; at the stream's leader."""
+        """At the stream's leader."""
         return (await self._state(pchannel)).first
 
     async def get(self, pchannel: PChannel, message_id: MessageId) -> Message | None:
-        """See `Log.get`; any replica answers."""
+        """Any replica answers."""
         link = await self._connected()
         data = await jetstream.get(
             link, pchannel, message_id, timeout_s=self._settings.answer_timeout_s
@@ -104,11 +100,10 @@ class NatsLog:
         return None if data is None else Message(message_id, data)
 
     async def read(self, pchannel: PChannel, start: MessageId) -> LogReader:
-        """See `Log.read`; connects at the first fetch."""
+        """Connects at the first fetch."""
         return NatsReader(self._settings, self._host, self._telemetry, pchannel, start)
 
     async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
-        """See `Log.truncate`."""
         state = await self._state(pchannel)
         below = min(below, state.last)
         if below > state.first:
@@ -120,7 +115,7 @@ class NatsLog:
             )
 
     async def free_bytes(self) -> int | None:
-        """See `Log.free_bytes`: the least of the disk's room and what a server lets itself use."""
+        """The least of the disk's room and what a server lets itself use."""
         known = []
         if self._settings.store_dir:
             usage = await self._host.offload.run(
@@ -133,7 +128,7 @@ class NatsLog:
         return min(known, default=None)
 
     async def close(self) -> None:
-        """See `Log.close`; readers are closed by those who opened them."""
+        """Readers are closed by those who opened them."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)

@@ -1,13 +1,10 @@
 """The reader of a pchannel on NATS: its own position, one consumer that is thrown away on trouble.
 
-**Owns** the position, the credit of what is under way, and opening anew on a gap, a silence or a
-lost connection. **Does not own** the connection's bytes (`log.wire`).
-
-The consumer remembers nothing that matters: no acknowledgements, a fresh name and a fresh inbox
-each time, a connection of its own (so that a stale consumer's deliveries end with it, and the
-server's limit of pending bytes is one reader's). The reader delivers exactly the ids that come next
-after its position; a message further on means that something was lost on the way or truncated: the
-feed is dropped and the next one finds out which.
+The consumer keeps nothing that matters: no acknowledgements, a new name and a new inbox each time,
+a connection of its own (so that a stale consumer's deliveries end with it, and the server's limit
+of pending bytes is one reader's). The reader delivers exactly the ids that come next after its
+position. A message further on means that something was lost on the way or truncated: the feed is
+dropped and the next one finds out which.
 
 Credit: a fetch asks the consumer for at most `max_bytes`; what arrives is handed out as it arrives,
 and nothing more is asked for while an order is under way. So at most one order's bytes are here.
@@ -194,7 +191,6 @@ class NatsReader:
         self._lost_end_since: float | None = None
 
     async def fetch(self, max_bytes: int) -> Sequence[Message]:
-        """See `LogReader.fetch`."""
         while True:
             try:
                 if self._feed is None:
@@ -214,7 +210,6 @@ class NatsReader:
                 return messages
 
     async def close(self) -> None:
-        """See `LogReader.close`."""
         feed, self._feed = self._feed, None
         if feed is not None:
             await feed.close()

@@ -1,7 +1,4 @@
-"""Settings of the NATS adapter.
-
-**Owns** the values with their reasons. **Does not own** where they come from (`app.settings`).
-"""
+"""Settings of the NATS adapter."""
 
 from dataclasses import dataclass
 

@@ -1,13 +1,11 @@
 """NATS's client protocol on one connection: bytes in, deliveries out, messages in parts to bytes.
 
-**Owns** the parser, the buffers that messages are received into, and the order of what is written.
-**Does not own** who is asked what (`log.link`), nor reconnection: a wire that is lost stays lost.
-Source: the NATS client protocol (INFO, CONNECT, HPUB, SUB, MSG, HMSG, PING, PONG, -ERR).
-
 Why not the client library: it copies a message about five times on its way in and joins its parts
 on the way out. Here the kernel copies a large message straight into the buffer that its reader
 keeps (64-byte aligned at the payload, so that Arrow reads columns in place; from Arrow's pool,
-since fresh pages cost more than the copy), and parts go to the kernel as they are.
+since fresh pages cost more than the copy), and parts go to the kernel as they are. A wire that is
+lost stays lost. Source: the NATS client protocol (INFO, CONNECT, HPUB, SUB, MSG, HMSG, PING, PONG,
+-ERR).
 """
 
 import asyncio
@@ -141,35 +139,30 @@ class Wire(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.BaseProtocol`."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         # Any rest of a chunk pauses us: so at most one chunk is copied into the transport.
         transport.set_write_buffer_limits(high=0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See `asyncio.BaseProtocol`."""
         self._outbox.clear()
         self._incoming = None
         self._on_lost(self._reason or (str(exc) if exc else "the server closed the connection"))
 
     def pause_writing(self) -> None:
-        """See `asyncio.BaseProtocol`."""
         self._full = True
 
     def resume_writing(self) -> None:
-        """See `asyncio.BaseProtocol`."""
         self._full = False
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """See `asyncio.BufferedProtocol`: the rest of a large message, or the scratch."""
+        """The rest of a large message, or the scratch."""
         if self._incoming is not None:
             return self._incoming.view[self._incoming.filled :]
         return self._scratch[self._end :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """See `asyncio.BufferedProtocol`."""
         self.received += 1
         if self._incoming is None:
             self._end += nbytes

@@ -1,6 +1,6 @@
 """What a leadership of the master service is made of.
 
-Callers that wait when it ends are answered `Fenced` and ask again at whoever leads then.
+Callers that wait when it ends are answered `Fenced` and ask the next leader again.
 """
 
 from collections.abc import Sequence

@@ -1,13 +1,9 @@
 """The port of the meta store: etcd's model, reduced to what the protocol needs.
 
-**Owns** the contract that every adapter passes (`tests/conformance/test_meta.py`). **Does not own**
-keys and values (`meta.keys`, `meta.records`), sessions (`meta.session`) or election
-(`meta.election`).
-
-The contract. Every successful transaction that writes raises the store's revision by one; reads are
-linearizable unless a revision is named. A transaction's outcome may be unknown (`Unavailable`): the
-caller reads what it compared. Watches deliver every change after their revision, in order, once,
-grouped by revision.
+The contract, which every adapter passes (`tests/conformance/test_meta.py`): Every successful
+transaction that writes raises the store's revision by one; reads are linearizable unless a revision
+is named. A transaction's outcome may be unknown (`Unavailable`): the caller reads what it compared.
+Watches deliver every change after their revision, in order, once, grouped by revision.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -97,7 +93,6 @@ class PutEvent:
 
     @property
     def key(self) -> str:
-        """Its key."""
         return self.item.key
 
 

@@ -1,8 +1,5 @@
 """Election: one process leads a role, as long as its key stands under its session's lease.
 
-**Owns** the campaign, what a leadership is, and noticing its end. **Does not own** the session
-(`meta.session`), or what a leader does.
-
 A leadership is the mod revision of the leader key. Every transaction of a leader compares it, so a
 leader that does not know yet that it was replaced commits nothing; and since each leadership has a
 revision of its own, nothing that one of them left under way is let in by the next, even in the same
@@ -99,7 +96,7 @@ class Election:
                 await self._host.clock.sleep(backoff.next_s())
 
     async def _campaign(self) -> Leadership | None:
-        """One try: wait for the key to be free, then take it. None = somebody was faster."""
+        """One try: wait for the key to be free, then take it. None = another process was faster."""
         session = self._session
         while True:
             item, revision = await self._read()

@@ -1,9 +1,7 @@
 """The meta store on etcd v3, by a thin client of our own.
 
-**Owns** how the port's operations become etcd's. **Does not own** connections
-(`meta.etcd_connections`), sessions or election. Messages are a small part of etcd's protocol
-(`proto/etcd.proto`); no published client gives revisions, TLS, several members and a watch that
-survives a disconnect together.
+Messages are a small part of etcd's protocol (`proto/etcd.proto`); no published client gives
+revisions, TLS, several members and a watch that survives a disconnect together.
 
 A watch is one stream of its own; when it breaks it goes on at the revision behind the last that was
 delivered. etcd delivers whole revisions, so nothing is missed and nothing comes twice.
@@ -48,12 +46,10 @@ class EtcdMeta:
         self._connections = EtcdConnections(access, host.clock)
 
     async def get(self, key: str, *, revision: Revision = 0) -> RangeResult:
-        """See `MetaStore`."""
         response = await self._range(pb.RangeRequest(key=key.encode(), revision=revision))
         return _result(response.kvs, revision or response.header.revision)
 
     async def range(self, prefix: str, *, revision: Revision = 0) -> RangeResult:
-        """See `MetaStore`."""
         while True:
             try:
                 return await self._pages(prefix, revision)
@@ -63,7 +59,6 @@ class EtcdMeta:
                     raise
 
     async def txn(self, compare: Sequence[Compare], operations: Sequence[Operation]) -> TxnResult:
-        """See `MetaStore`."""
         assert_allowed(compare, operations)
         request = pb.TxnRequest(
             compare=[_compare(c) for c in compare], success=[_operation(o) for o in operations]
@@ -81,7 +76,6 @@ class EtcdMeta:
         return TxnResult(response.succeeded, response.header.revision)
 
     async def grant(self, ttl_s: int) -> int:
-        """See `MetaStore`."""
         response = await self._connections.ask(
             "/etcdserverpb.Lease/LeaseGrant",
             pb.LeaseGrantRequest(TTL=ttl_s),
@@ -92,7 +86,6 @@ class EtcdMeta:
         return response.ID
 
     async def keep_alive(self, lease: int) -> int:
-        """See `MetaStore`."""
         responses = self._connections.stream(
             "/etcdserverpb.Lease/LeaseKeepAlive",
             pb.LeaseKeepAliveRequest(ID=lease),
@@ -105,7 +98,6 @@ class EtcdMeta:
         raise Unavailable("etcd ended a keep-alive without an answer")
 
     async def revoke(self, lease: int) -> None:
-        """See `MetaStore`."""
         try:
             await self._connections.ask(
                 "/etcdserverpb.Lease/LeaseRevoke",
@@ -118,7 +110,6 @@ class EtcdMeta:
             return  # it has ended already
 
     async def watch(self, prefix: str, *, start: Revision) -> AsyncGenerator[WatchBatch, None]:
-        """See `MetaStore`."""
         assert start > 0, "a watch begins at a revision"
         backoff = Backoff(self._host, _WATCH_PAUSES)
         while True:
@@ -145,7 +136,6 @@ class EtcdMeta:
         )
 
     async def close(self) -> None:
-        """See `MetaStore`."""
         await self._connections.close()
 
     # ---- inside ------------------------------------------------------------------------------

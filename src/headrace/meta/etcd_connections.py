@@ -1,11 +1,8 @@
-"""Connections to the members of an etcd cluster: which one is asked, with what right, how long.
-
-**Owns** channels, fail-over, TLS, the token of a user, deadlines, and what etcd's errors mean.
-**Does not own** what is asked (`meta.etcd`).
+"""Connections to the members of an etcd cluster: channels, TLS, tokens, deadlines and errors.
 
 A request goes out only on a channel that is connected, so that a member that is down costs no
-transaction its outcome. What fails or does not answer in time makes the next member the first
-choice; requests that may be repeated are, once a member.
+transaction its outcome. A member that fails or does not answer in time is no longer the first
+choice. A request that may be repeated is tried once at each member.
 """
 
 import asyncio
@@ -78,7 +75,6 @@ class EtcdConnections:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
         return self._closed
 
     async def ask(

@@ -175,7 +175,7 @@ class LeaderWatcher(Following[LeaderRecord]):
         return self.items.get(self._leader_key)
 
     async def found(self) -> LeaderRecord:
-        """Wait until somebody leads."""
+        """Wait until there is a leader."""
         await self.changes.until(lambda: self.leader is not None)
         assert self.leader is not None
         return self.leader

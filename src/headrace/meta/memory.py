@@ -1,12 +1,10 @@
 """A meta store in memory: etcd's model on an injected clock, for the simulator and unit tests.
 
-**Owns** keys with their history, leases and watches of one store, and the handles on it.
-**Does not own** the contract (`meta.api`); the same suite runs on it and on etcd.
-
 One `MemoryMetaServer` is the store; each process of a simulation has a handle of its own
 (`client`), so that one process can be cut off, or lose an answer, by its handle's `CallHook`.
-Nothing runs in the background: leases that are over end when anybody calls, and a watch that waits
-wakes for the next end. So the same calls at the same times give the same revisions.
+Nothing runs in the background: expired leases end when any call comes, and a watch that waits wakes
+for the next end. So the same calls at the same times give the same revisions. The conformance tests
+run on it and on etcd.
 """
 
 import asyncio
@@ -131,7 +129,6 @@ class MemoryMetaServer:
         return RangeResult(tuple(items), at)
 
     def txn(self, compare: Sequence[Compare], operations: Sequence[Operation]) -> TxnResult:
-        """See `MetaStore.txn`."""
         self._end_leases()
         if not all(self._holds(c) for c in compare):
             return TxnResult(False, self._revision)
@@ -142,7 +139,6 @@ class MemoryMetaServer:
         return TxnResult(True, self._revision)
 
     def grant(self, ttl_s: int) -> int:
-        """See `MetaStore.grant`."""
         self._end_leases()
         self._last_lease += 1
         ttl_s = max(ttl_s, LEAST_TTL_S)
@@ -151,7 +147,6 @@ class MemoryMetaServer:
         return self._last_lease
 
     def keep_alive(self, lease_id: int) -> int:
-        """See `MetaStore.keep_alive`."""
         self._end_leases()
         lease = self._leases.get(lease_id)
         if lease is None:
@@ -160,7 +155,7 @@ class MemoryMetaServer:
         return lease.ttl_s
 
     def revoke(self, lease_id: int) -> None:
-        """See `MetaStore.revoke`; a stuck etcd leader ends leases early the same way."""
+        """A stuck etcd leader ends leases early the same way."""
         self._end_leases()
         self._end_lease(lease_id)
 
@@ -299,39 +294,32 @@ class MemoryMeta:
         self._closed = False
 
     async def get(self, key: str, *, revision: Revision = 0) -> RangeResult:
-        """See `MetaStore`."""
         call = await self._before("get", key, revision)
         return await self._after(call, self._server.read(key, False, revision))
 
     async def range(self, prefix: str, *, revision: Revision = 0) -> RangeResult:
-        """See `MetaStore`."""
         call = await self._before("range", prefix, revision)
         return await self._after(call, self._server.read(prefix, True, revision))
 
     async def txn(self, compare: Sequence[Compare], operations: Sequence[Operation]) -> TxnResult:
-        """See `MetaStore`."""
         assert_allowed(compare, operations)
         call = await self._before("txn", tuple(compare), tuple(operations))
         return await self._after(call, self._server.txn(compare, operations))
 
     async def grant(self, ttl_s: int) -> int:
-        """See `MetaStore`."""
         call = await self._before("grant", ttl_s)
         return await self._after(call, self._server.grant(ttl_s))
 
     async def keep_alive(self, lease: int) -> int:
-        """See `MetaStore`."""
         call = await self._before("keep_alive", lease)
         return await self._after(call, self._server.keep_alive(lease))
 
     async def revoke(self, lease: int) -> None:
-        """See `MetaStore`."""
         call = await self._before("revoke", lease)
         self._server.revoke(lease)
         await self._after(call, None)
 
     async def watch(self, prefix: str, *, start: Revision) -> AsyncGenerator[WatchBatch, None]:
-        """See `MetaStore`."""
         assert start > 0, "a watch begins at a revision"
         while True:
             if not self._closed:
@@ -348,7 +336,6 @@ class MemoryMeta:
                 yield batch
 
     async def close(self) -> None:
-        """See `MetaStore`."""
         self._closed = True
         self._server.wake()
 

@@ -1,7 +1,6 @@
 """The values in the meta store, as JSON (`model.codec`), so that `etcdctl` shows what is there.
 
-**Owns** the records; those of collections, which messages carry too, stand in `model.collection`.
-**Does not own** keys (`meta.keys`) or who may write what (the roles).
+The records of collections, which messages carry too, stand in `model.collection`.
 """
 
 from dataclasses import dataclass

@@ -1,17 +1,15 @@
 """A process's session: its server id, its record under a lease, and whether that surely stands.
 
-**Owns** registration, keep-alive, re-registration, and the rule that of two processes of one node
-name the younger stays. **Does not own** what a role does when its session is lost (nothing ends:
-its transactions compare) or who leads (`meta.election`).
-
 A server id is taken once, by compare-and-swap on a counter, and belongs to this process for ever.
 The lease may end at any time: this process was frozen, could not reach the store, or the store
-ended it early. Then the process registers anew, with the same id. Whether the lease surely stands
-is judged by this process's own monotonic clock, from the moment before the last keep-alive that
-succeeded was sent, so it is never believed to stand when it has ended in time.
+ended it early. Then the process registers anew, with the same id; its role goes on, since its
+transactions compare. Whether the lease surely stands is judged by this process's own monotonic
+clock, from the moment before the last keep-alive that succeeded was sent, so it is never believed
+to stand when it has ended in time.
 
-The record is looked at after every keep-alive, so whatever becomes of it is put right, and a
-process that was replaced finds out even if its own lease was left to it.
+The record is read after every keep-alive. So it is put right whatever happened to it, and a process
+that was replaced finds out even if its own lease was left to it: of two processes of one node name
+the younger stays.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """Channel names: pchannel = one log stream of a fixed pool, vchannel = one shard's share of it.
 
-**Owns** the spelling `{pchannel}_{collection_id}v{shard}`. **Does not own** which collection uses
-which pchannel (the master service) or who watches a vchannel (the data service).
+The spelling of a vchannel is `{pchannel}_{collection_id}v{shard}`.
 """
 
 import re

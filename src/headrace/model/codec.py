@@ -1,8 +1,7 @@
 """Values as JSON, for what people may read in etcd and in the bucket.
 
-**Owns** the one way values become JSON and back: dataclasses by field name, enums by value, bytes
-as base64, defaults written out. Unknown fields are ignored, so an older reader reads newer files.
-**Does not own** any layout: the dataclasses do.
+Dataclasses by field name, enums by value, bytes as base64, defaults written out. Unknown fields are
+ignored, so an older reader reads newer files.
 """
 
 from typing import TypeVar

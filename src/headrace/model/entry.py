@@ -1,10 +1,8 @@
 """Entries: the records inside a group, the unit in which the flowgraph thinks.
 
-**Owns** the kinds of entry and what each carries. **Does not own** bytes (`model.group`) or Arrow
-(`binlog.body`): bodies are buffers here, passed through machines and never looked into.
-
 TermStart, Tick and Digest belong to the pchannel: every vchannel of it sees them. All others belong
-to one vchannel. Timestamps rise strictly from entry to entry (TT-1).
+to one vchannel. Timestamps rise strictly from entry to entry (TT-1). Bodies are buffers here,
+passed through machines and never looked into (`binlog.body` reads them).
 """
 
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ from headrace.model.ids import (
 from headrace.model.timestamp import Timestamp
 
 Body: TypeAlias = bytes | memoryview  # an Arrow IPC record batch message with its schema (a stream)
-PartId: TypeAlias = bytes  # 16 bytes, see `part_id` in `headrace.model.request`
+PartId: TypeAlias = bytes  # 16 bytes, see `part_id` in `headrace.model.ids`
 
 
 def same_bytes(parts: Sequence[Body], data: Body) -> bool:

@@ -7,9 +7,8 @@
     ├── Invalid       the caller is wrong; names the field
     └── Corrupt       not what we wrote: stop this channel, say so, keep the others running
 
-**Owns** the tree. **Does not own** the front door's codes (`proxy` maps these to Milvus's).
 `AssertionError` is not among them: it means that we are wrong. An error is logged once, where it is
-handled.
+handled. `proxy` maps these to Milvus's codes.
 """
 
 

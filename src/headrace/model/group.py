@@ -1,12 +1,10 @@
 """Groups: one message of the log, as bytes and back.
 
-**Owns** the layout: `HRG1`, u32 length of the head, u32 CRC-32 of the head, the protobuf head
+Layout: `HRG1`, u32 length of the head, u32 CRC-32 of the head, the protobuf head
 (`headrace.log.v1.GroupHead`), padding, and the bodies at offsets that are multiples of 64 from the
-start of the message, so that Arrow reads columns in place. **Does not own** what entries mean or
-what bodies hold. Bodies are never copied: `encode` returns parts for `writev`, `decode` returns
-views into the message.
-
-Messages carry (term, number in the term); TermStart carries number 0 and no term.
+start of the message, so that Arrow reads columns in place. Bodies are never copied: `encode`
+returns parts for `writev`, `decode` returns views into the message. Messages carry (term, number in
+the term); TermStart carries number 0 and no term.
 """
 
 import struct

@@ -1,9 +1,11 @@
-"""Names for the integers that identify things.
+"""Ids: names for the integers that identify things, and the hashes that identify requests.
 
-**Owns** the aliases. **Does not own** how ids are given out (the master service leases ranges).
-Plain integers, so that columns of ids stay columns; the aliases say which integer is meant.
+Plain integers, so that columns of ids stay columns; the aliases say which integer is meant. The
+hashes are pure functions of their arguments, so that a repeat of a request through any proxy is cut
+in the same way and meets its first result.
 """
 
+import hashlib
 from typing import TypeAlias
 
 CollectionId: TypeAlias = int
@@ -20,3 +22,19 @@ Revision: TypeAlias = int  # of the meta store
 
 DEFAULT_PARTITION = "_default"  # Milvus's name of the partition that every collection has
 ALL_PARTITIONS: PartitionId = 0  # where a delete names one; no partition has this id
+
+PART_ID_BYTES = 16
+
+
+def part_id(collection_id: CollectionId, request_id: bytes, part: int) -> bytes:
+    """16 bytes: hash of (collection id, idempotency key or the proxy's request id, part)."""
+    head = collection_id.to_bytes(8, "little") + part.to_bytes(4, "little")
+    return hashlib.blake2b(head + request_id, digest_size=PART_ID_BYTES).digest()
+
+
+def fingerprint(method: str, request: bytes) -> bytes:
+    """16 bytes: hash of the client's request as it came, and of what it asks for: an insert and an
+    upsert of the same rows are the same bytes."""
+    hashed = hashlib.blake2b(method.encode() + b"\0", digest_size=16)
+    hashed.update(request)
+    return hashed.digest()

@@ -1,8 +1,7 @@
 """The registry of invariants: ids used in code, checkers, metrics and docs.
 
-**Owns** the ids and their sentences. **Does not own** the checks: machines assert them in place
-(`violated(CP_1, ...)`), the simulator's checkers look at the whole cluster, `docs/invariants.md` is
-generated from here.
+Machines assert them in place (`violated(CP_1, ...)`), the simulator's checkers look at the whole
+cluster, `docs/invariants.md` is generated from here.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Positions in a pchannel, as checkpoints and seeks use them.
 
-**Owns** the value and its order. **Does not own** which positions are checkpoints (the roles).
-
 A position means: all at or below its timestamp is behind it; to read from it, begin with the
 message id, that one included, and drop what is not above the timestamp. Inside one pchannel message
 ids and timestamps rise together, so the order of positions is that of their timestamps.

@@ -1,8 +1,5 @@
-"""What a client is refused with: the one table of codes and sentences, whoever refuses.
-
-**Owns** every sentence that a client can meet in a Status, and its Milvus code. **Does not own**
-the errors that are made of them (`model.errors`), how one becomes a Status, or the gRPC statuses
-that end a call without one (`proxy.errors`).
+"""What a client is refused with: the one table of Milvus codes and sentences, whichever role
+refuses.
 
 Most are said by the proxy, some by the master service or a sequencer, whose errors travel to the
 client as they are: so the table stands where all of them can reach it. `docs/guide/errors.md` is

@@ -1,8 +1,6 @@
 """Collections' schemas as values: fields with Milvus's data type codes.
 
-**Owns** the shape of a schema and the questions asked of it. **Does not own** Arrow types
-(`binlog.columns`), checks of a client's request (`proxy`), or the history of versions
-(`masterservice`). Field ids 0 and 1 are Milvus's RowID and Timestamp; users' begin at 100.
+Field ids 0 and 1 are Milvus's RowID and Timestamp; users' begin at 100.
 """
 
 from dataclasses import dataclass
@@ -44,7 +42,6 @@ class DataType(IntEnum):
 
     @property
     def is_vector(self) -> bool:
-        """Whether values are vectors."""
         return self >= DataType.BINARY_VECTOR
 
 
@@ -78,7 +75,6 @@ class Schema:
 
     @property
     def key(self) -> Field:
-        """The primary key."""
         return next(f for f in self.fields if f.primary)
 
     @property

@@ -1,8 +1,7 @@
 """Segments and the files that make them up.
 
-**Owns** the states, their line, and the values that name files. **Does not own** who moves a
-segment along (the log seals, the data service commits). Sealed is a fact of the log; in meta a
-segment is growing until its flush is reported.
+The log seals a segment, the data service commits it. Sealed is a fact of the log; in meta a segment
+is growing until its flush is reported.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,10 @@
 """Hybrid timestamps: 46 bits of milliseconds since 1970, 18 bits of a logical counter.
 
-**Owns** the layout (the same as Milvus's TSO, so clients can read it). **Does not own** who gives
-timestamps out: the master service grants ranges, a sequencer uses them.
+The layout is Milvus's, so clients can read it. The master service grants ranges, a sequencer uses
+them.
 """
 
+import datetime
 from typing import TypeAlias
 
 Timestamp: TypeAlias = int
@@ -26,3 +27,9 @@ def physical_ms(timestamp: Timestamp) -> int:
 def logical(timestamp: Timestamp) -> int:
     """The counter inside the millisecond."""
     return timestamp & LOGICAL_MASK
+
+
+def iso_time(timestamp: Timestamp) -> str:
+    """Its time for people to read: ISO 8601 in UTC, to the millisecond."""
+    time = datetime.datetime.fromtimestamp(physical_ms(timestamp) / 1000, datetime.UTC)
+    return time.isoformat(timespec="milliseconds")

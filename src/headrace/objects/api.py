@@ -1,11 +1,8 @@
 """The port of the object store.
 
-**Owns** the contract that every adapter passes (`tests/conformance/test_objects.py`). **Does not
-own** keys (`binlog.paths`) or formats (`binlog`).
-
-The contract. An object is never seen half written; `put` returns when it is durable; a key that
-exists is never overwritten (`put` is if-absent). Keys are `/`-separated, without leading slash,
-without `.` or `..` parts.
+The contract, which every adapter passes (`tests/conformance/test_objects.py`): An object is never
+seen half written; `put` returns when it is durable; a key that exists is never overwritten (`put`
+is if-absent). Keys are `/`-separated, without leading slash, without `.` or `..` parts.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Objects as an Arrow file system, for whoever reads without a loop.
-
-**Owns** the read side of a store as `pyarrow.fs.FileSystem`, in which a path is an object's key.
-**Does not own** writing: that is the port's (`objects.api`), and nobody else's.
+"""The read side of a store as `pyarrow.fs.FileSystem`, in which a path is an object's key.
 
 The reader is a library for people: its calls are synchronous, and Parquet is read in ranges by
 Arrow's own threads. So it takes a file system of Arrow's and not the port.
@@ -19,7 +16,7 @@ import pyarrow.fs as pafs
 from headrace.model.errors import Invalid, NotFound
 from headrace.objects.api import ObjectInfo
 from headrace.objects.bucket_files import list_bucket, open_object
-from headrace.objects.memory import MemoryServer
+from headrace.objects.memory import MemoryBucket
 from headrace.objects.s3_access import S3Access, connect
 
 READ_RETRIES = 5
@@ -35,7 +32,7 @@ def file_system(uri: str | Path, access: S3Access | None = None) -> pafs.FileSys
     return pafs.SubTreeFileSystem(str(local_root(uri)), pafs.LocalFileSystem())
 
 
-def memory_file_system(server: MemoryServer) -> pafs.FileSystem:
+def memory_file_system(server: MemoryBucket) -> pafs.FileSystem:
     """The objects of a server in memory."""
 
     def open_key(key: str) -> pa.NativeFile:
@@ -80,15 +77,12 @@ class ReadHandler(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has 
         self.open_key = open_key  # FileNotFoundError when absent
 
     def get_type_name(self) -> str:
-        """See `FileSystemHandler`."""
         return self.name
 
     def normalize_path(self, path: str) -> str:
-        """See `FileSystemHandler`."""
         return path
 
     def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
-        """See `FileSystemHandler`."""
         found = []
         for path in paths:
             sizes = {i.key: i.size_bytes for i in self.list_keys(path)}
@@ -97,53 +91,42 @@ class ReadHandler(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has 
         return found
 
     def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
-        """See `FileSystemHandler`; always recursive."""
+        """Always recursive."""
         prefix = selector.base_dir.rstrip("/") + "/" if selector.base_dir else ""
         found = self.list_keys(prefix)
         return [pafs.FileInfo(i.key, pafs.FileType.File, size=i.size_bytes) for i in found]
 
     def open_input_file(self, path: str) -> pa.NativeFile:
-        """See `FileSystemHandler`."""
         return self.open_key(path)
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
-        """See `FileSystemHandler`."""
         return self.open_key(path)
 
     def create_dir(self, path: str, recursive: bool) -> None:
-        """Refused."""
         self._refuse(path)
 
     def delete_dir(self, path: str) -> None:
-        """Refused."""
         self._refuse(path)
 
     def delete_dir_contents(self, path: str, missing_dir_ok: bool = False) -> None:
-        """Refused."""
         self._refuse(path)
 
     def delete_root_dir_contents(self) -> None:
-        """Refused."""
         self._refuse("all objects")
 
     def delete_file(self, path: str) -> None:
-        """Refused."""
         self._refuse(path)
 
     def move(self, src: str, dest: str) -> None:
-        """Refused."""
         self._refuse(f"{src} to {dest}")
 
     def copy_file(self, src: str, dest: str) -> None:
-        """Refused."""
         self._refuse(f"{src} to {dest}")
 
     def open_output_stream(self, path: str, metadata: dict[str, str]) -> pa.NativeFile:
-        """Refused."""
         self._refuse(path)
 
     def open_append_stream(self, path: str, metadata: dict[str, str]) -> pa.NativeFile:
-        """Refused."""
         self._refuse(path)
 
     def _refuse(self, what: str) -> NoReturn:

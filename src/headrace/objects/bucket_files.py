@@ -1,7 +1,4 @@
-"""Reading a bucket without a loop: a listing, and an object as a file of Arrow's.
-
-**Owns** the synchronous reads through obstore. **Does not own** the connection or what S3's answers
-mean (`objects.s3_answers`), or the file system around it (`objects.arrow_files`).
+"""Reads a bucket without an event loop: a listing, and an object as a file of Arrow's.
 
 A file asks for exactly the ranges that Parquet asks for: the footer, then whole columns. Reading
 ahead would fetch what is not wanted.
@@ -27,7 +24,7 @@ def list_bucket(store: S3Store, prefix: str) -> Sequence[ObjectInfo]:
     try:
         found = obstore.list(store, folder or None).collect()
     except (BaseError, OSError) as error:
-        # Whoever reads lists first, so this is when absent credentials show.
+        # A reader lists first, so this is when absent credentials show.
         what = f"the list of {prefix}"
         raise meaning(error, what, store_uri(store), doing="list", probing=True) from error
     return sorted(infos(found, prefix, ""), key=lambda info: info.key)
@@ -59,19 +56,15 @@ class ObjectFile(io.RawIOBase):
             raise self._meaning(error) from error
 
     def readable(self) -> bool:
-        """See `io.RawIOBase`."""
         return True
 
     def seekable(self) -> bool:
-        """See `io.RawIOBase`."""
         return True
 
     def tell(self) -> int:
-        """See `io.RawIOBase`."""
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """See `io.RawIOBase`."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         self._place = start + offset
         return self._place

@@ -1,12 +1,10 @@
-"""Objects as files below a directory, synchronously: what survives a power cut is what `put` said.
-
-**Owns** the write order and what errors of the disk mean. **Does not own** threads
-(`objects.local` runs these calls in one) or formats.
+"""Objects as files below a directory, synchronously; what `put` has returned for survives a power
+cut.
 
 Write order: a temporary name, all bytes, fsync; a hard link to the final name, which fails if that
-exists; fsync of the folder and of all folders above it (whoever made one of them may not have come
-to that yet; a clean folder costs 0.06 ms). So a file is never seen half written, is never
-overwritten, and stands after a crash once `put` has returned. A writer holds a lock on its
+exists; fsync of the folder and of all folders above it (another writer may have made one of them
+and not have synced it yet; a clean folder costs 0.06 ms). So a file is never seen half written, is
+never overwritten, and stands after a crash once `put` has returned. A writer holds a lock on its
 temporary file; one without a lock is a dead process's leftover.
 """
 
@@ -152,7 +150,7 @@ class Disk:
                 os.link(temporary, final)
             except FileExistsError:
                 return False
-            except FileNotFoundError:  # somebody removed the empty folder
+            except FileNotFoundError:  # another process removed the empty folder
                 continue
             return True
         raise Unavailable(f"the folder of {final} or {temporary} goes as often as it is made")

@@ -1,6 +1,4 @@
-"""Keys of objects: which texts are keys, on every store.
-
-**Owns** the rule and its refusal. **Does not own** which keys there are (`binlog.paths`).
+"""Which texts are keys of objects, on every store.
 
 A key is also a path below a directory, so it can never lead out of it and never has two spellings;
 names that begin with a dot are the store's own.

@@ -1,7 +1,4 @@
-"""Objects on a local disk, as the port: every call runs in a thread.
-
-**Owns** the bridge from the loop to `objects.disk`. **Does not own** the write order.
-"""
+"""Objects on a local disk, as the port: every call of `objects.disk` runs in a thread."""
 
 import os
 from collections.abc import Sequence
@@ -23,36 +20,30 @@ class LocalObjects:
 
     @property
     def uri(self) -> str:
-        """See `ObjectStore`."""
         return self._disk.root.as_uri()
 
     async def check(self) -> None:
-        """See `ObjectStore`. Removes temporary files that dead processes left."""
+        """Removes temporary files that dead processes left."""
         await self._offload.run(self._disk.check)
 
     async def put(self, key: str, parts: Sequence[Body]) -> None:
-        """See `ObjectStore`. A caller that is cancelled meanwhile leaves the put to its end."""
+        """A caller that is cancelled meanwhile leaves the put to its end."""
         await self._offload.run(partial(self._disk.put, key, parts))
 
     async def get(self, key: str) -> bytes:
-        """See `ObjectStore`."""
         return await self._offload.run(partial(self._disk.get, key))
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
-        """See `ObjectStore`."""
         return await self._offload.run(partial(self._disk.get_range, key, start, length))
 
     async def list(self, prefix: str, *, after: str = "") -> Sequence[ObjectInfo]:
-        """See `ObjectStore`."""
         return await self._offload.run(partial(self._disk.list, prefix, after))
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """See `ObjectStore`."""
         await self._offload.run(partial(self._disk.delete, keys))
 
     async def free_bytes(self) -> int | None:
-        """See `ObjectStore`."""
         return await self._offload.run(self._disk.free_bytes)
 
     async def close(self) -> None:
-        """See `ObjectStore`. There is nothing to give back."""
+        """There is nothing to give back."""

@@ -1,11 +1,8 @@
-"""Objects in memory: a server that outlives its clients, and clients that may be put in trouble.
-
-**Owns** the in-memory form of the port, for the simulator and for unit tests. **Does not own** any
-time or chance: delays and faults come from the hook that the simulator installs.
+"""Objects in memory: a server that outlives its clients, and clients to which faults may happen.
 
 The server is the bucket: it survives the kill of a client in the middle of a call, as a store does.
-A fault is chosen before each call: it may fail unsent, be delayed, land late (after its caller was
-told that it failed, or was killed), or be done with its answer lost.
+A hook chooses a fault before each call: it may fail unsent, be delayed, land late (after its caller
+was told that it failed, or was killed), or be done with its answer lost.
 """
 
 import asyncio
@@ -25,7 +22,7 @@ from headrace.runtime.host import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class StoreFault:
     """What goes wrong with one call.
 
     `delay_s` passes before the call reaches the store, `answer_delay_s` before its answer comes
@@ -42,12 +39,12 @@ class Fault:
 
 
 # (operation: put, get, list or delete; key or prefix) -> what goes wrong, None = nothing
-FaultHook: TypeAlias = Callable[[str, str], Fault | None]
+StoreFaultHook: TypeAlias = Callable[[str, str], StoreFault | None]
 T = TypeVar("T")
-_NO_FAULT = Fault()
+_NO_FAULT = StoreFault()
 
 
-class MemoryServer:
+class MemoryBucket:
     """A bucket. All clients of one server see the same objects."""
 
     def __init__(
@@ -115,57 +112,49 @@ class MemoryServer:
 
 
 class MemoryObjects:
-    """One process's client of a `MemoryServer`; see `headrace.objects.api.ObjectStore`."""
+    """One process's client of a `MemoryBucket`; see `headrace.objects.api.ObjectStore`."""
 
-    def __init__(self, server: MemoryServer, faults: FaultHook | None = None) -> None:
+    def __init__(self, server: MemoryBucket, faults: StoreFaultHook | None = None) -> None:
         self.server = server
         self.faults = faults
 
     @property
     def uri(self) -> str:
-        """See `ObjectStore`."""
         return f"memory://{self.server.name}"
 
     async def check(self) -> None:
-        """See `ObjectStore`."""
         await self.list("")
 
     async def put(self, key: str, parts: Sequence[Body]) -> None:
-        """See `ObjectStore`."""
         check_key(key)
         data = b"".join(parts)
         await self._call("put", key, lambda: self.server.put(key, data))
 
     async def get(self, key: str) -> bytes:
-        """See `ObjectStore`."""
         check_key(key)
         return await self._call("get", key, lambda: self.server.get(key))
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
-        """See `ObjectStore`."""
         check_key(key)
         data = await self._call("get", key, lambda: self.server.get(key))
         begin = start if start >= 0 else max(0, len(data) + start)
         return data[begin : begin + length]
 
     async def list(self, prefix: str, *, after: str = "") -> Sequence[ObjectInfo]:
-        """See `ObjectStore`."""
         return await self._call("list", prefix, lambda: self.server.list(prefix, after))
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """See `ObjectStore`."""
         for key in keys:
             check_key(key)
             await self._call("delete", key, partial(self.server.delete, key))
 
     async def free_bytes(self) -> int | None:
-        """See `ObjectStore`."""
         if self.server.capacity_bytes is None:
             return None
         return self.server.capacity_bytes - self.server.used_bytes
 
     async def close(self) -> None:
-        """See `ObjectStore`. Late calls still land: they are on their way, not in this process."""
+        """Late calls still land: they are on their way, not in this process."""
 
     async def _call(self, operation: str, key: str, work: Callable[[], T]) -> T:
         fault = (self.faults(operation, key) if self.faults else None) or _NO_FAULT

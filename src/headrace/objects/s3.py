@@ -1,16 +1,13 @@
 """Objects in a bucket of any S3 API, through obstore.
 
-**Owns** which requests an operation is, and how large objects go up. **Does not own** keys or
-formats, the connection (`objects.s3_access`), what answers mean (`objects.s3_answers`), nor
-repeats: whoever puts repeats, so that each attempt's outcome is known.
-
 An object is one conditional put (`If-None-Match: *`), which the server lets in once. Only a data
 file of more than `parallel_above_bytes` goes up in parallel parts. S3 through obstore has no
 condition on those, so a put that comes late may replace the object, and that changes nothing: the
 key of a data file has its epoch and a number in it, an epoch belongs to one flowgraph, which uses a
 number once, so **all puts of a data file's key carry the same bytes** (checked in every simulated
-run: OB-1). The key is looked for before, to spare a repeat the upload. Lists and bundles, whose
-keys several processes may write, are conditional at any size.
+run: OB-1). The key is looked for before, to spare a repeat the upload. Manifests and bundles, whose
+keys several processes may write, are conditional at any size. The caller repeats, so that each
+attempt's outcome is known.
 
 A SHA-256 goes with every body (of each part, where there are parts), and the server compares it
 with what arrives: bytes that changed on the way are refused, and nothing stands. The size is
@@ -53,11 +50,10 @@ class S3Objects:
 
     @property
     def uri(self) -> str:
-        """See `ObjectStore`."""
         return self._uri
 
     async def check(self) -> None:
-        """See `ObjectStore`. Also proves that the server lets a conditional put in only once.
+        """Also proves that the server lets a conditional put in only once.
 
         A server that says nothing for 10 s is `Unavailable`, so that a start can say so.
         """
@@ -98,7 +94,6 @@ class S3Objects:
             )
 
     async def put(self, key: str, parts: Sequence[Body]) -> None:
-        """See `ObjectStore`."""
         check_key(key)
         size = sum(len(p) for p in parts)
         views = [memoryview(p).cast("B") for p in parts if len(p)]
@@ -131,14 +126,12 @@ class S3Objects:
             raise Conflict(f"object {key} exists")
 
     async def get(self, key: str) -> bytes:
-        """See `ObjectStore`."""
         check_key(key)
         with self._errors(key):
             result = await obstore.get_async(self._store, key)
             return bytes(await result.bytes_async())
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
-        """See `ObjectStore`."""
         check_key(key)
         if length <= 0:
             await self._size(key)
@@ -157,7 +150,6 @@ class S3Objects:
             return (await obstore.head_async(self._store, key))["size"]
 
     async def list(self, prefix: str, *, after: str = "") -> Sequence[ObjectInfo]:
-        """See `ObjectStore`."""
         folder = prefix.rpartition("/")[0]  # obstore's prefixes are whole names
         with self._errors(f"the list of {prefix or 'all objects'}", "list"):
             stream = obstore.list(self._store, folder or None, offset=after or None)
@@ -165,7 +157,6 @@ class S3Objects:
         return sorted(infos(found, prefix, after), key=lambda info: info.key)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """See `ObjectStore`."""
         for key in keys:
             check_key(key)
         if keys:
@@ -173,11 +164,11 @@ class S3Objects:
                 await obstore.delete_async(self._store, list(dict.fromkeys(keys)))
 
     async def free_bytes(self) -> int | None:
-        """See `ObjectStore`. A bucket has no end."""
+        """A bucket has no end."""
         return None
 
     async def close(self) -> None:
-        """See `ObjectStore`. Connections end with the client."""
+        """Connections end with the client."""
 
     @contextlib.contextmanager
     def _errors(self, what: str, doing: str = "read", *, probing: bool = False) -> Iterator[None]:

@@ -1,8 +1,5 @@
 """How to reach a bucket: its URI, the server, the credentials; and obstore's client of it.
 
-**Owns** `S3Access` and what of it can be checked without asking the server. **Does not own** where
-the values come from (`app.settings`) or what the server answers (`objects.s3_answers`).
-
 What is not given is taken from AWS's usual variables: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
 `AWS_SESSION_TOKEN`, `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ENDPOINT_URL_S3` (or
 `AWS_ENDPOINT_URL`); without credentials there, from the role of the machine. All texts are checked

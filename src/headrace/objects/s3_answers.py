@@ -1,8 +1,5 @@
 """What S3's answers mean to us, and which setting would be right.
 
-**Owns** the way from an error of the client to one of ours. **Does not own** what is asked for
-(`objects.s3`) or repeats.
-
 The texts are the server's error codes, which are the same with every S3 API, and else what the
 operating system said of the connection. Nothing of them is a secret: the client shows no
 credentials, and only its first line and these codes are passed on.

@@ -1,12 +1,9 @@
 """Deletes: which rows of a file they hide (DL-2).
 
-**Owns** the rule: a delete hides rows with its key and a timestamp strictly below its own, those of
-its partition or of all. **Does not own** which delta logs count (`reader.lists`) or how they are
-read (`reader.snapshot`).
-
-Of each key only the latest delete matters, in each partition. Keys are kept sorted, so that the
-part of them that a file needs is found by its key range, and rows are looked up by binary search
-(int64) or by Arrow's hash table (varchar); nothing here loops over rows.
+A delete hides rows with its key and a timestamp strictly below its own, those of its partition or
+of all. Of each key only the latest delete matters, in each partition. Keys are kept sorted, so that
+the part of them that a file needs is found by its key range, and rows are looked up by binary
+search (int64) or by Arrow's hash table (varchar); nothing here loops over rows.
 """
 
 from dataclasses import dataclass

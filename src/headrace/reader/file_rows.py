@@ -1,8 +1,4 @@
-"""Rows of one insert log as a snapshot shows them.
-
-**Owns** what becomes of a file's rows: hidden and too young ones go, columns that the file's
-version lacks are filled, types are those of memory. **Does not own** which files there are
-(`reader.lists`), the deletes (`reader.deletes`), or how columns are read (`reader.stored_file`).
+"""Rows of one insert log as a snapshot shows them: types of memory, absent columns filled.
 
 Which rows are visible is decided first, from the key and `_timestamp` columns alone, and only where
 a delete or a row that is too young can be in the file; then the wanted columns are streamed.

@@ -1,10 +1,7 @@
 """Rows as JSON Lines, each as pymilvus's `query` returns it.
 
-**Owns** how a value is spelt: vectors as lists, JSON as what it says, the dynamic column's members
-beside the fields. **Does not own** which rows there are.
-
 Numbers of 16-bit vectors are printed by their values, a binary vector as its packed bytes, a sparse
-vector as an object of index and value.
+vector as an object of index and value. Members of the dynamic column stand beside the fields.
 
 A float32 is printed as the double of the same value (0.1 as 0.10000000149011612), which is what
 pymilvus returns; so a line compares equal to its row. NaN and infinity, which JSON lacks, are null.

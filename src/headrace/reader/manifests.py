@@ -1,11 +1,8 @@
-"""Finding what a bucket holds: the highest name list, and a collection's highest manifest.
+"""Finds what a bucket holds: the highest name list, and a collection's highest manifest.
 
-**Owns** the listing, and the refusals when a collection is not there or not yet complete. **Does
-not own** the lists' format (`binlog.snapshot_list`) or rows.
-
-The highest list names no missing object (OB-1), and what an older one names stays for the grace: a
-reader's time counts from here. A list that goes between the listing and its reading was not the
-highest any more, so the listing is repeated.
+The highest manifest names no missing object (OB-1), and what an older one names stays for the
+grace: a reader's time counts from here. When a manifest goes between the listing and its reading,
+it was not the highest any more, so the listing is repeated.
 """
 
 from collections.abc import Callable
@@ -26,19 +23,18 @@ from headrace.binlog.manifest import (
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.segment import SegmentState
-from headrace.model.timestamp import Timestamp
-from headrace.reader.moments import iso_time
+from headrace.model.timestamp import Timestamp, iso_time
 
 T = TypeVar("T")
 _ATTEMPTS = 5
-NO_STORE = "store"  # the field of the error for what has no list of collections
+NO_STORE = "store"  # the field of the error for what has no name list
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundManifest:
     """A manifest with its bundles read: the segments that count."""
 
-    listed: Manifest
+    manifest: Manifest
     segments: tuple[ManifestSegment, ...]
 
 
@@ -70,17 +66,17 @@ def find_collection(files: pafs.FileSystem, collection: str | int) -> Collection
 
 def find_snapshot(
     files: pafs.FileSystem, collection_id: CollectionId, at: Timestamp | None
-) -> Found:
+) -> FoundManifest:
     """The highest manifest of a collection, with its bundles.
 
     `NotFound`: it has none yet. `Unavailable`: the highest is not complete up to `at`.
     """
 
-    def load(key: str) -> Found:
+    def load(key: str) -> FoundManifest:
         found = decode_manifest(read_object(files, key), key)
         bundled = [decode_bundle(read_object(files, k), k).segments for k in found.bundles]
         segments = [*(s for b in bundled for s in b), *found.segments]
-        return Found(found, tuple(s for s in segments if _counts(s, found)))
+        return FoundManifest(found, tuple(s for s in segments if _counts(s, found)))
 
     found = _highest(
         files,
@@ -88,10 +84,10 @@ def find_snapshot(
         load,
         f"collection {collection_id} has no snapshot yet: flush it, or wait some seconds",
     )
-    if at is not None and at > found.listed.timestamp:
+    if at is not None and at > found.manifest.timestamp:
         raise Unavailable(
-            f"the files of {found.listed.name!r} are complete up to {found.listed.timestamp} "
-            f"({iso_time(found.listed.timestamp)}), not up to {at}: "
+            f"the files of {found.manifest.name!r} are complete up to {found.manifest.timestamp} "
+            f"({iso_time(found.manifest.timestamp)}), not up to {at}: "
             "flush it, or wait some seconds"
         )
     return found

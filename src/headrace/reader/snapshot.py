@@ -1,10 +1,7 @@
 """Snapshots: a collection at a fixed timestamp, from a fixed set of files, as Arrow.
 
-**Owns** what a person calls. **Does not own** finding lists (`reader.lists`), deletes
-(`reader.deletes`) or a file's rows (`reader.file_rows`).
-
-Rows come file by file, in the order in which they were written; nothing holds more than one batch,
-but what returns a whole table. Calls are synchronous.
+Rows come file by file, in the order in which they were written; only a call that returns a whole
+table holds more than one batch. Calls are synchronous.
 """
 
 import datetime
@@ -32,13 +29,13 @@ from headrace.reader.deletes import AllDeletes
 from headrace.reader.file_rows import FileRows, column_field, filled
 from headrace.reader.manifests import (
     NO_STORE,
-    Found,
+    FoundManifest,
     find_collection,
     find_snapshot,
     gone,
     read_object,
 )
-from headrace.reader.suggest import nearby
+from headrace.reader.suggest import suggest_store
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -63,13 +60,13 @@ def open(  # noqa: A001 - as in `headrace.reader.open`
     try:
         collection_id = find_collection(files, collection)
     except NotFound as error:
-        near = "" if error.field != NO_STORE or store is files else nearby(store, access)
+        near = "" if error.field != NO_STORE or store is files else suggest_store(store, access)
         if not near:
             raise
         text = f"{error.message} There is one at {near}"
         raise NotFound(text, field=error.field, code=error.code) from None
     found = find_snapshot(files, collection_id, timestamp)
-    return Snapshot(files, found, found.listed.timestamp if timestamp is None else timestamp)
+    return Snapshot(files, found, found.manifest.timestamp if timestamp is None else timestamp)
 
 
 def at_timestamp(at: Timestamp | datetime.datetime | None) -> Timestamp | None:
@@ -82,26 +79,25 @@ def at_timestamp(at: Timestamp | datetime.datetime | None) -> Timestamp | None:
 class Snapshot:
     """A collection at a timestamp. Made by `open`; stays readable for the grace."""
 
-    def __init__(self, files: pafs.FileSystem, found: Found, timestamp: Timestamp) -> None:
+    def __init__(self, files: pafs.FileSystem, found: FoundManifest, timestamp: Timestamp) -> None:
         self.timestamp = timestamp
         self.found = found
-        self.fields: Schema = found.listed.schemas[found.listed.version]
+        self.fields: Schema = found.manifest.schemas[found.manifest.version]
         self._files = files
 
     @property
     def name(self) -> str:
-        """The collection's name when its list was made."""
-        return self.found.listed.name
+        """The collection's name when its manifest was made."""
+        return self.found.manifest.name
 
     @property
     def collection_id(self) -> CollectionId:
-        """The collection's id."""
-        return self.found.listed.collection_id
+        return self.found.manifest.collection_id
 
     @property
     def revision(self) -> Revision:
-        """The revision of the list that it is read from."""
-        return self.found.listed.revision
+        """The revision of the manifest that it is read from."""
+        return self.found.manifest.revision
 
     @property
     def schema(self) -> pa.Schema:
@@ -113,9 +109,9 @@ class Snapshot:
         """The insert logs that have rows at or below the timestamp."""
         deletes, made = self.deletes, []
         for segment in self.found.segments:
-            written = self.found.listed.schemas.get(segment.version)
+            written = self.found.manifest.schemas.get(segment.version)
             if written is None:
-                raise Corrupt(f"the list has no schema of version {segment.version}")
+                raise Corrupt(f"the manifest has no schema of version {segment.version}")
             for ref in segment.files:
                 if ref.first_timestamp <= self.timestamp:
                     own = deletes.of(segment.partition_id).within(ref)
@@ -212,7 +208,7 @@ class Snapshot:
     def deletes(self) -> AllDeletes:
         """The deletes at or below the timestamp; read from the delta logs once."""
         tables = []
-        for ref in self.found.listed.deltas:
+        for ref in self.found.manifest.deltas:
             if ref.first_timestamp <= self.timestamp:
                 try:
                     tables.append(delta_log.read(read_object(self._files, ref.key)))

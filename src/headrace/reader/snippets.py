@@ -1,12 +1,9 @@
-"""The lines that read a snapshot right with other tools: DuckDB, Polars and PyArrow.
+"""Programs that read a snapshot right with other tools: DuckDB, Polars and PyArrow.
 
-**Owns** the programs' text: the listed files, the deletes, the timestamp, the columns that older
-files lack. **Does not own** the rule of deletes (DL-2) or the reader's own way to the same rows; a
-test runs every program and compares.
-
-The programs need the tool and the files, and none of our code. They name each file, since only
-listed files count: a glob would read those of killed writers too. Partitions are in them only where
-a delete concerns one of them; names that are no field's then have a space.
+They need the tool and the files, and none of our code. They name each file, since only listed files
+count: a glob would also read files of killed writers. Partitions are in them only where a delete
+concerns one of them; the names of helper columns have a space, which no field's name has. A test
+runs every program and compares its rows with the reader's.
 """
 
 from collections.abc import Callable
@@ -263,7 +260,7 @@ def _groups(snapshot: Snapshot, store: str | Path) -> list[_Group]:
 
 
 def _deltas(snapshot: Snapshot, store: str | Path) -> tuple[str, ...]:
-    deltas = snapshot.found.listed.deltas
+    deltas = snapshot.found.manifest.deltas
     return tuple(_location(store, d.key) for d in deltas if d.first_timestamp <= snapshot.timestamp)
 
 

@@ -1,8 +1,4 @@
-"""One insert log, opened: its columns as they are stored, whoever has written it.
-
-**Owns** which columns are read from our own pages, and the errors of a file that is broken. **Does
-not own** which rows are visible (`reader.file_rows`) or the pages (`binlog.vector_reader`,
-`binlog.sparse_reader`).
+"""One opened insert log: its columns as they are stored, whichever tool wrote it.
 
 Vectors in our pages are read right to where they are wanted, at an eighth of what PyArrow takes.
 PyArrow reads the other columns, and all of them where other tools have written the file anew: other
@@ -101,7 +97,7 @@ class StoredFile:
         nullable = self._file.schema_arrow.field(column).nullable
         if field.type == DataType.SPARSE_FLOAT_VECTOR:
             places = [self._places(f"{column}.{m}.list.element") for m, _ in MEMBERS]
-            read = self._read_into([p for leaf in places for p in leaf])
+            read = self._read_into([p for chunks in places for p in chunks])
             return SparseReader(read, places, nullable=nullable)
         found = self._places(f"{column}.list.element")
         return VectorReader(self._read_into(found), field, found, nullable=nullable)
@@ -149,7 +145,6 @@ class _ReadAhead:
         self._data = memoryview(b"")
 
     def read_into(self, place: int, out: memoryview) -> int:
-        """See `ReadInto`."""
         done = 0
         while done < len(out):
             at = place + done - self._start

@@ -1,8 +1,7 @@
-"""Where a store perhaps is, when somebody points beside it.
+"""Suggests where a store may be when a user names a place beside it.
 
-**Owns** the look around: above, as when a folder of the store was named, and in a directory below,
-as when a cluster's data directory was. **Does not own** what makes a store one (`reader.lists`: it
-has a list of collections). Nothing is looked for but to tell it to a person.
+It looks above, for a user who named a folder of the store, and into the directory below, for one
+who named a cluster's data directory. The result is only told, never used.
 """
 
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ LOOKED_AT_MOST = 200  # directories below
 BUCKET = "s3://"
 
 
-def nearby(store: str | Path, access: S3Access | None) -> str:
+def suggest_store(store: str | Path, access: S3Access | None) -> str:
     """The store above or below this place, as it is to be named; "" when none is seen."""
     for candidate in _candidates(str(store)):
         try:

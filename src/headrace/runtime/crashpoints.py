@@ -37,7 +37,7 @@ class CrashAction(StrEnum):
     """What happens at the place."""
 
     KILL = "kill"
-    FREEZE = "freeze"  # until somebody sends SIGCONT
+    FREEZE = "freeze"  # until it gets SIGCONT
 
 
 @dataclass(frozen=True, slots=True)

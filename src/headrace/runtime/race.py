@@ -1,4 +1,4 @@
-"""Waiting for whatever comes first: an outcome, a deadline, a change, the wish to stop.
+"""Waits for what comes first: an outcome, a deadline, a change, or an order to stop.
 
 **Owns** the end of what loses: it is cancelled and has ended when the wait returns, also when the
 wait itself is cancelled, so nothing goes on in the background and no error is left unread. **Does
@@ -17,10 +17,10 @@ from headrace.runtime.host import Clock
 T = TypeVar("T")
 
 
-async def race(*works: Awaitable[T]) -> T:
+async def race(*outcomes: Awaitable[T]) -> T:
     """The outcome of the first to end, an error included; of those that end together, the first
     named."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+    tasks = [asyncio.ensure_future(work) for work in outcomes]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(task for task in tasks if task.done()).result()

@@ -1,7 +1,6 @@
 """Kills, freezes and restarts, at moments drawn from the seed.
 
-**Owns** which process is hit when, and the supervisor that starts it anew under its node name.
-**Does not own** how a process dies (`sim.cluster`) or faults between processes (`sim.faults`).
+A supervisor starts a killed process anew under its node name.
 """
 
 import asyncio
@@ -26,14 +25,13 @@ class ChaosPlan:
 
 
 class PointKills:
-    """Kills at the named places of the code, which moments drawn from time seldom hit."""
+    """`CrashPoints` that kill: moments drawn from time seldom hit the named places of the code."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
         self._name = name
 
     def reach(self, name: str) -> None:
-        """See `runtime.crashpoints.CrashPoints`."""
         cluster = self._cluster
         chance = cluster.weather.chances.killed_at_point
         if name in SELDOM_REACHED:

@@ -1,11 +1,11 @@
 """Checkers: every invariant of the protocol, looked at from outside, at every revision of meta.
 
-**Owns** the comparison of what meta and the object store say with what the log says (`sim.oracle`).
-**Does not own** the system's own assertions (machines' `validate`). A checker reads the in-memory
-servers directly, without faults and without any client, so it sees what is, not what is answered.
+A checker reads the in-memory servers directly, without faults and without any client, so it sees
+what is, not what is answered. It compares what meta and the object store say with what the log says
+(`sim.oracle`).
 
 How each id is checked: SQ-1, TT-1, ID-1, RQ-1 on the log; CH-1, CP-1, CP-2, SG-1, SG-2, SC-1 on
-each change of meta in order; OB-1 after each look; SN-1 on each list; DL-1 and DL-2 by content.
+each change of meta in order; OB-1 after each look; SN-1 on each manifest; DL-1 and DL-2 by content.
 """
 
 from collections import Counter
@@ -30,8 +30,8 @@ from headrace.model.channel import VChannel, parse_vchannel
 from headrace.model.schema import TIMESTAMP_COLUMN
 from headrace.model.segment import FileRef, SegmentState, may_become
 from headrace.model.timestamp import Timestamp
-from headrace.objects.memory import MemoryServer
-from headrace.sim.oracle import Channel, Delete, Row, Truth, Violation, by_key
+from headrace.objects.memory import MemoryBucket
+from headrace.sim.oracle import ChannelTruth, LoggedDelete, Row, Truth, Violation, by_key
 
 
 class Checkers:
@@ -42,7 +42,7 @@ class Checkers:
         keys: Keys,
         meta: MemoryMetaServer,
         log: MemoryLogServer,
-        objects: MemoryServer,
+        objects: MemoryBucket,
         pchannels: Callable[[], list[str]],
     ) -> None:
         self._keys = keys
@@ -54,7 +54,7 @@ class Checkers:
         self._mirror: dict[str, bytes] = {}
         self.truths: dict[str, Truth] = {}
         self._row_files: dict[str, list[tuple[int, Timestamp, Any, Any]]] = {}
-        self._delta_files: dict[str, list[Delete]] = {}
+        self._delta_files: dict[str, list[LoggedDelete]] = {}
         self._lists_seen: set[str] = set()
         self._committed: dict[str, None] = {}  # every insert log that meta ever named
         self._contents: dict[str, bytes] = {}  # digest of the first put of each data file's key
@@ -85,10 +85,10 @@ class Checkers:
         self._check_objects()
         self._check_lists()
 
-    def channel(self, vchannel: VChannel) -> Channel:
+    def channel(self, vchannel: VChannel) -> ChannelTruth:
         """What the log says of a vchannel."""
         truth = self.truths.get(parse_vchannel(vchannel).pchannel)
-        return truth.channels.get(vchannel, Channel()) if truth else Channel()
+        return truth.channels.get(vchannel, ChannelTruth()) if truth else ChannelTruth()
 
     def _changed(self, key: str, old: bytes | None, new: bytes | None) -> None:
         parts = key.removeprefix(self._keys.everything).split("/")
@@ -149,10 +149,10 @@ class Checkers:
                     "which is not flushed"
                 )
 
-    def _check_deletes_stored(self, vchannel: str, channel: Channel, at: Timestamp) -> None:
+    def _check_deletes_stored(self, vchannel: str, channel: ChannelTruth, at: Timestamp) -> None:
         wanted = Counter(d for d in channel.deletes if d.timestamp <= at)
         prefix = self._keys.deltas_prefix(vchannel)
-        found: Counter[Delete] = Counter()
+        found: Counter[LoggedDelete] = Counter()
         for key in sorted(k for k in self._mirror if k.startswith(prefix)):
             file = codec.decode(self._mirror[key], FileRef, key)
             found.update(d for d in self._deletes_in(file.key) if d.timestamp <= at)
@@ -350,12 +350,12 @@ class Checkers:
             )
         return self._row_files[key]
 
-    def _deletes_in(self, key: str) -> list[Delete]:
+    def _deletes_in(self, key: str) -> list[LoggedDelete]:
         if key not in self._delta_files:
             if not self._exists(key):
                 raise Violation(f"OB-1 {key} is named and missing")
             table = delta_log.read(self._objects.get(key))
             columns = [table.column(n).to_pylist() for n in (TIMESTAMP_COLUMN, "key")]
             where = table.column(delta_log.PARTITION_COLUMN).to_pylist()
-            self._delta_files[key] = [Delete(*d) for d in zip(*columns, where, strict=True)]
+            self._delta_files[key] = [LoggedDelete(*d) for d in zip(*columns, where, strict=True)]
         return self._delta_files[key]

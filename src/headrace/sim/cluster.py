@@ -1,8 +1,5 @@
-"""A whole cluster in one process: production roles on in-memory edges, each with a fate of its own.
-
-**Owns** the simulated processes: start, kill, freeze, thaw, restart under the node name. **Does not
-own** which of these happens when (`sim.chaos`), what clients do (`sim.workload`) or whether it was
-right (`sim.checkers`).
+"""A whole cluster in one process: production roles on in-memory edges, each killed and frozen
+alone.
 
 Roles are made by the same function as in production (`app.wiring.make_role`); only the edges, the
 host and the settings (small sizes, short times) are the simulator's.
@@ -23,7 +20,7 @@ from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
 from headrace.meta.records import Role
 from headrace.model.errors import HeadraceError
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import Call, MemoryNetwork
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
 from headrace.runtime.journal.steps import KEPT_STEPS
@@ -73,14 +70,14 @@ class Cluster:
     point_kills_left: int = 0
     meta: MemoryMetaServer = field(init=False)
     log: MemoryLogServer = field(init=False)
-    objects: MemoryServer = field(init=False)
+    objects: MemoryBucket = field(init=False)
     network: MemoryNetwork = field(init=False)
 
     def __post_init__(self) -> None:
         clock = virtual_host(self.chance).clock
         self.meta = MemoryMetaServer(clock)
         self.log = MemoryLogServer()
-        self.objects = MemoryServer(clock)
+        self.objects = MemoryBucket(clock)
         self.network = MemoryNetwork(clock, RpcFaults(self.weather), self._handler_broke)
 
     def _handler_broke(self, call: Call, error: Exception) -> None:

@@ -1,9 +1,5 @@
 """Faults: what goes wrong on the way between a simulated process and the outside world.
 
-**Owns** the choice, from one seeded generator, of delays, losses and late arrivals, and the
-adapters that put them into the hooks of the in-memory edges. **Does not own** kills and freezes
-(`sim.chaos`) or what processes do about it.
-
 Every delay is drawn here, so a seed fixes the order of everything. `Weather` may be calmed (`calm`)
 towards the end of a run, so that what must finish can be seen to finish.
 """
@@ -16,7 +12,7 @@ from typing import TypeVar
 
 from headrace.meta.memory import MetaCall
 from headrace.model.errors import Unavailable
-from headrace.objects.memory import Fault
+from headrace.objects.memory import StoreFault
 from headrace.rpc.memory import Call
 from headrace.sim.loop import context_of
 
@@ -82,24 +78,21 @@ class Weather:
         return self.random.uniform(0, self.chances.slow_s if slow else self.chances.quick_s)
 
     async def way(self) -> None:
-        """Travel one way."""
         await asyncio.sleep(self.delay_s())
 
 
 class MetaFaults:
-    """A process's way to the meta store."""
+    """A process's way to the meta store: a `CallHook`."""
 
     def __init__(self, weather: Weather) -> None:
         self._weather = weather
 
     async def before(self, call: MetaCall) -> None:
-        """See `meta.memory.CallHook`."""
         await self._weather.way()
         if self._weather.happens(self._weather.chances.meta_lost_request):
             raise Unavailable(f"{call.method}: the meta store did not answer")
 
     async def after(self, call: MetaCall) -> None:
-        """See `meta.memory.CallHook`."""
         await self._weather.way()
         if self._weather.happens(self._weather.chances.meta_lost_answer):
             raise Unavailable(f"{call.method}: the answer of the meta store was lost")
@@ -112,7 +105,6 @@ class LogFaults:
         self._weather = weather
 
     async def carry(self, operation: str, pchannel: str, apply: Callable[[], T]) -> T:
-        """See `Courier`."""
         weather, chances = self._weather, self._weather.chances
         await weather.way()
         if weather.happens(chances.log_refused):
@@ -141,7 +133,6 @@ class LogFaults:
         asyncio.get_running_loop().call_later(seconds, arrive, context=context_of(None))
 
     async def pause(self) -> None:
-        """See `Courier`."""
         await asyncio.sleep(0.1)
 
 
@@ -152,7 +143,6 @@ class RpcFaults:
         self._weather = weather
 
     def request_delays(self, call: Call) -> Sequence[float]:
-        """See `Faults`."""
         weather, chances = self._weather, self._weather.chances
         if weather.happens(chances.rpc_lost_request):
             return ()
@@ -162,26 +152,24 @@ class RpcFaults:
         return (first,)
 
     def response_delay(self, call: Call) -> float | None:
-        """See `Faults`."""
         if self._weather.happens(self._weather.chances.rpc_lost_answer):
             return None
         return self._weather.delay_s()
 
 
 class ObjectFaults:
-    """A process's way to the object store: a `objects.memory.FaultHook`."""
+    """A process's way to the object store: a `objects.memory.StoreFaultHook`."""
 
     def __init__(self, weather: Weather) -> None:
         self._weather = weather
 
-    def __call__(self, operation: str, key: str) -> Fault:
-        """See `FaultHook`."""
+    def __call__(self, operation: str, key: str) -> StoreFault:
         weather, chances = self._weather, self._weather.chances
         there, back = weather.delay_s(), weather.delay_s()
         if operation == "put" and weather.happens(chances.put_failed):
             if weather.happens(0.5):
-                return Fault(delay_s=there, answer_delay_s=back, unsent=True)
+                return StoreFault(delay_s=there, answer_delay_s=back, unsent=True)
             late_s = weather.random.uniform(0, 8)
-            return Fault(delay_s=there, answer_delay_s=back, late_s=late_s)
+            return StoreFault(delay_s=there, answer_delay_s=back, late_s=late_s)
         lost = operation == "put" and weather.happens(chances.put_lost_answer)
-        return Fault(delay_s=there, answer_delay_s=back, lost=lost)
+        return StoreFault(delay_s=there, answer_delay_s=back, lost=lost)

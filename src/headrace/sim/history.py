@@ -1,7 +1,5 @@
 """What clients were told, and the comparison with what stands in the log.
 
-**Owns** the record of every write and its outcome. **Does not own** the sending (`sim.workload`).
-
 Outcomes: `acknowledged` rows stand exactly once, at the timestamp of the answer or below; `refused`
 with gRPC's UNAVAILABLE means that none of them stands; all others are `unsure`: at most once.
 """
@@ -14,7 +12,7 @@ from headrace.model.channel import parse_vchannel
 from headrace.sim.oracle import Truth, Violation
 
 
-class Outcome(StrEnum):
+class WriteOutcome(StrEnum):
     """What the client knows."""
 
     ACKNOWLEDGED = "acknowledged"
@@ -23,7 +21,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(slots=True)
-class Write:
+class WriteRecord:
     """One insert, upsert or delete. Every row of a write has the value `value`, which is its
     own.
     """
@@ -33,16 +31,16 @@ class Write:
     keys: tuple[int, ...]
     value: int
     partition: str = ""
-    outcome: Outcome = Outcome.UNSURE
+    outcome: WriteOutcome = WriteOutcome.UNSURE
     timestamp: int = 0
     attempts: int = 0
 
 
 @dataclass(slots=True)
-class Book:
+class History:
     """All writes of a run."""
 
-    writes: list[Write] = field(default_factory=list)
+    writes: list[WriteRecord] = field(default_factory=list)
     flushes: list[tuple[int, int]] = field(
         default_factory=list
     )  # (collection id, T) that were done
@@ -66,18 +64,20 @@ class Book:
             else:
                 self._check_rows(write, stands)
 
-    def _check_rows(self, write: Write, stands: "dict[tuple[int, int], Counter[int]]") -> None:
+    def _check_rows(
+        self, write: WriteRecord, stands: "dict[tuple[int, int], Counter[int]]"
+    ) -> None:
         for key in write.keys:
             count = max(stands.get((key, write.value), Counter({0: 0})).values())
             if count > 1:
                 raise Violation(f"RQ-1 row {key} of {write} stands {count} times in the log")
-            if write.outcome is Outcome.ACKNOWLEDGED and count == 0:
+            if write.outcome is WriteOutcome.ACKNOWLEDGED and count == 0:
                 raise Violation(f"DL-1 row {key} of {write} was acknowledged and does not stand")
-            if write.outcome is Outcome.NOTHING_STANDS and count:
+            if write.outcome is WriteOutcome.NOTHING_STANDS and count:
                 raise Violation(f"RQ-1 {write} was answered UNAVAILABLE, but row {key} stands")
 
-    def _check_delete(self, write: Write, deleted: set[int]) -> None:
-        if write.outcome is Outcome.ACKNOWLEDGED:
+    def _check_delete(self, write: WriteRecord, deleted: set[int]) -> None:
+        if write.outcome is WriteOutcome.ACKNOWLEDGED:
             for key in write.keys:
                 if key not in deleted:
                     raise Violation(f"DL-2 delete of {key} in {write} was acknowledged, not there")

@@ -1,7 +1,4 @@
-"""The surroundings of a simulated process: virtual clock, seeded chance, work done in place.
-
-**Owns** the simulated forms of `runtime.host`. **Does not own** the loop (`sim.loop`).
-"""
+"""The surroundings of a simulated process: virtual clock, seeded chance, work done in place."""
 
 import asyncio
 import random
@@ -15,33 +12,29 @@ BEGINNING_MS = 1_700_000_000_000  # wall clock at virtual second 0
 
 
 class VirtualClock:
-    """Time of the running loop; `skew_ms` is how far this process's wall clock is off."""
+    """A `Clock` on the loop's time; `skew_ms` is how far this process's wall clock is off."""
 
     def __init__(self, skew_ms: int = 0) -> None:
         self.skew_ms = skew_ms
 
     def wall_ms(self) -> int:
-        """See `Clock`."""
         return BEGINNING_MS + self.skew_ms + int(self.monotonic() * 1000)
 
     def monotonic(self) -> float:
-        """See `Clock`."""
         return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
         await asyncio.sleep(seconds)
 
 
 class InPlace:
-    """Work that a real process gives to a thread: done at once, after some virtual time."""
+    """An `Offload`: what a real process gives to a thread is done at once, after virtual time."""
 
     def __init__(self, clock: VirtualClock, chance: random.Random) -> None:
         self._clock = clock
         self._random = chance
 
     async def run(self, work: Callable[[], T]) -> T:
-        """See `Offload`."""
         await self._clock.sleep(self._random.uniform(0, 0.005))
         return work()
 

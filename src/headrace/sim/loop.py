@@ -1,8 +1,5 @@
 """An asyncio event loop on virtual time, in which simulated processes can freeze and die.
 
-**Owns** virtual time, and which process a callback belongs to. **Does not own** faults' choice
-(`sim.faults`) or what processes do.
-
 Time moves only when nothing is ready: then it jumps to the next timer. So an hour of a cluster
 takes seconds, and the same seed gives the same order of everything. Every callback runs in a
 context; the context says to which simulated process it belongs. What belongs to a frozen process is

@@ -1,11 +1,9 @@
 """What should be stored, told from the log alone.
 
-**Owns** the reading of a whole log into rows, deletes, segments and DDL per vchannel, and the
-invariants that the log itself must keep (SQ-1, TT-1, ID-1, RQ-1). **Does not own** what was stored
-(`sim.checkers`) or what clients were told (`sim.workload`).
-
-The log is the one thing that the system may not get wrong; all else is derived from it. So the
-oracle is written without the system's code, but for the decoding of bytes.
+The whole log is read into rows, deletes, segments and DDL per vchannel, and the invariants that the
+log itself must keep are checked on the way (SQ-1, TT-1, ID-1, RQ-1). The log is the one thing that
+the system may not get wrong; all else is derived from it. So the oracle is written without the
+system's code, but for the decoding of bytes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Delete:
+class LoggedDelete:
     """One deleted key, in one partition or in all (0)."""
 
     timestamp: Timestamp
@@ -52,11 +50,11 @@ class Delete:
 
 
 @dataclass(slots=True)
-class Channel:
+class ChannelTruth:
     """What the log says of one vchannel."""
 
     rows: list[Row] = field(default_factory=list)
-    deletes: list[Delete] = field(default_factory=list)
+    deletes: list[LoggedDelete] = field(default_factory=list)
     seals: list[tuple[Timestamp, SegmentId]] = field(default_factory=list)
     versions: dict[int, Timestamp] = field(default_factory=dict)
     drop: Timestamp | None = None
@@ -75,9 +73,9 @@ class Channel:
         }
 
 
-def by_key(deletes: Iterable[Delete]) -> dict[Any, list[Delete]]:
+def by_key(deletes: Iterable[LoggedDelete]) -> dict[Any, list[LoggedDelete]]:
     """Deletes by their key."""
-    found: dict[Any, list[Delete]] = {}
+    found: dict[Any, list[LoggedDelete]] = {}
     for delete in deletes:
         found.setdefault(delete.key, []).append(delete)
     return found
@@ -87,7 +85,7 @@ def by_key(deletes: Iterable[Delete]) -> dict[Any, list[Delete]]:
 class Truth:
     """What one pchannel's log says."""
 
-    channels: dict[VChannel, Channel] = field(default_factory=dict)
+    channels: dict[VChannel, ChannelTruth] = field(default_factory=dict)
     term_starts: list[Timestamp] = field(default_factory=list)
     parts: dict[bytes, MessageId] = field(default_factory=dict)
     last_timestamp: Timestamp = 0
@@ -141,7 +139,7 @@ class Truth:
                         f"{self.parts[entry.part_id]} and {message_id}"
                     )
                 self.parts[entry.part_id] = message_id
-                channel = self.channels.setdefault(entry.vchannel, Channel())
+                channel = self.channels.setdefault(entry.vchannel, ChannelTruth())
                 present = max(channel.versions, default=0)
                 if entry.version != present:
                     raise Violation(
@@ -153,17 +151,19 @@ class Truth:
                     if entry.deletes:
                         where = entry.delete_partition_id
                         keys = decode_keys(entry.delete_body).to_pylist()
-                        channel.deletes.extend(Delete(entry.timestamp, k, where) for k in keys)
+                        channel.deletes.extend(
+                            LoggedDelete(entry.timestamp, k, where) for k in keys
+                        )
             case Seal():
-                channel = self.channels.setdefault(entry.vchannel, Channel())
+                channel = self.channels.setdefault(entry.vchannel, ChannelTruth())
                 channel.seals.append((entry.timestamp, entry.segment_id))
             case Ddl():
-                channel = self.channels.setdefault(entry.vchannel, Channel())
+                channel = self.channels.setdefault(entry.vchannel, ChannelTruth())
                 self._take_ddl(channel, entry)
             case _:
                 pass
 
-    def _take_ddl(self, channel: Channel, entry: Ddl) -> None:
+    def _take_ddl(self, channel: ChannelTruth, entry: Ddl) -> None:
         if entry.version <= max(channel.versions, default=0):
             return  # a repeat: a no-op for everybody
         channel.versions[entry.version] = entry.timestamp

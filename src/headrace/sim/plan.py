@@ -1,9 +1,7 @@
 """The plan of a run: settings of the cluster, what goes wrong how often, what clients do.
 
-**Owns** the values, and how a seed chooses among them. **Does not own** their meaning (the roles'
-settings, `sim.faults`, `sim.chaos`, `sim.workload`). Sizes are small and times short, so that much
-happens in a minute; ratios are kept where a rule rests on them: the window is longer than a
-client's deadline, a lease is shorter than a freeze.
+Sizes are small and times short, so that much happens in a minute; ratios are kept where a rule
+rests on them: the window is longer than a client's deadline, a lease is shorter than a freeze.
 
 Each seed draws its own mix, since what hides one fault shows another: a node that may hold little
 unreported stores many segments in one report; clients that rename a lot meet schema changes.
@@ -27,7 +25,7 @@ _MIX = 0x5EED  # the mix is drawn apart from the run, so that a new knob leaves 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The course of one run; times in virtual seconds."""
+    """One run; times in virtual seconds."""
 
     rough_s: float = 40.0
     calm_s: float = 180.0

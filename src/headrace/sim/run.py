@@ -1,11 +1,8 @@
 """One seed: a cluster, clients, trouble, then calm, and the verdict.
 
-**Owns** the course of a run and what ends it. **Does not own** its parts. The same seed gives the
-same trace, byte for byte.
-
-After the weather calms everything that was acknowledged must become readable within `calm_s`
-virtual seconds (LIVE); then the whole log is compared with what clients were told, and the files of
-the last lists with the log.
+The same seed gives the same trace, byte for byte. After the weather calms everything that was
+acknowledged must become readable within `calm_s` virtual seconds (LIVE); then the whole log is
+compared with what clients were told, and the files of the last manifests with the log.
 """
 
 import asyncio
@@ -23,7 +20,7 @@ from headrace.sim.chaos import Chaos, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster
 from headrace.sim.faults import Weather
-from headrace.sim.history import Book
+from headrace.sim.history import History
 from headrace.sim.loop import Deadlock, VirtualLoop
 from headrace.sim.oracle import Violation
 from headrace.sim.plan import Plan, plan_of
@@ -57,35 +54,35 @@ def run_seed(
     plan = plan or plan_of(seed)
     loop = VirtualLoop()
     trace = Trace(echo)
-    course = _Course(seed, plan, trace)
+    running = _Run(seed, plan, trace)
     # Coroutines of dead processes are thrown away where they stand; that is no news.
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         violation = ""
         try:
-            loop.run_until_complete(course.run())
+            loop.run_until_complete(running.run())
         except (Violation, AssertionError, Deadlock) as error:
             violation = str(error) or repr(error)
             if isinstance(error, Deadlock):
                 violation = f"LIVE {violation}"
-        return course.result(seed, violation, loop)
+        return running.result(seed, violation, loop)
     finally:
         loop.close()
-        del course
+        del running
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             gc.collect()
         sys.unraisablehook = hook
 
 
-class _Course:
+class _Run:
     def __init__(self, seed: int, plan: Plan, trace: Trace) -> None:
         self.plan = plan
         self.trace = trace
         chance = random.Random(seed)
         self.weather = Weather(random.Random(chance.getrandbits(64)), plan.chances)
         self.chance = chance
-        self.book = Book()
+        self.history = History()
         self.chaos: Chaos | None = None
 
     async def run(self) -> None:
@@ -112,7 +109,7 @@ class _Course:
             cluster.start(Role.DATA_NODE, f"data-node-{n + 1}")
         for n in range(plan.proxies):
             cluster.start(Role.PROXY, f"proxy-{n + 1}")
-        workload = Workload(cluster, plan.workload, self.book)
+        workload = Workload(cluster, plan.workload, self.history)
         self.chaos = chaos = Chaos(cluster, plan.chaos)
         loop = asyncio.get_running_loop()
         background = [loop.create_task(chaos.supervise()), loop.create_task(chaos.act())]
@@ -125,8 +122,8 @@ class _Course:
             self.trace.note("world", "calm")
             await self._settle(clients, workload, cluster, checkers)
             checkers.look()
-            self.book.check(checkers.truths)
-            checkers.check_flushes(self.book.flushes)
+            self.history.check(checkers.truths)
+            checkers.check_flushes(self.history.flushes)
             if plan.replays:
                 self._replay(cluster)
         finally:
@@ -188,12 +185,12 @@ class _Course:
             await asyncio.gather(finishing, return_exceptions=True)
 
     def result(self, seed: int, violation: str, loop: VirtualLoop) -> Result:
-        acknowledged = sum(w.outcome == "acknowledged" for w in self.book.writes)
+        acknowledged = sum(w.outcome == "acknowledged" for w in self.history.writes)
         return Result(
             seed=seed,
             violation=violation,
             digest=self.trace.digest,
-            writes=len(self.book.writes),
+            writes=len(self.history.writes),
             acknowledged=acknowledged,
             kills=self.chaos.kills if self.chaos else 0,
             freezes=self.chaos.freezes if self.chaos else 0,

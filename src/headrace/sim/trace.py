@@ -1,8 +1,4 @@
-"""What happened in a simulation, line by line, and its digest.
-
-**Owns** the lines and the digest by which two runs of one seed are compared. **Does not own** what
-is worth a line: processes' log events and the simulator's own acts.
-"""
+"""What happened in a simulation, line by line, and the digest by which two runs are compared."""
 
 import asyncio
 import hashlib
@@ -43,7 +39,7 @@ class Trace:
 
 
 class SimLogger:
-    """A process's logger: its events become lines of the trace."""
+    """A process's `Logger`: its events become lines of the trace."""
 
     def __init__(self, trace: Trace, who: str, bound: dict[str, Any] | None = None) -> None:
         self._trace = trace
@@ -51,22 +47,17 @@ class SimLogger:
         self._bound = bound or {}
 
     def debug(self, event: str, **values: Any) -> None:
-        """See `Logger`."""
         self._trace.note(self._who, event, **self._bound, **values)
 
     def info(self, event: str, **values: Any) -> None:
-        """See `Logger`."""
         self._trace.note(self._who, event, **self._bound, **values)
 
     def warning(self, event: str, **values: Any) -> None:
-        """See `Logger`."""
         self._trace.note(self._who, f"WARNING {event}", **self._bound, **values)
 
     def error(self, event: str, **values: Any) -> None:
-        """See `Logger`."""
         values.pop("exc_info", None)
         self._trace.note(self._who, f"ERROR {event}", **self._bound, **values)
 
     def bind(self, **values: Any) -> "SimLogger":
-        """See `Logger`."""
         return SimLogger(self._trace, self._who, self._bound | values)

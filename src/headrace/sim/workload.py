@@ -1,8 +1,7 @@
 """Clients: what ordinary users of the front door do, and what they are told.
 
-**Owns** the choice of operations, the requests as Milvus messages, and retries with an idempotency
-key. **Does not own** the judgement (`sim.book`). Requests go through the production front door of a
-simulated proxy, from the parsed message on; the way there may lose either direction.
+Requests go through the production front door of a simulated proxy, from the parsed message on; the
+way there may lose either direction. Retries carry an idempotency key.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
 from headrace.proxy.service import Proxy
 from headrace.sim.cluster import Cluster, Process
-from headrace.sim.history import Book, Outcome, Write
+from headrace.sim.history import History, WriteOutcome, WriteRecord
 from headrace.sim.host import VirtualClock
 
 DIM = 2
@@ -51,11 +50,11 @@ class WorkloadPlan:
 class Workload:
     """The clients of one run."""
 
-    def __init__(self, cluster: Cluster, plan: WorkloadPlan, book: Book) -> None:
+    def __init__(self, cluster: Cluster, plan: WorkloadPlan, history: History) -> None:
         self._cluster = cluster
         self._plan = plan
         self._random = cluster.chance
-        self.book = book
+        self.history = history
         self._ids: dict[str, int] = {}  # name -> collection id, as last described
         self._next_key = 1
         self._generation = 0
@@ -180,13 +179,13 @@ class Workload:
         else:
             top = max(2, self._next_key)
             keys = tuple(sorted({chance.randrange(1, top) for _ in range(count)}))
-        number = len(self.book.writes)
-        write = Write(number, kind, keys, number, self._partition())
-        self.book.writes.append(write)
+        number = len(self.history.writes)
+        write = WriteRecord(number, kind, keys, number, self._partition())
+        self.history.writes.append(write)
         keyed = chance.random() < self._plan.keyed_chance
         await self._send(name, write, f"op-{write.number}" if keyed else "")
 
-    async def _send(self, name: str, write: Write, key: str) -> None:
+    async def _send(self, name: str, write: WriteRecord, key: str) -> None:
         """Keyed writes are repeated until their outcome is known; others are sent once."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + GIVE_UP_S
@@ -203,12 +202,12 @@ class Workload:
                 sure = False
             else:
                 if answer.status.code == 0:
-                    write.outcome = Outcome.ACKNOWLEDGED
+                    write.outcome = WriteOutcome.ACKNOWLEDGED
                     write.timestamp = answer.timestamp
                 return  # else a Status: refused, for a reason that a repeat would meet again
             if not key or loop.time() > give_up:
                 if sure:
-                    write.outcome = Outcome.NOTHING_STANDS
+                    write.outcome = WriteOutcome.NOTHING_STANDS
                 return
             await asyncio.sleep(self._random.uniform(0.1, 1.0))
 
@@ -232,7 +231,7 @@ class Workload:
                     return True
                 if state.flushed:
                     if collection_id and collection_id == await self._described(name):
-                        self.book.flushes.append((collection_id, timestamp))
+                        self.history.flushes.append((collection_id, timestamp))
                     return True
             await asyncio.sleep(0.3)
         return False
@@ -281,7 +280,7 @@ def _schema(name: str) -> Message:
     return schema_pb.CollectionSchema(name=name, fields=[key, value, vector])
 
 
-def _request(name: str, write: Write) -> tuple[str, Message]:
+def _request(name: str, write: WriteRecord) -> tuple[str, Message]:
     if write.kind == "delete":
         keys = ", ".join(map(str, write.keys))
         return "Delete", pb.DeleteRequest(

@@ -64,7 +64,7 @@ def test_every_kind_of_vector_comes_back_bit_by_bit(cluster: Cluster, client: Mi
     client.create_collection("vectors", schema=schema)
     chance = np.random.default_rng(4)
     floats = chance.random((ROWS, DIM), dtype=np.float32)
-    halves = floats.astype(np.float16)
+    floats16 = floats.astype(np.float16)
     brains = (floats.view(np.uint32) >> 16).astype(np.uint16)
     small = chance.integers(-128, 128, (ROWS, DIM)).astype(np.int8)
     bits = chance.integers(0, 256, (ROWS, DIM // 8)).astype(np.uint8)
@@ -73,7 +73,7 @@ def test_every_kind_of_vector_comes_back_bit_by_bit(cluster: Cluster, client: Mi
         {
             "pk": n,
             "float": floats[n],
-            "half": halves[n],
+            "half": floats16[n],
             "brain": brains[n].tobytes(),
             "small": small[n],
             "bits": bits[n].tobytes(),
@@ -86,7 +86,7 @@ def test_every_kind_of_vector_comes_back_bit_by_bit(cluster: Cluster, client: Mi
     found = cluster.read("vectors").combine_chunks().sort_by("pk")
     for name, wanted in (
         ("float", floats),
-        ("half", halves),
+        ("half", floats16),
         ("brain", brains),
         ("small", small),
         ("bits", bits),

@@ -222,7 +222,7 @@ class Script:
         return self._calls, self.tell(DdlArrived(self._calls, record, item))
 
     def seal(self, above: Timestamp, **changes: Any) -> tuple[int, list[Effect]]:
-        """Somebody asks for Seals."""
+        """A caller asks for Seals."""
         values: dict[str, Any] = {"pchannel": PCHANNEL, "collection_id": COLLECTION}
         self._calls += 1
         request = SealRequest(above=above, **(values | changes))

@@ -27,7 +27,7 @@ from headrace.app.observe import Seen, look
 from headrace.app.process.crash import VARIABLE
 from headrace.app.servers import child
 from headrace.app.settings import EtcdSettings
-from headrace.app.standalone import Options, Standalone
+from headrace.app.standalone import Standalone, StandaloneOptions
 from headrace.meta.records import Role, SessionState
 from support.processes.waiting import wait_until
 from support.servers.s3 import S3Bucket
@@ -88,7 +88,7 @@ class Cluster:
         armed.mkdir(exist_ok=True)
         self._armed = {name: armed / name for name in NODES}
         self.standalone = Standalone(
-            Options(
+            StandaloneOptions(
                 data_dir=directory,
                 port=0,
                 data_nodes=data_nodes,

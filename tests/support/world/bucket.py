@@ -31,7 +31,7 @@ from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
 from headrace.objects.arrow_files import file_system, memory_file_system
 from headrace.objects.disk import Disk
-from headrace.objects.memory import MemoryServer
+from headrace.objects.memory import MemoryBucket
 from support.world.clock import ManualClock
 
 VCHANNEL = "headrace-dml-0_7v0"
@@ -151,7 +151,7 @@ class Bucket:
 
 def memory_bucket(schema: Schema) -> Bucket:
     """A bucket in memory."""
-    server = MemoryServer(ManualClock())
+    server = MemoryBucket(ManualClock())
     return Bucket(memory_file_system(server), server.put, schema)
 
 

@@ -24,7 +24,7 @@ from headrace.model import codec, group
 from headrace.model.entry import Ddl, DdlKind, Entry, Rows, Seal, SegmentRows, TermStart, Tick
 from headrace.model.errors import HeadraceError
 from headrace.model.position import Position
-from headrace.objects.memory import FaultHook, MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects, StoreFaultHook
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     ChannelState,
@@ -184,14 +184,14 @@ class FakeDataService:
 class World:
     """The edges, and what runs on them. `net.kill` and the like are the test's to use."""
 
-    def __init__(self, faults: FaultHook | None = None) -> None:
+    def __init__(self, faults: StoreFaultHook | None = None) -> None:
         self.clock = ManualClock()
         self.keys = Keys()
         self.store = MemoryMetaServer(self.clock)
         self.line = Line()
         self.log = MemoryLogServer()
         self.writer = LogWriter(self.log)
-        self.bucket = MemoryServer(self.clock)
+        self.bucket = MemoryBucket(self.clock)
         self.faults = faults
         self.net = MemoryNetwork(self.clock)
         self.service = FakeDataService()
@@ -316,7 +316,7 @@ def watch_of(
 def play(
     scene: Callable[[World], Awaitable[None]],
     settings: DataNodeSettings | None = None,
-    faults: FaultHook | None = None,
+    faults: StoreFaultHook | None = None,
 ) -> None:
     """Run a scene with one HEALTHY data node, on time that passes when all wait."""
 

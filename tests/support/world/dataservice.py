@@ -37,7 +37,7 @@ from headrace.model.channel import pchannel_of
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced, Unavailable
 from headrace.model.segment import FileRef
-from headrace.objects.memory import Fault, MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects, StoreFault
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     AllocTimestampRequest,
@@ -76,7 +76,7 @@ class World:
         self.store = MemoryMetaServer(self.clock)
         self.meta = self.store.client("test")
         self.log = MemoryLogServer()
-        self.bucket = MemoryServer(self.clock)
+        self.bucket = MemoryBucket(self.clock)
         self.objects = MemoryObjects(self.bucket)
         self.telemetry = silent()  # of data services that are started from now on
         self.network = MemoryNetwork(self.clock)
@@ -119,8 +119,8 @@ class World:
         self._tasks[name] = asyncio.create_task(service.run())
         return service
 
-    def _bucket_fault(self, operation: str, key: str) -> Fault | None:
-        return Fault(unsent=True) if self.bucket_away else None
+    def _bucket_fault(self, operation: str, key: str) -> StoreFault | None:
+        return StoreFault(unsent=True) if self.bucket_away else None
 
     async def kill(self, name: str) -> None:
         """The process ends without a word; its lease ends by itself."""

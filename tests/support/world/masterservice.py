@@ -37,7 +37,7 @@ from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced
 from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     AppendDdlRequest,
@@ -89,12 +89,12 @@ class World:
 
     def objects(self) -> MemoryObjects:
         """A store that the master service does not use."""
-        return MemoryObjects(MemoryServer(self.clock))
+        return MemoryObjects(MemoryBucket(self.clock))
 
     def elect(
         self, server_id: int, hook: CallHook | None = None, crash: CrashPoints | None = None
     ) -> "Leading":
-        """A leadership of a new process; whoever led before is replaced."""
+        """A leadership of a new process; the leader before it is replaced."""
         key = self.keys.leader(Role.MASTER_SERVICE)
         record = LeaderRecord(server_id=server_id, node_name="m", address=f"m:{server_id}")
         revision = self.store.txn([], [Put(key, codec.encode(record))]).revision

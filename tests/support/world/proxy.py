@@ -33,8 +33,7 @@ from headrace.model.ids import DEFAULT_PARTITION
 from headrace.model.position import Position
 from headrace.model.refusals import Refusal
 from headrace.model.timestamp import compose
-from headrace.objects.memory import MemoryObjects
-from headrace.objects.memory import MemoryServer as MemoryBucket
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.proxy.assembly import Assembly
 from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, Message, common_pb, pb, schema_pb
@@ -227,7 +226,7 @@ class ProxyWorld:
                 m.DropCollectionRequest: self.drop,
                 m.PartitionRequest: self._partition,
                 m.RenameCollectionRequest: self.rename,
-                m.SetClientStateRequest: self._remember,
+                m.SetClientStateRequest: self._keep_known,
                 m.AllocTimestampRequest: self._timestamp,
                 m.AllocIdsRequest: self._alloc_ids,
                 m.SuspectRequest: self._suspect,
@@ -390,7 +389,7 @@ class ProxyWorld:
         self.sequencer.present[record.id] = version
         await self.put(replace(record, version=version, noted=version, **changes), *more)
 
-    async def _remember(self, request: m.SetClientStateRequest) -> m.Done:
+    async def _keep_known(self, request: m.SetClientStateRequest) -> m.Done:
         self.orders.append(request)
         key = self.keys.client_state(request.collection_id, request.topic)
         await self.meta.txn([], [Put(key, request.value) if request.value else Delete(key)])

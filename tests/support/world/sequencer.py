@@ -29,7 +29,7 @@ from headrace.model.errors import Unavailable
 from headrace.model.group import Group, decode
 from headrace.model.position import Position
 from headrace.model.timestamp import compose
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
     AllocIdsRequest,
@@ -147,7 +147,7 @@ class World:
                 keys=self.keys,
                 meta=self.meta_server.client(f"p{server_id}"),
                 log=log or self.log.client(),
-                objects=MemoryObjects(MemoryServer(self.clock)),
+                objects=MemoryObjects(MemoryBucket(self.clock)),
                 peers=self.network.peers(f"p{server_id}"),
                 server=self.network.server(),
                 crash=crash or NoCrashPoints(),

@@ -7,7 +7,7 @@ from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
 from headrace.meta.keys import Keys
 from headrace.meta.memory import CallHook, MemoryMetaServer
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import MemoryNetwork
 from headrace.runtime.telemetry import silent
 from support.world.clock import ManualClock, manual_host
@@ -41,7 +41,7 @@ class Servers:
             keys=self.keys,
             meta=self.meta.client(name, hook),
             log=self.log.client(),
-            objects=MemoryObjects(MemoryServer(self.clock)),
+            objects=MemoryObjects(MemoryBucket(self.clock)),
             peers=self.network.peers(name),
             server=self.network.server(f"{name}:{self.started}"),
             validate=True,

@@ -1,4 +1,5 @@
-"""A store is one cluster's, and a cluster writes to one store, whoever dies during the marking."""
+"""A store is one cluster's, and a cluster writes to one store, whichever process dies during the
+marking."""
 
 import random
 
@@ -9,7 +10,7 @@ from headrace.binlog.paths import OWNER_KEY
 from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
 from headrace.model.errors import Corrupt, Invalid, Unavailable
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.runtime.host import Host, RealClock, ThreadOffload
 
 KEYS = Keys()
@@ -25,7 +26,7 @@ def a_meta(host):
 
 
 def a_store(host):
-    return MemoryObjects(MemoryServer(host.clock))
+    return MemoryObjects(MemoryBucket(host.clock))
 
 
 async def test_a_cluster_starts_again_and_again_on_its_store(host):

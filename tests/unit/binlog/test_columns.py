@@ -65,11 +65,11 @@ def test_other_columns_are_the_same_in_files():
 
 
 def test_numbers_of_16_bits_are_floats_of_their_value_in_files():
-    halves = np.array([1.5, -2, np.nan, 0.25], dtype=np.float16)
-    column = pa.FixedSizeListArray.from_arrays(pa.array(halves), 2)
+    floats_16 = np.array([1.5, -2, np.nan, 0.25], dtype=np.float16)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(floats_16), 2)
     stored = in_file(column, DataType.FLOAT16_VECTOR)
     assert stored.type == pa.list_(pa.field("element", pa.float32(), nullable=False), 2)
-    np.testing.assert_array_equal(stored.values.to_numpy(), halves.astype(np.float32))
+    np.testing.assert_array_equal(stored.values.to_numpy(), floats_16.astype(np.float32))
     bits = pa.FixedSizeListArray.from_arrays(pa.array(np.array([0x3F80, 0xC020], np.uint16)), 2)
     assert in_file(bits, DataType.BFLOAT16_VECTOR).to_pylist() == [[1.0, -2.5]]
 

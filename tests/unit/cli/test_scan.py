@@ -15,7 +15,7 @@ from support.values.rows import SMALL, small_batch
 from support.world.bucket import disk_bucket
 
 from headrace.app import clusterfile
-from headrace.cli.scan import Format, parse_time, scan
+from headrace.cli.scan import OutputFormat, parse_time, scan
 from headrace.model.errors import Invalid
 from headrace.model.timestamp import compose
 from headrace.reader.snapshot import at_timestamp
@@ -48,14 +48,14 @@ def shown(name: str = "docs", **options) -> str:
 
 
 def test_rows_are_printed_as_json_lines(data_dir):
-    lines = shown(data_dir=data_dir, format=Format.JSONL).splitlines()
+    lines = shown(data_dir=data_dir, format=OutputFormat.JSONL).splitlines()
     assert [json.loads(line)["id"] for line in lines] == [1, 3, 4]
 
 
 def test_the_store_is_named_by_its_uri_or_path_too(data_dir):
     objects = data_dir / "store"
     for store in (str(objects), objects.as_uri()):
-        assert shown(store=store, format=Format.COUNT) == "3\n"
+        assert shown(store=store, format=OutputFormat.COUNT) == "3\n"
 
 
 def test_the_store_is_that_of_the_default_directory_unless_one_is_named(data_dir, monkeypatch):
@@ -63,7 +63,7 @@ def test_the_store_is_that_of_the_default_directory_unless_one_is_named(data_dir
     with pytest.raises(Invalid, match="headrace-data holds no cluster"):
         shown()
     (data_dir.parent / "headrace-data").symlink_to(data_dir)
-    assert shown(format=Format.COUNT) == "3\n"
+    assert shown(format=OutputFormat.COUNT) == "3\n"
 
 
 def test_a_table_of_a_collection_without_files_says_that_nothing_is_stored_yet(tmp_path):
@@ -74,17 +74,17 @@ def test_a_table_of_a_collection_without_files_says_that_nothing_is_stored_yet(t
 
 def test_a_time_shows_what_was_there_then(data_dir):
     for at in ("1970-01-01T00:00:01Z", str(compose(1000))):
-        assert shown(data_dir=data_dir, format=Format.COUNT, at=at) == "3\n"
-        lines = shown(data_dir=data_dir, format=Format.JSONL, at=at).splitlines()
+        assert shown(data_dir=data_dir, format=OutputFormat.COUNT, at=at) == "3\n"
+        lines = shown(data_dir=data_dir, format=OutputFormat.JSONL, at=at).splitlines()
         assert [json.loads(line)["id"] for line in lines] == [1, 2, 3]
 
 
 def test_a_limit_holds_for_every_form(data_dir, tmp_path):
     options = {"data_dir": data_dir, "limit": 2}
-    assert shown(format=Format.COUNT, **options) == "2\n"
-    assert len(shown(format=Format.JSONL, **options).splitlines()) == 2
-    assert "2 of 3 rows" in shown(format=Format.TABLE, **options)
-    shown(format=Format.PARQUET, out=tmp_path, **options)
+    assert shown(format=OutputFormat.COUNT, **options) == "2\n"
+    assert len(shown(format=OutputFormat.JSONL, **options).splitlines()) == 2
+    assert "2 of 3 rows" in shown(format=OutputFormat.TABLE, **options)
+    shown(format=OutputFormat.PARQUET, out=tmp_path, **options)
     assert pq.read_table(tmp_path / "docs.parquet").num_rows == 2
 
 
@@ -97,7 +97,7 @@ def test_a_table_shows_columns_cut_vectors_and_how_many_rows_there_are(data_dir)
 
 def test_rows_are_written_as_parquet_and_as_lines_and_nothing_is_overwritten(data_dir, tmp_path):
     out = tmp_path / "new" / "folder"
-    for form in (Format.PARQUET, Format.JSONL):
+    for form in (OutputFormat.PARQUET, OutputFormat.JSONL):
         shown(data_dir=data_dir, format=form, out=out)
         with pytest.raises(Invalid, match="exists already"):
             shown(data_dir=data_dir, format=form, out=out)
@@ -112,8 +112,8 @@ def test_rows_are_written_as_parquet_and_as_lines_and_nothing_is_overwritten(dat
         ({"store": "x", "limit": -1}, "not negative"),
         ({"store": "x", "format": "csv"}, "formats are table, jsonl, parquet, count"),
         ({"data_dir": Path("/nothing")}, "/nothing holds no cluster"),
-        ({"store": "x", "format": Format.PARQUET}, "needs --out"),
-        ({"store": "x", "format": Format.COUNT, "out": "x"}, "--out goes with"),
+        ({"store": "x", "format": OutputFormat.PARQUET}, "needs --out"),
+        ({"store": "x", "format": OutputFormat.COUNT, "out": "x"}, "--out goes with"),
         ({"store": "/nothing", "at": "yesterday"}, "a time is spelt"),
         ({"store": "/nothing"}, "no object directory at /nothing"),
     ],
@@ -143,22 +143,22 @@ def test_text_that_would_command_a_terminal_is_shown_as_blanks(tmp_path):
 COMPLETE = "'docs' as it was at 1970-01-01T00:00:02.000+00:00: flush brings what came later"
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", list(OutputFormat))
 def test_every_form_says_on_stderr_up_to_when_it_is_complete(data_dir, tmp_path, form, capsys):
-    out = tmp_path / "out" if form == Format.PARQUET else None
+    out = tmp_path / "out" if form == OutputFormat.PARQUET else None
     shown(data_dir=data_dir, format=form, out=out)
     assert capsys.readouterr().err.splitlines() == [COMPLETE]
-    shown(data_dir=data_dir, format=Format.COUNT, at="1970-01-01T00:00:01Z")
+    shown(data_dir=data_dir, format=OutputFormat.COUNT, at="1970-01-01T00:00:01Z")
     assert "flush" not in capsys.readouterr().err
 
 
 def test_a_count_of_nothing_says_that_nothing_is_stored_yet(tmp_path, capsys):
     disk_bucket(tmp_path, SMALL).publish()
-    assert shown(store=str(tmp_path), format=Format.COUNT) == "0\n"
+    assert shown(store=str(tmp_path), format=OutputFormat.COUNT) == "0\n"
     assert "nothing of 'docs' is stored yet: flush" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", [Format.PARQUET, Format.JSONL])
+@pytest.mark.parametrize("form", [OutputFormat.PARQUET, OutputFormat.JSONL])
 def test_a_place_for_files_that_cannot_be_is_named(data_dir, tmp_path, form):
     (tmp_path / "docs.csv").write_text("")
     for out in ("/dev/null/x", tmp_path / "docs.csv"):
@@ -171,8 +171,8 @@ def test_a_place_for_files_that_cannot_be_is_named(data_dir, tmp_path, form):
 PIPED = """
 import sys
 from headrace.app import clusterfile
-from headrace.cli.scan import Format, scan
-scan("docs", store=sys.argv[1], format=Format.JSONL)
+from headrace.cli.scan import OutputFormat, scan
+scan("docs", store=sys.argv[1], format=OutputFormat.JSONL)
 """
 
 

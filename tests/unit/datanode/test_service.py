@@ -21,7 +21,7 @@ from headrace.datanode.settings import DataNodeSettings
 from headrace.meta.records import SessionState
 from headrace.model.errors import Conflict, Fenced, Unavailable
 from headrace.model.position import Position
-from headrace.objects.memory import Fault
+from headrace.objects.memory import StoreFault
 from headrace.rpc.messages import (
     AwaitedTimestamp,
     AwaitTimestampsRequest,
@@ -135,10 +135,10 @@ def test_a_replaced_epoch_is_refused_and_the_rest_accepted() -> None:
 def test_a_put_whose_answer_was_lost_is_stored_once() -> None:
     lost: list[str] = []
 
-    def faults(operation: str, key: str) -> Fault | None:
+    def faults(operation: str, key: str) -> StoreFault | None:
         if operation == "put" and len(lost) < 3:
             lost.append(key)
-            return Fault(lost=True)
+            return StoreFault(lost=True)
         return None
 
     async def scene(world: World) -> None:
@@ -171,8 +171,8 @@ def test_other_bytes_under_our_key_end_the_flowgraph() -> None:
 def test_while_the_store_is_away_the_checkpoint_says_why() -> None:
     away = [True]
 
-    def faults(operation: str, key: str) -> Fault | None:
-        return Fault(unsent=True) if operation == "put" and away[0] else None
+    def faults(operation: str, key: str) -> StoreFault | None:
+        return StoreFault(unsent=True) if operation == "put" and away[0] else None
 
     async def scene(world: World) -> None:
         world.writer.term()
@@ -358,8 +358,8 @@ def test_stop_stores_what_is_buffered_and_gives_the_session_back() -> None:
 
 
 def test_stop_ends_in_time_when_nothing_can_be_stored() -> None:
-    def faults(operation: str, key: str) -> Fault | None:
-        return Fault(unsent=True) if operation == "put" else None
+    def faults(operation: str, key: str) -> StoreFault | None:
+        return StoreFault(unsent=True) if operation == "put" else None
 
     async def scene(world: World) -> None:
         node = await world.start(replace(SOON, stop_s=5.0), node_name="data-node-2")

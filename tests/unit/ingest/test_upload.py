@@ -20,9 +20,10 @@ from headrace.ingest.batches import Limits
 from headrace.ingest.faults import BadRow
 from headrace.ingest.lookup import Store
 from headrace.ingest.options import Options
-from headrace.ingest.resume.journal import Journal
-from headrace.ingest.run import Done, Ingest, Watcher
-from headrace.ingest.sources.source import Source
+from headrace.ingest.resume.journal import UploadJournal
+from headrace.ingest.run import Ingest, SourceResult
+from headrace.ingest.sources.source import RowSource
+from headrace.ingest.upload import Listener
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.refusals import Refusal
 from headrace.model.timestamp import LOGICAL_MASK, compose
@@ -34,21 +35,21 @@ SMALL = Limits(size_bytes=1_000, rows=1000)  # about ten rows
 
 
 @dataclass
-class Heard(Watcher):
+class Heard(Listener):
     """Keeps what it is told; `on_batch` is called with each acknowledgement."""
 
     told: list[str] = field(default_factory=list)
     rows: int = 0
     on_batch: Callable[[int], None] = lambda rows: None
 
-    def began(self, source: Source, journal: Journal) -> None:
+    def began(self, source: RowSource, journal: UploadJournal) -> None:
         return
 
     def acknowledged(self, rows: int, size_bytes: int, position: int) -> None:
         self.rows += rows
         self.on_batch(self.rows)
 
-    def said(self, text: str) -> None:
+    def note(self, text: str) -> None:
         self.told.append(text)
 
 
@@ -72,12 +73,12 @@ def options_of(door: OpenDoor, path: Path, **more: Any) -> Options:
         "key": "id",
         "limits": SMALL,
         "in_flight": 2,
-        "patience_s": 20.0,
+        "retry_s": 20.0,
     }
     return Options(**{**values, **more})
 
 
-def run(options: Options, heard: Heard | None = None) -> list[Done]:
+def run(options: Options, heard: Heard | None = None) -> list[SourceResult]:
     """The ingest to its end."""
     return asyncio.run(Ingest(options, real_host(), heard or Heard()).run())
 
@@ -193,7 +194,7 @@ def test_a_server_that_does_nothing_is_given_up(door: OpenDoor, path: Path) -> N
     answer = door.world.assembly.methods.answer
     door.world.assembly.methods.answer = never  # type: ignore[method-assign]
     with pytest.raises(Unavailable, match="the same command goes on from there"):
-        run(options_of(door, path, patience_s=0.5))
+        run(options_of(door, path, retry_s=0.5))
 
 
 def test_a_row_that_does_not_fit_stops_it_by_name(door: OpenDoor, tmp_path: Path) -> None:
@@ -204,22 +205,22 @@ def test_a_row_that_does_not_fit_stops_it_by_name(door: OpenDoor, tmp_path: Path
     assert "docs" not in {r.name for r in door.world.collections()}  # seen before it was made
 
 
-def test_rows_that_do_not_fit_are_set_aside_once(door: OpenDoor, tmp_path: Path) -> None:
+def test_rows_that_do_not_fit_are_set_rejects_once(door: OpenDoor, tmp_path: Path) -> None:
     path = write(with_bad_rows(), tmp_path / "rows.parquet")
-    aside = tmp_path / "bad.jsonl"
-    options = options_of(door, path, skip_bad=aside, vectors=("vector",))
+    rejects = tmp_path / "bad.jsonl"
+    options = options_of(door, path, skip_bad=rejects, vectors=("vector",))
     (done,) = run(options)
-    assert (done.rows, done.aside) == (ROWS - 2, 2)
+    assert (done.rows, done.rejected) == (ROWS - 2, 2)
     assert ids(door) == [i for i in range(ROWS) if i not in (50, 90)]
-    lines = [orjson.loads(line) for line in aside.read_bytes().splitlines()]
+    lines = [orjson.loads(line) for line in rejects.read_bytes().splitlines()]
     assert [(line["row"], line["column"]) for line in lines] == [(51, "vector"), (91, "vector")]
     assert lines[0]["data"]["id"] == 50
     assert lines[0]["file"] == str(path)
-    aside.write_bytes(aside.read_bytes() + b"a line for a batch that was not written down\n")
+    rejects.write_bytes(rejects.read_bytes() + b"a line for a batch that was not written down\n")
     journal = journal_of(path, "docs")
     forget(journal, "finished")
     run(options)
-    assert [orjson.loads(line) for line in aside.read_bytes().splitlines()] == lines
+    assert [orjson.loads(line) for line in rejects.read_bytes().splitlines()] == lines
     with pytest.raises(Invalid, match="the file exists already"):
         run(replace(options, collection="other"))
 

@@ -93,7 +93,7 @@ class Masters:
         return codec.decode(value, LeaderRecord).address if value else ""
 
     async def call(self, request: Any) -> Any:
-        """As a client of the role does: whoever leads, until there is an answer."""
+        """As a client of the role does: ask the leader until there is an answer."""
         while True:
             try:
                 return await self.peers.call(self.leader(), request, timeout_s=10)

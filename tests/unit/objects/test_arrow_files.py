@@ -9,12 +9,12 @@ from support.world.clock import ManualClock
 from headrace.model.errors import Invalid
 from headrace.objects.arrow_files import file_system, local_root, memory_file_system
 from headrace.objects.disk import Disk
-from headrace.objects.memory import MemoryServer
+from headrace.objects.memory import MemoryBucket
 
 
 @pytest.fixture(params=["memory", "local"])
 def files(request, tmp_path) -> pafs.FileSystem:
-    server = MemoryServer(ManualClock())
+    server = MemoryBucket(ManualClock())
     disk = Disk(tmp_path, "test")
     for key in ("a/1", "a/2", "b/1"):
         server.put(key, key.encode())
@@ -38,7 +38,7 @@ def test_an_object_is_a_file_and_an_absent_one_is_not_found(files):
 
 
 def test_nothing_is_written_through_it():
-    files = memory_file_system(MemoryServer(ManualClock()))
+    files = memory_file_system(MemoryBucket(ManualClock()))
     for write in (files.create_dir, files.delete_file, files.open_output_stream):
         with pytest.raises(PermissionError, match="only read"):
             write("x")

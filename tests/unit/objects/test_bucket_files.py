@@ -1,4 +1,4 @@
-"""Reading a bucket without a loop: what whoever begins to read is told."""
+"""Reading a bucket without a loop: what a reader is told at its start."""
 
 from typing import Any
 

@@ -6,15 +6,15 @@ import pytest
 from support.world.clock import ManualClock
 
 from headrace.model.errors import Conflict, NotFound, Unavailable
-from headrace.objects.memory import Fault, MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects, StoreFault
 
 
-def client(clock: ManualClock, fault: Fault | None = None) -> MemoryObjects:
-    return MemoryObjects(MemoryServer(clock), lambda operation, key: fault)
+def client(clock: ManualClock, fault: StoreFault | None = None) -> MemoryObjects:
+    return MemoryObjects(MemoryBucket(clock), lambda operation, key: fault)
 
 
 async def test_a_put_that_was_not_sent_leaves_nothing():
-    store = client(ManualClock(), Fault(unsent=True))
+    store = client(ManualClock(), StoreFault(unsent=True))
     with pytest.raises(Unavailable, match="not sent"):
         await store.put("a", [b"x"])
     with pytest.raises(NotFound):
@@ -22,7 +22,7 @@ async def test_a_put_that_was_not_sent_leaves_nothing():
 
 
 async def test_a_put_whose_answer_is_lost_stands():
-    store = client(ManualClock(), Fault(lost=True))
+    store = client(ManualClock(), StoreFault(lost=True))
     with pytest.raises(Unavailable, match="answer was lost"):
         await store.put("a", [b"x", b"y"])
     assert store.server.get("a") == b"xy"
@@ -32,7 +32,7 @@ async def test_a_put_whose_answer_is_lost_stands():
 
 async def test_a_late_put_lands_after_its_caller_was_told_that_it_failed():
     clock = ManualClock()
-    store = client(clock, Fault(late_s=5))
+    store = client(clock, StoreFault(late_s=5))
     with pytest.raises(Unavailable, match="no answer"):
         await store.put("a", [b"x"])
     await clock.advance(4.9)
@@ -43,7 +43,7 @@ async def test_a_late_put_lands_after_its_caller_was_told_that_it_failed():
 
 async def test_a_late_put_takes_no_key_that_another_has_taken():
     clock = ManualClock()
-    store = client(clock, Fault(late_s=5))
+    store = client(clock, StoreFault(late_s=5))
     with pytest.raises(Unavailable):
         await store.put("a", [b"late"])
     store.server.put("a", b"first")
@@ -52,7 +52,7 @@ async def test_a_late_put_takes_no_key_that_another_has_taken():
 
 
 async def test_a_client_killed_on_the_way_there_leaves_nothing_and_on_the_way_back_an_object():
-    for fault, keys in ((Fault(delay_s=1), []), (Fault(answer_delay_s=1), ["a"])):
+    for fault, keys in ((StoreFault(delay_s=1), []), (StoreFault(answer_delay_s=1), ["a"])):
         clock = ManualClock()
         store = client(clock, fault)
         put = asyncio.ensure_future(store.put("a", [b"x"]))
@@ -63,7 +63,7 @@ async def test_a_client_killed_on_the_way_there_leaves_nothing_and_on_the_way_ba
 
 
 async def test_a_full_store_says_so():
-    store = MemoryObjects(MemoryServer(ManualClock(), capacity_bytes=10))
+    store = MemoryObjects(MemoryBucket(ManualClock(), capacity_bytes=10))
     await store.put("a", [b"12345678"])
     assert await store.free_bytes() == 2
     with pytest.raises(Unavailable, match="no space"):
@@ -71,7 +71,7 @@ async def test_a_full_store_says_so():
 
 
 def test_every_put_that_arrives_is_seen_whatever_becomes_of_it():
-    server = MemoryServer(ManualClock())
+    server = MemoryBucket(ManualClock())
     seen = []
     server.on_put = lambda key, data: seen.append((key, data))
     server.put("a", b"1")

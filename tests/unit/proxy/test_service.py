@@ -21,8 +21,7 @@ from headrace.meta.records import LeaderRecord, Role, SessionRecord, SessionStat
 from headrace.model import group
 from headrace.model.codec import decode, encode
 from headrace.model.entry import Rows
-from headrace.objects.memory import MemoryObjects
-from headrace.objects.memory import MemoryServer as MemoryBucket
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, Message, pb
 from headrace.proxy.service import Proxy

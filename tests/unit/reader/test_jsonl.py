@@ -80,10 +80,10 @@ def test_a_dynamic_column_without_an_object_is_corrupt(text):
 def test_vectors_of_every_type_are_printed_by_their_values():
     schema = every_type()
     kept = schema.fields[0], *(f for f in schema.fields if f.type.is_vector)
-    halves = np.array([[1.5, -0.25]], np.float16)
+    floats = np.array([[1.5, -0.25]], np.float16)
     batch = pa.record_batch(
         {
-            "FLOAT16_VECTOR": pa.FixedSizeListArray.from_arrays(pa.array(halves[0]), 2),
+            "FLOAT16_VECTOR": pa.FixedSizeListArray.from_arrays(pa.array(floats[0]), 2),
             "BFLOAT16_VECTOR": pa.array([[0x3F80, 0xC020]], pa.list_(pa.uint16(), 2)),
             "INT8_VECTOR": pa.array([[-128, 127]], pa.list_(pa.int8(), 2)),
             "BINARY_VECTOR": pa.array([[0, 255]], pa.list_(pa.uint8(), 2)),

@@ -1,4 +1,4 @@
-"""Insert logs read as they are stored, whoever wrote them, or refused."""
+"""Insert logs read as they are stored, whichever tool wrote them, or refused."""
 
 import io
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Where a store perhaps is, when somebody points beside it."""
+"""Where a store may be when a user names a place beside it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from support.world.bucket import disk_bucket
 
 import headrace.reader
 from headrace.model.errors import NotFound
-from headrace.reader.suggest import nearby
+from headrace.reader.suggest import suggest_store
 
 
 @pytest.fixture
@@ -24,19 +24,19 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def test_a_store_below_is_named(data_dir: Path) -> None:
-    assert nearby(data_dir, None) == str(data_dir / "store")
-    assert nearby(data_dir.parent, None) == str(data_dir / "store")
+    assert suggest_store(data_dir, None) == str(data_dir / "store")
+    assert suggest_store(data_dir.parent, None) == str(data_dir / "store")
 
 
 def test_a_store_above_is_named(data_dir: Path) -> None:
     inside = data_dir / "store" / "insert" / "7"
     assert inside.is_dir()
-    assert nearby(inside, None) == str(data_dir / "store")
-    assert nearby(f"file://{inside}", None) == str(data_dir / "store")
+    assert suggest_store(inside, None) == str(data_dir / "store")
+    assert suggest_store(f"file://{inside}", None) == str(data_dir / "store")
 
 
 def test_where_there_is_none_nothing_is_named(tmp_path: Path) -> None:
-    assert nearby(tmp_path, None) == ""
+    assert suggest_store(tmp_path, None) == ""
 
 
 @pytest.mark.parametrize("place", [".", "store/manifests", "logs"])

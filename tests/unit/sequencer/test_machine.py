@@ -51,7 +51,7 @@ def test_the_last_position_is_that_of_the_last_message_known_to_stand() -> None:
     assert (answer.position.message_id, answer.position.timestamp) == (6, at(-1) + 1)
 
 
-def test_another_wish_ends_the_term_once_what_was_sent_has_its_outcome() -> None:
+def test_another_assignment_ends_the_term_once_what_was_sent_has_its_outcome() -> None:
     script = Script()
     script.open()
     sent, effects = script.append(part("a"))
@@ -68,7 +68,7 @@ def test_another_wish_ends_the_term_once_what_was_sent_has_its_outcome() -> None
     assert script.machine.phase is SequencerPhase.IDLE
 
 
-def test_another_wish_ends_a_take_over_at_once() -> None:
+def test_another_assignment_ends_a_failover_at_once() -> None:
     script = Script()
     read = script.standing()
     script.tell(AssignmentRead(ME + 1, 11))
@@ -76,7 +76,7 @@ def test_another_wish_ends_a_take_over_at_once() -> None:
     assert script.tell(MetaRead(read.attempt, view())) == []
 
 
-def test_an_older_wish_does_not_undo_a_newer_one() -> None:
+def test_an_older_assignment_does_not_undo_a_newer_one() -> None:
     script = Script()
     script.tell(AssignmentRead(ME + 1, 11))
     script.tell(AssignmentRead(ME, 10))
@@ -111,8 +111,8 @@ def test_who_was_asked_to_stop_waits_for_a_new_assignment() -> None:
     assert of(ReadEnd, script.tell(AssignmentRead(ME, 11)))
 
 
-def test_a_stop_that_no_wish_follows_is_forgotten() -> None:
-    """The master service may have died between asking and writing: somebody has to sequence."""
+def test_a_stop_that_no_assignment_follows_is_forgotten() -> None:
+    """The master service may have died between asking and writing: one process has to sequence."""
     script = Script()
     script.open()
     script.tell(StopAsked(90))

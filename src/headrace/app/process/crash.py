@@ -1,10 +1,8 @@
 """Crash points from the environment, for tests with real processes.
 
-**Owns** the variable `HEADRACE_CRASH_AT=NAME[:TIMES][:kill|freeze]`, or `@PATH` of a file with such
-a line. **Does not own** the points and what happens at them (`runtime.crashpoints`).
-
-A file may be written while the process runs, so a test arms a point at the moment that it means.
-It is removed before the process ends at the point: the one that is started in its place goes on.
+`HEADRACE_CRASH_AT=NAME[:TIMES][:kill|freeze]`, or `@PATH` of a file with such a line. A file may be
+written while the process runs, so a test arms a point at the moment that it means. It is removed
+before the process ends at the point, so the process that is started in its place goes on.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +30,7 @@ def crash_points_from(environment: Mapping[str, str]) -> CrashPoints:
 
 
 class CrashAtFile:
-    """Does what the file says once its place is reached so often after it was written."""
+    """`CrashPoints` by a file: does what it says once its point was reached so often since then."""
 
     def __init__(self, path: Path, act: Callable[[CrashAction], None] = signal_own_process) -> None:
         self._path = path
@@ -41,7 +39,6 @@ class CrashAtFile:
         self._reached = 0
 
     def reach(self, name: str) -> None:
-        """See `CrashPoints`."""
         if not self._path.exists():
             return
         spec = parse_crash_spec(self._path.read_text().strip())

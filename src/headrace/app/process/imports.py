@@ -1,11 +1,9 @@
-"""What the process of a role does not import.
-
-**Owns** the refusal. **Does not own** which modules our own code names: none names these.
+"""Keeps pandas out of a role's process.
 
 PyArrow imports pandas, where that is installed, to see whether a value is one of its series: at the
-first array, 40 MB and half a second in which the process answers nobody. No role has such values.
-PyArrow takes a failed import as "not installed". A None in `sys.modules`, the usual way to refuse a
-module, it takes for the module.
+first array, which costs 40 MB and half a second in which the process answers no call. No role has
+such values. PyArrow takes a failed import as "not installed". A None in `sys.modules`, the usual
+way to refuse a module, it takes for the module.
 """
 
 import sys
@@ -22,7 +20,6 @@ class _Refusing:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See `importlib.abc.MetaPathFinder`."""
         if name in LEFT_OUT:
             raise ModuleNotFoundError(f"{name} is left out of this process", name=name)
         return None

@@ -1,7 +1,4 @@
-"""Structured logs: JSON lines in `DIR/logs/NODE.log`, rotated; or readable lines on stderr.
-
-**Owns** structlog's set-up. **Does not own** what is logged (`runtime.telemetry` is handed around).
-"""
+"""Sets structlog up: JSON lines in `DIR/logs/NODE.log`, rotated; or readable lines on stderr."""
 
 import logging
 import logging.handlers

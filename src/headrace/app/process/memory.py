@@ -1,8 +1,5 @@
 """How the process of a proxy keeps the memory of large requests.
 
-**Owns** the setting of the C library's allocator. **Does not own** Arrow's pool, which keeps pages
-by itself.
-
 Requests of some megabytes come and go as C allocations (gRPC's, protobuf's, Python's bytes). By
 default glibc gives such pages back at once, and the system zeroes new ones for the next request:
 measured 0.55 of 2.8 CPU seconds a GB of a busy proxy. So pages stay, up to `KEPT_BYTES`.

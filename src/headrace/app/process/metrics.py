@@ -1,10 +1,8 @@
 """The HTTP endpoint of every process: `/metrics` (Prometheus), `/healthz`, `/livez`.
 
-**Owns** the small server, in threads of its own so that it answers while the loop is busy.
-**Does not own** the metrics (`runtime.telemetry`) or what healthy means (the role).
-
-Each connection has a thread, and is closed when it is silent for some seconds: one that is opened
-and says nothing would otherwise keep everybody else from seeing whether the process is well.
+The server has threads of its own, so that it answers while the loop is busy. Each connection has a
+thread, and is closed when it is silent for some seconds: a connection that says nothing would
+otherwise keep all others from seeing whether the process is well.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,8 +1,5 @@
 """One role in one process: settings in, a clean end out.
 
-**Owns** signals, the metrics endpoint and the exit status. **Does not own** adapters
-(`app.wiring`).
-
 Exit status: 0 after a clean stop, 2 when a setting or the surroundings are wrong (said in one
 line), 1 when the role died.
 """

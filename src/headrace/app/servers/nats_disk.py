@@ -1,11 +1,9 @@
-"""A NATS server whose disk was full: it is started anew when there is room again.
+"""Restarts a NATS server whose disk was full, once there is room again.
 
-**Owns** noticing that, from the server's own log, and the order to end. **Does not own** the start
-that follows (`app.child`) or the refusal of rows before the disk is full (`sequencer.admission`).
-
-Once a write has failed, a stream of NATS answers every later append with the same error, however
-much room there is by then (the error stays with the block that it writes to). Only a new process
-looks at its files again. Nothing is lost: what was answered is synced.
+After one failed write a stream of NATS answers every later append with the same error, however much
+room there is by then (the error stays with the block that it writes to). Only a new process looks
+at its files again. Nothing is lost: what was answered is synced. The failure is seen in the
+server's own log; `servers.child` does the restart.
 """
 
 import asyncio
@@ -32,7 +30,7 @@ async def mend(server: NatsServer, room_bytes: int, say: Callable[[str], None]) 
         failed = failed or _FAILED.search(written) is not None
         if failed and shutil.disk_usage(server.store_dir).free >= room_bytes:
             say("nats could not write, and there is room again: it is started anew")
-            server.child.signal(signal.SIGTERM)
+            server.signal(signal.SIGTERM)
             failed, place = False, _end(server)
 
 

@@ -1,8 +1,5 @@
 """Floats of 16 bits as floats of 32, and back, bit by bit.
 
-**Owns** the two conversions of each format. **Does not own** where they are needed
-(`binlog.columns`).
-
 Files hold 16-bit floats as 32-bit ones, since few readers know the former; every 16-bit value has
 exactly one 32-bit value. Processors make a quiet NaN of a signalling one when they convert, so NaNs
 are converted as integers: sign and mantissa stay, and every bit comes back.

@@ -1,14 +1,10 @@
 """Levels: where the lists of a column begin, and which of them are empty.
 
-**Owns** the levels of lists whose elements are all there, of one length or of many, made and read
-back. **Does not own** pages (`binlog.page_heads`) or what is in them (`binlog.vector_pages`,
-`binlog.sparse_pages`). Source: Apache Parquet's format, "Run Length Encoding / Bit-Packing Hybrid"
-and "Nested Encoding".
-
-Of each value there are two: the repetition level, 0 where a list begins and 1 where it goes on, and
-the definition level, which is the highest but for an empty list, which stands as one value that is
-not there. Each kind is written in the shorter of the two ways, runs or packed bits, and as one of
-them throughout; nothing else is read back, since whoever else wrote a page is for PyArrow to read.
+Each value has two levels. The repetition level is 0 where a list begins and 1 where it goes on. The
+definition level is the highest one except for an empty list, which stands as one value that is not
+there. Each kind is written in the shorter of two ways, runs or packed bits, throughout the page;
+pages in any other form are left to PyArrow. Source: Apache Parquet's format, "Run Length Encoding /
+Bit-Packing Hybrid" and "Nested Encoding".
 """
 
 import struct

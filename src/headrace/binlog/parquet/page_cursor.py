@@ -1,8 +1,4 @@
-"""A walk through the pages of one column chunk, byte by byte accounted for.
-
-**Owns** where a chunk stands, the order of its pages, their ends and their checksums. **Does not
-own** what is in a page (`binlog.vector_reader`, `binlog.sparse_reader`), or reading bytes from
-somewhere (the caller's `ReadInto`).
+"""A walk through the pages of one column chunk that accounts for every byte.
 
 A file may be cut or altered anywhere, and what a cursor hands out was asked for by length: so each
 length is compared with what is left of page and chunk before it is believed.
@@ -34,28 +30,21 @@ class ChunkPlace:
 
 
 def places_of(metadata: Any, path: str, file_bytes: int) -> list[ChunkPlace]:
-    """The chunks of a leaf, one for each row group, from PyArrow's metadata of a file. `Corrupt`
-    when there is no such leaf, or it is compressed, or not within the file."""
+    """The chunks of a primitive column, one for each row group, from PyArrow's metadata of a file.
+    `Corrupt` when there is none, or it is compressed, or not within the file."""
     found = []
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        leaves = (group.column(n) for n in range(group.num_columns))
-        leaf = next((c for c in leaves if c.path_in_schema == path), None)
-        if leaf is None or leaf.compression != "UNCOMPRESSED":
+        chunks = (group.column(n) for n in range(group.num_columns))
+        chunk = next((c for c in chunks if c.path_in_schema == path), None)
+        if chunk is None or chunk.compression != "UNCOMPRESSED":
             raise Corrupt(f"the file has no pages of {path} as they are made")
-        start = leaf.dictionary_page_offset if leaf.has_dictionary_page else leaf.data_page_offset
-        size_bytes = leaf.total_compressed_size
+        indexed = chunk.has_dictionary_page
+        start = chunk.dictionary_page_offset if indexed else chunk.data_page_offset
+        size_bytes = chunk.total_compressed_size
         if start < 0 or size_bytes < 0 or start + size_bytes > file_bytes:
             raise Corrupt(f"{path} is said to stand at {start} in {file_bytes} bytes")
-        found.append(
-            ChunkPlace(
-                start=start,
-                size_bytes=size_bytes,
-                rows=group.num_rows,
-                values=leaf.num_values,
-                indexed=leaf.has_dictionary_page,
-            )
-        )
+        found.append(ChunkPlace(start, size_bytes, group.num_rows, chunk.num_values, indexed))
     return found
 
 

@@ -1,8 +1,6 @@
-"""Heads of Parquet's pages: what stands before the bytes of each.
+"""The structs before the bytes of a Parquet page and of a column chunk, made and read back.
 
-**Owns** the structs of a page's head and of a column chunk, made and read back. **Does not own**
-what is in a page (`binlog.levels`, `binlog.vector_pages`, `binlog.sparse_pages`). Source:
-`parquet.thrift` of Apache Parquet's format.
+Source: `parquet.thrift` of Apache Parquet's format.
 """
 
 import zlib

@@ -1,11 +1,7 @@
 """Sparse vectors as pages of Parquet: their indices and their values, as two lists.
 
-**Owns** the pages of both lists. **Does not own** levels and heads (`binlog.levels`,
-`binlog.page_heads`) or the file around them (`binlog.spliced_file`). `binlog.sparse_reader` reads
-them back.
-
-The numbers are views of the arrays' own buffers, as those of dense vectors are. What is made is a
-bit for each pair, which says where a vector begins; and where some are empty, one more.
+The numbers are views of the arrays' own buffers. Only the levels are made: a bit for each pair,
+which says where a vector begins; and where some are empty, one more.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""Sparse vectors out of our pages.
-
-**Owns** the pages of both lists, read back and checked. **Does not own** how they are made
-(`binlog.sparse_pages`) or heads, ends and checksums (`binlog.page_cursor`).
+"""Reads sparse vectors out of our pages.
 
 A page is decoded whole: where its lists begin comes from a bit for each pair. What a caller asks
 for is put together from the pages that it touches.

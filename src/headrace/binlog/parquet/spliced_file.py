@@ -1,16 +1,12 @@
 """A Parquet file whose vectors are not copied: PyArrow's scalars, our pages, one footer over both.
 
-**Owns** the footer. **Does not own** pages of vectors (`binlog.vector_pages`,
-`binlog.sparse_pages`), which columns and settings there are, or when a file is made in this way
-(`binlog.insert_log`). Source: Apache Parquet's format, `parquet.thrift`.
-
-PyArrow writes the scalar columns as a file of its own, which becomes the beginning of ours as it
-is, so every offset in it stays right; the vectors follow. The schema, Arrow's schema and all else
-that a footer says come from a file without rows that PyArrow makes of the whole schema; only the
-author is another, by which a reader knows that the pages are those that it can take as they are
-(`was_spliced`): whoever writes the file anew puts in its own name. Why: PyArrow copies and checks
-every number of a list column, at four times the cost of writing it to disk, and needs the memory
-twice.
+PyArrow writes the scalar columns as a file of its own, which becomes the beginning of ours, so
+every offset in it stays right; the vectors follow. The schema and all else that a footer says come
+from a file without rows that PyArrow makes of the whole schema. Only the author is our own. By it a
+reader knows that it can take the pages as they are (`was_spliced`): a tool that writes the file
+anew puts in its own name. Why: PyArrow copies and checks every number of a list column, at four
+times the cost of writing it to disk, and needs the memory twice. Source: Apache Parquet's format,
+`parquet.thrift`.
 """
 
 import struct
@@ -22,7 +18,7 @@ import pyarrow as pa
 from headrace.binlog.columns import file_schema
 from headrace.binlog.parquet import sparse_pages, thrift, vector_pages
 from headrace.binlog.parquet.page_heads import Chunk
-from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_encoding import VECTOR_ENCODINGS
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DataType, Field, Schema
@@ -77,12 +73,12 @@ def parts_of(
     for theirs in thrift.items_of(_fields_of_footer(written)[_FILE_ROW_GROUPS]):
         group = thrift.fields_of(theirs.data)
         count = thrift.number_of(group[_GROUP_ROWS])
-        leaves = iter(thrift.items_of(group[_GROUP_COLUMNS]))
+        scalar_columns = iter(thrift.items_of(group[_GROUP_COLUMNS]))
         columns: list[thrift.Value] = []
         size_bytes = 0
         for column in kinds:
             if column.name not in vectors:
-                columns += islice(leaves, 1)
+                columns += islice(scalar_columns, 1)
                 continue
             taken = rows[column.name].slice(first, count)
             made = _made(vectors[column.name], taken, column.nullable, checksums)
@@ -110,8 +106,8 @@ def _made(
         for (member, _), chunk in zip(sparse_pages.MEMBERS, chunks, strict=True):
             yield (member, "list", "element"), chunk
     else:
-        layout = LAYOUTS[field.type]
-        chunk = vector_pages.make(column, layout, nullable=nullable, checksums=checksums)
+        stored = VECTOR_ENCODINGS[field.type]
+        chunk = vector_pages.make(column, stored, nullable=nullable, checksums=checksums)
         yield ("list", "element"), chunk
 
 

@@ -1,11 +1,8 @@
 """Thrift's compact protocol, as far as Parquet's footers and page headers need it.
 
-**Owns** making structs, and finding the fields of one that PyArrow made. **Does not own** what
-Parquet's fields mean (`binlog.vector_pages`, `binlog.spliced_file`). Source: the Thrift compact
+Fields of a struct that PyArrow made are handed out as the bytes that they are encoded in, so that
+parts of one footer become parts of another without being understood. Source: the Thrift compact
 protocol's specification.
-
-What is found is handed out as the bytes that it is encoded in, so that parts of one footer become
-parts of another without being understood.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""How the numbers of each kind of dense vector stand in pages.
-
-**Owns** the table of kinds: the number of Parquet that each is for readers, and the dictionary with
-which the bytes in memory are what is stored. **Does not own** pages (`binlog.vector_pages`) or the
-types in Arrow (`binlog.columns`).
+"""How the numbers of each kind of dense vector are stored in pages.
 
 Parquet has floats of 32 bits and integers of 32 bits, and every reader knows lists of those. So a
 float of 16 bits is a float of 32 of the same value, and a byte an integer of 32 bits: with a
@@ -29,11 +25,11 @@ from headrace.binlog.parquet.page_heads import Physical
 from headrace.model.schema import DataType
 
 # A chunk of fewer 16-bit floats is smaller without its dictionary of 256 KiB.
-HALVES_WITH_DICTIONARY = 1 << 17
+FLOATS16_WITH_DICTIONARY = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class VectorEncoding:
     """One kind. `number_bytes` = of a number in memory, and of an index where there are any."""
 
     kind: DataType
@@ -47,7 +43,7 @@ class Layout:
 
     def indexes(self, numbers: int) -> bool:
         """Whether so many of them are stored as indices."""
-        return self.indexed and (self.number_bytes == 1 or numbers > HALVES_WITH_DICTIONARY)
+        return self.indexed and (self.number_bytes == 1 or numbers > FLOATS16_WITH_DICTIONARY)
 
     @property
     def dictionary(self) -> bytes:
@@ -56,19 +52,16 @@ class Layout:
 
     def widened(self, bits: Bits16) -> Floats:
         """The floats that 16-bit floats are without a dictionary."""
-        if self.kind == DataType.FLOAT16_VECTOR:
-            return widen_float16(bits)
-        return widen_bfloat16(bits)
+        return (widen_float16 if self.kind == DataType.FLOAT16_VECTOR else widen_bfloat16)(bits)
 
     def narrowed(self, floats: Floats) -> Bits16:
         """The 16-bit floats back."""
-        if self.kind == DataType.FLOAT16_VECTOR:
-            return narrow_float16(floats)
-        return narrow_bfloat16(floats)
+        narrow = narrow_float16 if self.kind == DataType.FLOAT16_VECTOR else narrow_bfloat16
+        return narrow(floats)
 
 
-LAYOUTS: Mapping[DataType, Layout] = {
-    kind: Layout(kind, number_bytes, physical)
+VECTOR_ENCODINGS: Mapping[DataType, VectorEncoding] = {
+    kind: VectorEncoding(kind, number_bytes, physical)
     for kind, number_bytes, physical in (
         (DataType.FLOAT_VECTOR, 4, Physical.FLOAT),
         (DataType.FLOAT16_VECTOR, 2, Physical.FLOAT),
@@ -81,13 +74,13 @@ LAYOUTS: Mapping[DataType, Layout] = {
 
 @cache
 def _dictionary_of(kind: DataType) -> bytes:
-    every_half = np.arange(1 << 16, dtype=np.uint16)
+    every_float16 = np.arange(1 << 16, dtype=np.uint16)
     every_byte = np.arange(1 << 8, dtype=np.uint8)
     match kind:
         case DataType.FLOAT16_VECTOR:
-            return widen_float16(every_half).tobytes()
+            return widen_float16(every_float16).tobytes()
         case DataType.BFLOAT16_VECTOR:
-            return widen_bfloat16(every_half).tobytes()
+            return widen_bfloat16(every_float16).tobytes()
         case DataType.INT8_VECTOR:
             return every_byte.view(np.int8).astype(np.int32).tobytes()
         case _:

@@ -1,13 +1,8 @@
 """Dense vectors as pages of Parquet that are made around the bytes that were received.
 
-**Owns** the pages of a column of dense vectors. **Does not own** how a number is stored
-(`binlog.layouts`), levels and heads (`binlog.levels`, `binlog.page_heads`), or the file around them
-(`binlog.spliced_file`). `binlog.vector_reader` reads them back.
-
 A page of version 1 is a head, repetition levels, definition levels, and the values: floats as they
 are in memory, or one run of packed indices, whose bytes are the numbers in memory. So nothing is
-looked at and nothing is copied: the parts are views of the arrays' own buffers. Only a checksum
-reads them, if it is wanted.
+copied: the parts are views of the arrays' own buffers. Only a checksum reads them, if it is wanted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +12,7 @@ import pyarrow as pa
 
 from headrace.binlog.parquet import levels, page_heads, thrift
 from headrace.binlog.parquet.page_heads import Chunk, Encoding, PageKind
-from headrace.binlog.parquet.vector_encoding import Layout
+from headrace.binlog.parquet.vector_encoding import VectorEncoding
 from headrace.model.entry import Body
 
 PAGE_BYTES = 1 << 20
@@ -31,7 +26,7 @@ def can_be_made(column: pa.ChunkedArray) -> bool:
 
 
 def make(
-    column: pa.ChunkedArray, layout: Layout, *, nullable: bool, checksums: bool = True
+    column: pa.ChunkedArray, stored: VectorEncoding, *, nullable: bool, checksums: bool = True
 ) -> Chunk:
     """The column chunk of a column of memory's fixed-size lists that `can_be_made`, and not empty.
 
@@ -39,34 +34,34 @@ def make(
     """
     assert can_be_made(column), "rows without a vector are for PyArrow's writer"
     dim = column.type.list_size
-    indexed = layout.indexes(len(column) * dim)
+    indexed = stored.indexes(len(column) * dim)
     parts, inside = list[Body](), list[Body]()
     if indexed:
-        values = len(layout.dictionary) // FLOAT_BYTES
+        values = len(stored.dictionary) // FLOAT_BYTES
         parts += page_heads.page(
             PageKind.DICTIONARY,
             values,
             Encoding.PLAIN,
-            [b"", layout.dictionary],
+            [b"", stored.dictionary],
             checksum=checksums,
         )
     dictionary_bytes = sum(map(len, parts))
-    number_bytes = layout.number_bytes if indexed else FLOAT_BYTES
+    number_bytes = stored.number_bytes if indexed else FLOAT_BYTES
     rows_most = max(1, PAGE_BYTES // (number_bytes * dim))
     encoding = Encoding.RLE_DICTIONARY if indexed else Encoding.PLAIN
-    for rows, views in _pages(column, rows_most, dim * layout.number_bytes):
+    for rows, views in _pages(column, rows_most, dim * stored.number_bytes):
         numbers = rows * dim
         inside = [levels.of_equal_lists(rows, dim, 2 if nullable else 1)]
-        inside += _indices(views, numbers, number_bytes) if indexed else _plain(views, layout)
+        inside += _indices(views, numbers, number_bytes) if indexed else _plain(views, stored)
         parts += page_heads.page(PageKind.DATA, numbers, encoding, inside, checksum=checksums)
-    viewed = indexed or not layout.indexed
+    viewed = indexed or not stored.indexed
     return Chunk(
         parts=tuple(parts),
         size_bytes=sum(map(len, parts)),
         values=len(column) * dim,
-        physical=layout.physical,
+        physical=stored.physical,
         dictionary_bytes=dictionary_bytes,
-        view_bytes=len(column) * dim * layout.number_bytes if viewed else 0,
+        view_bytes=len(column) * dim * stored.number_bytes if viewed else 0,
     )
 
 
@@ -86,10 +81,10 @@ def _indices(views: Sequence[Body], numbers: int, number_bytes: int) -> list[Bod
     return [index_head(numbers, number_bytes), *views, *([tail] if tail else [])]
 
 
-def _plain(views: Sequence[Body], layout: Layout) -> Sequence[Body]:
-    if not layout.indexed:
+def _plain(views: Sequence[Body], stored: VectorEncoding) -> Sequence[Body]:
+    if not stored.indexed:
         return views
-    return [layout.widened(np.frombuffer(view, np.uint16)).tobytes() for view in views]
+    return [stored.widened(np.frombuffer(view, np.uint16)).tobytes() for view in views]
 
 
 def _pages(

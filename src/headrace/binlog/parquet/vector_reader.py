@@ -1,13 +1,9 @@
-"""Dense vectors out of our pages: each number is read once, to where it is wanted.
+"""Reads dense vectors out of our pages, each number once, straight to where it is wanted.
 
-**Owns** the pages of a column of dense vectors, read back and checked. **Does not own** how they
-are made (`binlog.vector_pages`), which files have them (`binlog.spliced_file` knows by the author),
-or heads, ends and checksums (`binlog.page_cursor`).
-
-The levels of our pages follow from the number of rows, so they are compared and not decoded, and
-what is left of a page are the numbers as they are in memory: they are read right into the array
-that is handed out. A page of which only a part is wanted is kept for the next call. Whatever is not
-as it is made is `Corrupt`, and nothing of such a page is handed out.
+The levels of our pages follow from the number of rows, so they are compared and not decoded. The
+rest of a page are the numbers as they are in memory: they are read right into the array that is
+handed out. Where only a part of a page is wanted, the rest is kept for the next call. A page that
+is not exactly as we make it is `Corrupt`, and nothing of it is handed out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +15,7 @@ from headrace.binlog.columns import arrow_type
 from headrace.binlog.parquet import levels
 from headrace.binlog.parquet.page_cursor import ChunkPlace, PageCursor, ReadInto
 from headrace.binlog.parquet.page_heads import Encoding, PageHead, PageKind
-from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_encoding import VECTOR_ENCODINGS
 from headrace.binlog.parquet.vector_pages import FLOAT_BYTES, index_head, index_tail
 from headrace.model.errors import Corrupt
 from headrace.model.schema import Field
@@ -42,7 +38,7 @@ class VectorReader:
     ) -> None:
         self._read = read
         self._checksums = checksums
-        self._layout = LAYOUTS[field.type]
+        self._stored = VECTOR_ENCODINGS[field.type]
         self._kind = arrow_type(field)
         self._dim: int = self._kind.list_size
         self._highest = 2 if nullable else 1
@@ -53,7 +49,7 @@ class VectorReader:
     @property
     def row_bytes(self) -> int:
         """Of a vector in memory."""
-        return self._dim * self._layout.number_bytes
+        return self._dim * self._stored.number_bytes
 
     def next(self, rows: int) -> pa.FixedSizeListArray:
         """The next `rows` vectors, with memory's type; `Corrupt` when there are not so many."""
@@ -106,7 +102,7 @@ class VectorReader:
                 raise Corrupt("there is more behind the last page")
 
     def _check_dictionary(self, cursor: PageCursor) -> None:
-        wanted = self._layout.dictionary if self._layout.indexed else b""
+        wanted = self._stored.dictionary if self._stored.indexed else b""
         head = cursor.open(PageKind.DICTIONARY)
         plain = head.encoding == Encoding.PLAIN and head.values == len(wanted) // FLOAT_BYTES
         if not plain or cursor.take(cursor.left) != wanted:
@@ -120,10 +116,10 @@ class VectorReader:
             raise Corrupt(f"a page of {rows} vectors of {self._dim} that begins as none does")
         if indexed:
             cursor.take_into(out)
-            tail = index_tail(head.values, self._layout.number_bytes)
+            tail = index_tail(head.values, self._stored.number_bytes)
             if tail and cursor.take(len(tail)) != tail:
                 raise Corrupt("there is more behind the last index of a page")
-        elif self._layout.indexed:
+        elif self._stored.indexed:
             out[:] = self._narrowed(cursor.take(head.values * FLOAT_BYTES))
         else:
             cursor.take_into(out)
@@ -134,13 +130,13 @@ class VectorReader:
         if self._before[0] != (rows, indexed):
             found = levels.of_equal_lists(rows, self._dim, self._highest)
             if indexed:
-                found += index_head(rows * self._dim, self._layout.number_bytes)
+                found += index_head(rows * self._dim, self._stored.number_bytes)
             self._before = (rows, indexed), found
         return self._before[1]
 
     def _narrowed(self, data: bytearray) -> memoryview:
         floats = np.frombuffer(data, np.float32)
-        bits = self._layout.narrowed(floats)
-        if self._layout.widened(bits).tobytes() != data:
+        bits = self._stored.narrowed(floats)
+        if self._stored.widened(bits).tobytes() != data:
             raise Corrupt("a number that no float of 16 bits has")
         return bits.view(np.uint8).data

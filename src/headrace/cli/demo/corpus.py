@@ -1,11 +1,8 @@
 """The demo's rows: docstrings of the standard library, with an embedding by feature hashing.
 
-**Owns** where texts come from, their marked variations, and the vectoriser. **Does not own** how
-rows are sent (`cli.demo.stream`) or compared (`cli.demo.verify`). All is a pure function of a row's
-number, so what was sent can be made again when files are compared, bit by bit.
-
-Source of the vectoriser: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning"
-(2009): each word adds a sign at a hashed place; the vector is then scaled to length 1.
+A row is a pure function of its number, so what was sent can be made again when files are compared,
+bit by bit. Source of the vectoriser: Weinberger et al., "Feature Hashing for Large Scale Multitask
+Learning" (2009): each word adds a sign at a hashed place; the vector is then scaled to length 1.
 """
 
 import ast

@@ -1,14 +1,11 @@
-"""The demo's result: figures, a table for people, one JSON object for programs, the exit status.
-
-**Owns** what is printed at the end. **Does not own** the story on the way (`cli.demo.run`).
-"""
+"""The demo's result: figures, a table for people, one JSON object for programs, the exit status."""
 
 from dataclasses import asdict, dataclass, field
 
 from rich.console import Console
 from rich.table import Table
 
-from headrace.cli.demo.verify import Verdict
+from headrace.cli.demo.verify import Comparison
 
 
 @dataclass(kw_only=True)
@@ -33,7 +30,7 @@ class Report:
     store: str = ""
     reasons: list[str] = field(default_factory=list)
 
-    def take(self, verdict: Verdict) -> None:
+    def take(self, verdict: Comparison) -> None:
         """The comparison's result."""
         self.expected, self.stored = verdict.expected, verdict.stored
         self.lost, self.duplicated = verdict.lost, verdict.duplicated
@@ -47,7 +44,6 @@ class Report:
         return 0 if self.verified and self.kills >= 1 else 1
 
     def as_dict(self) -> dict[str, object]:
-        """For `--json`."""
         return asdict(self)
 
     def table(self, console: Console) -> None:

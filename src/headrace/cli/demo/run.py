@@ -1,8 +1,4 @@
-"""The demo's course: a cluster, a stream, a kill, a failover, a flush, and the comparison.
-
-**Owns** the order of things and the story that is told on the way. **Does not own** rows
-(`cli.demo.stream`), the look at nodes (`cli.demo.watch`) or the verdict (`cli.demo.verify`).
-"""
+"""The demo from start to end: cluster, stream, kill, failover, flush, and the comparison."""
 
 import asyncio
 import sys
@@ -16,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headrace.app.servers.s3 import S3Server
-from headrace.app.standalone import Options, Standalone, temporary_directory
+from headrace.app.standalone import Standalone, StandaloneOptions, temporary_directory
 from headrace.cli.demo.corpus import Corpus, python_version
 from headrace.cli.demo.report import Report
 from headrace.cli.demo.stream import GATE, Stream
@@ -103,7 +99,7 @@ class Demo:
         self.cluster = self._cluster(object_store)
 
     def _cluster(self, object_store: str, *settings: str) -> Standalone:
-        options = Options(
+        options = StandaloneOptions(
             data_dir=self.directory,
             port=0,
             data_nodes=2,

@@ -1,8 +1,7 @@
-"""The demo's client: rows in by pymilvus, some deleted, some replaced, all of it written down.
+"""The demo's client: inserts rows with pymilvus, deletes some, replaces some, and records it all.
 
-**Owns** what is sent and the ledger of what was acknowledged. **Does not own** the cluster. It is
-an ordinary program with `MilvusClient` in threads; every batch carries an idempotency key, so that
-a repeat after trouble doubles nothing.
+It is an ordinary program with `MilvusClient` in threads; every batch carries an idempotency key, so
+that a repeat after trouble doubles nothing.
 """
 
 import threading

@@ -1,8 +1,7 @@
 """The comparison: what was acknowledged against what the files hold, every row, every bit.
 
-**Owns** the ledger of acknowledgements and the verdict. **Does not own** reading
-(`headrace.reader`). It compares content that is made again from the row's number, so nothing of the
-sender's memory is trusted but which keys were acknowledged.
+Content is made again from the row's number, so nothing of the sender's memory is trusted but which
+keys were acknowledged.
 """
 
 from collections.abc import Iterable
@@ -44,7 +43,7 @@ class Ledger:
 
 
 @dataclass
-class Verdict:
+class Comparison:
     """What the comparison found."""
 
     expected: int
@@ -60,9 +59,9 @@ class Verdict:
         return not (self.lost or self.duplicated or self.altered) and self.stored == self.expected
 
 
-def compare(corpus: Corpus, ledger: Ledger, batches: Iterable[pa.RecordBatch]) -> Verdict:
+def compare(corpus: Corpus, ledger: Ledger, batches: Iterable[pa.RecordBatch]) -> Comparison:
     """Compare live rows, as the reader gives them (columns id, module, name, text, embedding)."""
-    verdict = Verdict(expected=ledger.expected)
+    verdict = Comparison(expected=ledger.expected)
     seen = np.zeros(ledger.rows, np.int64)
     for batch in batches:
         numbers = batch.column("id").to_numpy(zero_copy_only=False).astype(np.int64)
@@ -84,13 +83,13 @@ def compare(corpus: Corpus, ledger: Ledger, batches: Iterable[pa.RecordBatch]) -
     return verdict
 
 
-def _count(verdict: Verdict, words: str, numbers: NDArray[np.int64], what: str) -> None:
+def _count(verdict: Comparison, words: str, numbers: NDArray[np.int64], what: str) -> None:
     setattr(verdict, what, getattr(verdict, what) + len(numbers))
     verdict.examples += [f"{words}: {n}" for n in numbers[:EXAMPLES].tolist()]
 
 
 def _compare_content(
-    verdict: Verdict,
+    verdict: Comparison,
     corpus: Corpus,
     ledger: Ledger,
     batch: pa.RecordBatch,

@@ -1,7 +1,6 @@
-"""Who watches what, as the demo tells it: the moment for the kill, the failover and its time.
+"""Looks at the demo's data nodes: when to kill one, which one takes over, and how long that took.
 
-**Owns** looking at the data nodes of the demo's cluster, by the rpc that the data service uses.
-**Does not own** the kill itself (`cli.demo.run`).
+It asks by the same rpc that the data service uses.
 """
 
 import asyncio

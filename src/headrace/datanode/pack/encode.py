@@ -41,10 +41,10 @@ class Encoder:
     async def encode(self, effect: EncodePack) -> PackEncoded | PackRefused:
         """The pack with its files; `PackRefused` when its rows are not what they must be."""
         pack = effect.pack
-        works = [self._run(partial(encode_segment, pack, p)) for p in pack.segments]
+        tasks = [self._run(partial(encode_segment, pack, p)) for p in pack.segments]
         try:
             segments, deletes = await asyncio.gather(
-                asyncio.gather(*works), self._run(partial(encode_deletes, pack))
+                asyncio.gather(*tasks), self._run(partial(encode_deletes, pack))
             )
         except Corrupt as error:
             return PackRefused(pack.key, error.message)

@@ -61,7 +61,7 @@ class Channel:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody should watch it: both records are known, and it is not dropped."""
+        """Whether a node should watch it: both records are known, and it is not dropped."""
         there = self.epoch is not None and self.checkpoint is not None
         return there and not self.dropped and not (self.epoch and self.epoch.ended)
 

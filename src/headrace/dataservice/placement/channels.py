@@ -43,7 +43,7 @@ class Channels:
         self._table: dict[VChannel, Channel] = {}
         self._held: dict[ServerId, dict[VChannel, None]] = {}  # by the present epoch's process
         self._settled_at = start + settings.settle_s
-        self._stale = True  # somebody may need another place
+        self._stale = True  # a vchannel may need another node
         self._usable: tuple[str, ...] = ()
         self._balance_at = start
 
@@ -249,7 +249,7 @@ class Channels:
         return [SendWatches(server_id, node.seen.address, tuple(items))]
 
     def hints(self) -> list[Effect]:
-        """Tell nodes the timestamps that somebody waits for."""
+        """Tell nodes the timestamps that callers wait for."""
         waiting: dict[ServerId, list[tuple[VChannel, Timestamp]]] = {}
         for channel in self._table.values():
             waits = channel.awaited > channel.timestamp and channel.wanted and not channel.hinted
@@ -267,7 +267,7 @@ class Channels:
         return effects
 
     def await_timestamp(self, vchannel: VChannel, timestamp: Timestamp) -> None:
-        """Somebody waits until this checkpoint has passed the timestamp."""
+        """A caller waits until this checkpoint has passed the timestamp."""
         channel = self._table.get(vchannel)
         if channel is not None and timestamp > channel.awaited:
             channel.awaited, channel.hinted = timestamp, False

@@ -111,7 +111,7 @@ class Nodes:
             node.hinting = False
 
     def suspect(self, server_id: ServerId, now: float) -> None:
-        """Somebody's connection to it failed: try our own at once."""
+        """A peer's connection to it failed: try our own at once."""
         node = self._table.get(server_id)
         if node is not None:
             node.ask_at = now
@@ -127,7 +127,7 @@ class Nodes:
         return effects
 
     def releases(self) -> list[Effect]:
-        """Orders for what is watched somewhere and not wanted there: whoever watches it was
+        """Orders for what is watched somewhere and not wanted there: a node that watches it was
         replaced and does not know."""
         effects: list[Effect] = []
         for server_id, node in self._table.items():

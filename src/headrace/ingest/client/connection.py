@@ -1,8 +1,4 @@
-"""Calls to a front door: Milvus's messages over gRPC, errors sorted by what to do.
-
-**Owns** the channel, the headers, and what an answer means. **Does not own** when a call is
-repeated (`course`).
-"""
+"""Calls to a front door: Milvus's messages over gRPC, errors sorted by what to do about them."""
 
 import base64
 from dataclasses import dataclass
@@ -72,7 +68,6 @@ class Connection:
             self._headers = (("authorization", base64.b64encode(token.encode()).decode()),)
 
     async def close(self) -> None:
-        """Give the connection back."""
         await self._channel.close(None)
 
     async def timestamp(self) -> Timestamp:

@@ -1,7 +1,6 @@
-"""Calls repeated while the server can not do them, for a while; and the flush that is waited for.
+"""Repeats calls for a while when the server can not do them, and waits for a flush.
 
-**Owns** how long and how often. **Does not own** what may be repeated: that is what `connection`
-raises as `Unavailable`.
+What may be repeated is what `connection` raises as `Unavailable`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,22 +17,20 @@ PAUSES = Pauses(first_s=0.1, most_s=3.0)
 POLL_S = 0.1
 
 
-class Patience:
-    """Of one run; `say` is told when a call has to wait."""
+class Retries:
+    """Of one run; each call is repeated for so many seconds, and `note` says when one waits."""
 
-    def __init__(self, host: Host, say: Callable[[str], None], seconds: float) -> None:
-        self._host = host
-        self._say = say
-        self._seconds = seconds
+    def __init__(self, host: Host, note: Callable[[str], None], seconds: float) -> None:
+        self._host, self._note, self._seconds = host, note, seconds
 
-    async def with_(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`, repeated while it is `Unavailable`; then that, in words."""
         told = False
 
         def failed(error: Exception) -> None:
             nonlocal told
             if not told:
-                self._say(f"waiting for the server: {error}")
+                self._note(f"waiting for the server: {error}")
                 told = True
 
         try:
@@ -48,7 +45,7 @@ class Patience:
 
     async def flush(self, connection: Connection, collection: str) -> Timestamp:
         """Everything written so far in files; the timestamp up to which."""
-        at = await self.with_(lambda: connection.begin_flush(collection))
-        while not await self.with_(lambda: connection.flushed(collection, at)):
+        at = await self.call(lambda: connection.begin_flush(collection))
+        while not await self.call(lambda: connection.flushed(collection, at)):
             await self._host.clock.sleep(POLL_S)
         return at

@@ -1,8 +1,5 @@
 """Arrow columns as Milvus's Insert request, byte for byte, without a loop over rows.
 
-**Owns** the protobuf encoding of the columns of an InsertRequest. **Does not own** whether values
-fit their fields (`convert`) or how a request is sent (`connection`).
-
 Protobuf keeps numbers of one column as one packed run: floats are the bytes of the Arrow buffer,
 whole numbers are varints, which numpy makes for all at once. What is a message of its own for each
 row (a text, an array, a sparse vector) is framed by Arrow: the runs "tag and length" and the values

@@ -1,11 +1,8 @@
-"""Columns of a file as columns of a collection, with the rows that do not fit found.
+"""Makes columns of a file those of a collection, and finds the rows that do not fit.
 
-**Owns** which Arrow types are taken for which field, and the checks of values. **Does not own**
-files (`parquet`, `lines`, `texts`, `numbers`) or the way to bytes (`wire`).
-
-A column is converted and checked as a whole. Only when something in it does not fit it is halved
-until the rows are alone, so the usual case has no loop over rows and the unusual one a reason for
-each row. Rows that do not fit become nulls; whoever cuts batches leaves them out.
+A column is converted and checked as a whole. Only when something in it does not fit is it halved
+until the bad rows are alone. So the usual case has no loop over rows, and each bad row gets a
+reason. Rows that do not fit become nulls, and `batches` leaves them out.
 """
 
 from collections.abc import Callable, Sequence

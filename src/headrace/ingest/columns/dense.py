@@ -1,11 +1,8 @@
 """Dense vectors of a file as those of a field: numbers of its type, as many as its dim.
 
-**Owns** the layouts in which files have them, and how numbers are narrowed. **Does not own** sparse
-vectors (`sparse`).
-
-Taken are lists of numbers, fixed in size or not, and packed bytes. A float vector's numbers may be
-of 64 or 16 bits or whole; half floats are rounded to the nearest (what was a half float before
-stays what it was). A 16-bit unsigned number in a bfloat16 vector is its bits.
+A file may have them as lists of numbers, fixed in size or not, or as packed bytes. The numbers of a
+float vector may have 64 or 16 bits or be whole; half floats are rounded to the nearest. A 16-bit
+unsigned number in a bfloat16 vector is its bits.
 """
 
 from typing import Any

@@ -1,9 +1,7 @@
-"""Values of one field, each as JSON, as a column.
+"""Makes a column of one field's values, each of them JSON.
 
-**Owns** the decoder of each type. **Does not own** the checks after it (`convert`).
-
-The values are put together as one JSON array and decoded in one call, by type: a text where a
-number belongs is refused by the decoder, in words.
+The values are put together as one JSON array and decoded in one call, by type: the decoder refuses
+a text where a number belongs, and says so.
 """
 
 import re

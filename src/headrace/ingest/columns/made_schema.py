@@ -1,7 +1,4 @@
-"""The schema of a collection that is made for a file: from Arrow's types to Milvus's.
-
-**Owns** `--create`: which type of field a column becomes, and the key. **Does not own** types that
-a text format has (`lines`, `texts` guess Arrow types from their first rows).
+"""The schema that `--create` makes for a file: from Arrow's types to Milvus's.
 
 A column of lists of floats that all have the same length in the first rows is a float vector,
 whether or not its type says so: most tools write vectors as plain lists.
@@ -47,16 +44,16 @@ _VECTORS = {
 def likely_fields(
     source: str, sample: Callable[[bool], pa.RecordBatch], vectors: Sequence[str]
 ) -> list[Field]:
-    """`fields_of` a sample; where no column is surely a vector, those are that mostly are, as the
-    sample of `True` has them: the rows where they are not will be named."""
+    """`fields_of` a sample; where no column is surely a vector, those are taken that mostly are, as
+    the sample of `True` has them: the rows where they are not will be named."""
     fields = fields_of(source, sample(False), vectors)
     if any(f.type.is_vector for f in fields):
         return fields
-    return fields_of(source, sample(True), vectors, mostly=True)
+    return fields_of(source, sample(True), vectors, majority=True)
 
 
 def fields_of(
-    source: str, sample: pa.RecordBatch, vectors: Sequence[str], *, mostly: bool = False
+    source: str, sample: pa.RecordBatch, vectors: Sequence[str], *, majority: bool = False
 ) -> list[Field]:
     """A field for every column of a sample of a source; `vectors` must become float vectors.
 
@@ -67,7 +64,7 @@ def fields_of(
             raise Invalid(f"--vector {name}: {source} has no such column")
     fields = []
     for number, name in enumerate(sample.schema.names):
-        made = _field(source, name, sample.column(name), name in vectors, mostly)
+        made = _field(source, name, sample.column(name), name in vectors, majority)
         stored = stored_kind(sample.schema.field(name))  # of a file that Headrace wrote
         if stored.is_vector and made.type.is_vector:
             made = replace(made, type=stored)
@@ -75,12 +72,12 @@ def fields_of(
     return fields
 
 
-def _field(source: str, name: str, column: pa.Array, vector: bool, mostly: bool) -> Field:
+def _field(source: str, name: str, column: pa.Array, vector: bool, majority: bool) -> Field:
     t, kind = pa.types, plain_type(column.type)
     if name == DYNAMIC_FIELD:
         return Field(id=0, name=name, type=DataType.JSON, dynamic=True)
     lists = t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind)
-    looks = _mostly_vectors if mostly else _looks_like_vectors
+    looks = _majority_vectors if majority else _looks_like_vectors
     if lists and (vector or t.is_fixed_size_list(kind) or looks(column, kind)):
         found = _vector(name, column, kind)
         if found is not None:
@@ -127,7 +124,7 @@ def _looks_like_vectors(column: pa.Array, kind: pa.DataType) -> bool:
     return len(column) > 0 and ends["min"].as_py() == ends["max"].as_py() > 1
 
 
-def _mostly_vectors(column: pa.Array, kind: pa.DataType) -> bool:
+def _majority_vectors(column: pa.Array, kind: pa.DataType) -> bool:
     usual = pc.mode(pc.list_value_length(column))
     if not pa.types.is_floating(kind.value_type) or not len(usual):
         return False

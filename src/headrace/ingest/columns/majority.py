@@ -1,9 +1,7 @@
 """What most values of a column are, where a few are something else.
 
-**Owns** the count. **Does not own** what becomes of the few: they are rows that do not fit, found
-and named when they are read (`convert`).
-
-One broken row among the first must not decide what a collection is made like.
+One broken row among the first must not decide what a collection is made like. `convert` finds the
+few and names them when the file is read.
 """
 
 from collections import Counter
@@ -13,7 +11,7 @@ from typing import Any
 _WHOLE_MAX = 2**63
 
 
-def mostly_vectors(values: Sequence[Any]) -> list[Any] | None:
+def majority_vectors(values: Sequence[Any]) -> list[Any] | None:
     """The values, None for those that are no vector like most; None when most are none."""
     lengths = Counter(len(value) for value in values if _is_vector(value))
     if not lengths:
@@ -24,7 +22,7 @@ def mostly_vectors(values: Sequence[Any]) -> list[Any] | None:
     return [v if _is_vector(v) and len(v) == dim else None for v in values]
 
 
-def mostly_whole(values: Sequence[Any]) -> list[int | None] | None:
+def majority_integers(values: Sequence[Any]) -> list[int | None] | None:
     """The values, None for those that are no whole number of 64 bits; None when most are none."""
     found = [v if type(v) is int and -_WHOLE_MAX <= v < _WHOLE_MAX else None for v in values]
     return found if 2 * found.count(None) < len(values) else None

@@ -1,9 +1,8 @@
-"""Sparse vectors of a file: indices and values, whatever they are written as.
+"""Sparse vectors of a file: indices and values.
 
-**Owns** their two layouts in files and their checks. **Does not own** dense vectors (`dense`).
-
-Taken are structs of two lists, `indices` and `values`, which is how Headrace's own files have them,
-and maps from index to value. Indices need not rise in a file; they do afterwards.
+A file may have them as structs of two lists, `indices` and `values`, which is how Headrace's own
+files have them, or as maps from index to value. Indices need not rise in a file; they do
+afterwards.
 """
 
 import numpy as np

@@ -1,16 +1,13 @@
 """What was sent of a source: one line a batch, on disk before the batch leaves.
 
-**Owns** the journal file: its lines, its lock, and whether it is about this source and this
-collection. **Does not own** what becomes of a batch whose fate is unknown (`course`).
-
-    {"ingest": 1, "run": ..., "collection": ..., ...}       the first line: what it is about
+    {"ingest": 2, "run": ..., "collection": ..., ...}       the first line: what it is about
     {"batch": 0, "first": 0, "rows": 1000, ...}             synced before the batch is sent
     {"done": 0}                                             after it was acknowledged
     {"finished": 123}                                       the source has ended
 
-A line that a kill cut off is as good as not written: nothing was sent for it. A `done` that is lost
-costs a repetition under the batch's key. A second line of the same batch is another attempt, under
-another key: of the rows that a snapshot showed to be absent.
+A kill may cut off the last line; nothing was sent for it. A lost `done` costs a repetition under
+the batch's key. A second line of the same batch is another attempt, under another key: it sends the
+rows that a snapshot showed to be absent.
 """
 
 import fcntl
@@ -22,19 +19,11 @@ from typing import IO, Any
 
 import orjson
 
+from headrace.ingest.resume.file_identity import FileIdentity
 from headrace.model.errors import Conflict, Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
 
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """What a source looks like from outside; all zero for what is no file."""
-
-    size: int = 0
-    mtime_ns: int = 0
-    digest: str = ""
+VERSION = 2  # rises when an older release could not read what this one writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +35,13 @@ class Subject:
     created: Timestamp
     partition: str
     source: str
-    stamp: Stamp
+    identity: FileIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """A batch as it was sent. `runs` are the places of its rows, None = all; `crc` is that of the
-    request; `aside_bytes` the length of the file of rows set aside, with those of this batch."""
+    request; `rejects_bytes` the length of the file of rejected rows, with those of this batch."""
 
     batch: int
     first: int
@@ -61,25 +50,24 @@ class Sent:
     attempt: int
     first_sent: Timestamp
     crc: int
-    aside_bytes: int = 0
+    rejects_bytes: int = 0
     runs: tuple[tuple[int, int], ...] | None = None
     done: bool = field(default=False, compare=False)
 
     def key(self, run: str) -> str:
-        """Its idempotency key."""
         return f"ingest-{run}-{self.batch}-{self.attempt}"
 
 
-class Journal:
+class UploadJournal:
     """An open journal; made by `open_journal`. `sent` is in the order of the batches."""
 
     def __init__(self, path: Path, handle: IO[bytes], head: Mapping[str, Any]) -> None:
         self.path = path
         self.run: str = head["run"]
-        self.aside: str = ""  # the file that rows were set aside in
+        self.rejects: str = ""  # the file of rejected rows
         self.sent: list[Sent] = []
         self.finished: int | None = None  # rows
-        self.stamp = Stamp()  # of the source as it was when the journal was opened
+        self.identity = FileIdentity()  # of the source as it was when the journal was opened
         self.verify = False  # whether what was sent must be compared with the source first
         self._fitting: list[int] = []  # of each batch, the rows that were to be sent at first
         self._handle = handle
@@ -90,7 +78,6 @@ class Journal:
         return sum(n for n, s in zip(self._fitting, self.sent, strict=True) if s.done)
 
     def close(self) -> None:
-        """Let others have it."""
         self._handle.close()
 
     def send(self, sent: Sent) -> None:
@@ -106,10 +93,10 @@ class Journal:
         self.sent[batch] = replace(self.sent[batch], done=True)
         self._write({"done": batch})
 
-    def set_aside_in(self, path: str) -> None:
+    def write_rejects_to(self, path: str) -> None:
         """From here on rows that do not fit go to this file."""
-        self.aside = path
-        self._write({"aside": path})
+        self.rejects = path
+        self._write({"rejects": path})
 
     def finish(self, rows: int) -> None:
         """Every row of the source stands. Synced."""
@@ -128,7 +115,6 @@ class Journal:
 
     @property
     def rows_done(self) -> int:
-        """Of the acknowledged batches."""
         return sum(s.rows for s in self.sent if s.done)
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -158,8 +144,8 @@ class Journal:
             self._keep(Sent(**made))
         elif "done" in line:
             self.sent[line["done"]] = replace(self.sent[line["done"]], done=True)
-        elif "aside" in line:
-            self.aside = line["aside"]
+        elif "rejects" in line:
+            self.rejects = line["rejects"]
         elif "finished" in line:
             self.finished = line["finished"]
 
@@ -172,7 +158,7 @@ def is_begun(path: Path) -> bool:
         return False
 
 
-def open_journal(path: Path, subject: Subject, run: str) -> Journal:
+def open_journal(path: Path, subject: Subject, run: str) -> UploadJournal:
     """The journal of a source into a collection, made if there is none yet; locked.
 
     `Conflict` when another process has it; `Invalid` when it is about another collection or source,
@@ -196,38 +182,40 @@ def open_journal(path: Path, subject: Subject, run: str) -> Journal:
         raise
 
 
-def _opened(path: Path, handle: IO[bytes], subject: Subject, run: str) -> Journal:
+def _opened(path: Path, handle: IO[bytes], subject: Subject, run: str) -> UploadJournal:
     handle.seek(0)
     text = handle.read()
     whole = text[: text.rfind(b"\n") + 1]
     if not whole:
         handle.truncate(0)
         head = {"ingest": VERSION, "run": run, **asdict(subject)}
-        journal = Journal(path, handle, head)
+        journal = UploadJournal(path, handle, head)
         journal._write(head)
         journal.sync()
         _sync_folder(path)
-        journal.stamp = subject.stamp
+        journal.identity = subject.identity
         return journal
     try:
         lines = [orjson.loads(line) for line in whole.splitlines()]
         head = lines[0]
-        found = Subject(**{**{k: head[k] for k in _SUBJECT}, "stamp": Stamp(**head["stamp"])})
-        journal = Journal(path, handle, head)
+        if head["ingest"] != VERSION:
+            raise Invalid(f"{path} was written by another release: finish with that one")
+        found = Subject(
+            **{**{k: head[k] for k in _SUBJECT}, "identity": FileIdentity(**head["identity"])}
+        )
+        journal = UploadJournal(path, handle, head)
         for line in lines[1:]:
             journal._read(line)
     except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
         raise Invalid(f"{path} is no journal of an ingest; move it away") from error
-    if head["ingest"] != VERSION:
-        raise Invalid(f"{path} was written by another release: finish with that one")
     _check(path, found, subject)
     handle.truncate(len(whole))
-    journal.verify = found.stamp != subject.stamp or not subject.stamp.size
-    journal.stamp = subject.stamp
+    journal.verify = found.identity != subject.identity or not subject.identity.size
+    journal.identity = subject.identity
     return journal
 
 
-_SUBJECT = ("collection", "collection_id", "created", "partition", "source", "stamp")
+_SUBJECT = ("collection", "collection_id", "created", "partition", "source")
 
 
 def _check(path: Path, found: Subject, wanted: Subject) -> None:

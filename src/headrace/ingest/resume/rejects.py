@@ -1,9 +1,7 @@
-"""Rows that do not fit, written aside as JSON lines.
+"""Writes rows that do not fit into the file of `--skip-bad`, as JSON lines.
 
-**Owns** the file of `--skip-bad`. **Does not own** which rows these are (`convert`).
-
-Its length after each batch stands in the journal, so that what a killed ingest wrote for a batch
-that it did not journal is cut off, and each row stands in it once.
+The journal has the file's length after each batch. So what a killed ingest wrote for a batch that
+it did not journal is cut off, and each row stands in the file once.
 """
 
 import os
@@ -17,7 +15,7 @@ from headrace.ingest.batches import Unfitting
 from headrace.model.errors import Invalid, Unavailable
 
 
-class Aside:
+class Rejects:
     """The file, open for writing. `rows` counts those of this run."""
 
     def __init__(self, path: Path, size_bytes: int | None) -> None:
@@ -47,13 +45,11 @@ class Aside:
 
     @property
     def size_bytes(self) -> int:
-        """Its length now."""
         return (
             self._file.tell() if self._file.mode == "xb" else os.fstat(self._file.fileno()).st_size
         )
 
     def close(self) -> None:
-        """No more."""
         self._file.close()
 
 

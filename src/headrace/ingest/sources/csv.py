@@ -1,6 +1,4 @@
-"""CSV as a source: a header line, then rows, in a file or coming in.
-
-**Owns** what the text of a cell becomes. **Does not own** the checks of values (`convert`).
+"""CSV as a source: a header line, then rows, from a file or from standard input.
 
 Every cell is read as text and then converted by its field, so a bad cell costs its row only. An
 empty cell is null, a quoted empty one is an empty text. Vectors, arrays and JSON are JSON in their
@@ -19,25 +17,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from headrace.ingest.columns.convert import as_json, convert, read_column
+from headrace.ingest.columns.convert import as_json, read_column
 from headrace.ingest.columns.json_columns import NULL, read_json_values
 from headrace.ingest.columns.made_schema import likely_fields
-from headrace.ingest.columns.majority import mostly_vectors, mostly_whole
+from headrace.ingest.columns.majority import majority_integers, majority_vectors
 from headrace.ingest.faults import Fault, Faults, Unfit
 from headrace.ingest.sources.source import (
+    SAMPLE_ROWS,
     Piece,
-    brings,
+    TextStream,
     check_names,
-    first_faults,
+    converted,
     tried,
 )
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, DataType, Field, Schema
 
 BLOCK_BYTES = 4 << 20
-HEAD_BYTES = 4 << 20
-SAMPLE_ROWS = 1000
-_BOM = b"\xef\xbb\xbf"
 _PLAIN = frozenset({DataType.VARCHAR, DataType.JSON})
 _TEXT = pa.string()
 _WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
@@ -65,10 +61,8 @@ class _Whole(io.RawIOBase):
         return found
 
 
-class TextSource:
-    """See `Source`. `stream` is read once, from its beginning; a `size` of 0 is not known."""
-
-    bounded_by_rows = False
+class CsvSource(TextStream):
+    """A `RowSource`."""
 
     def __init__(
         self,
@@ -78,14 +72,11 @@ class TextSource:
         columns: Sequence[str] | None,
         vectors: Sequence[str],
     ) -> None:
-        self.name = name
-        self.size = size
-        self._vectors = vectors
-        head = stream.read(HEAD_BYTES).removeprefix(_BOM)
-        self._head, self._stream = head, _Whole(head, stream)
+        super().__init__(name, stream, size, columns, vectors)
+        self._input = _Whole(self._head, stream)
         self._header = self._names()
-        self._columns = list(self._header) if columns is None else list(columns)
-        for column in self._columns:
+        self._read = list(self._header) if columns is None else list(columns)
+        for column in self._read:
             if column not in self._header:
                 known = ", ".join(self._header)
                 raise Invalid(f"{name} has no column {column!r}; it has {known}")
@@ -103,23 +94,21 @@ class TextSource:
         return names
 
     def fields(self, key: str | None = None) -> Sequence[Field]:
-        """See `Source`: by what stands in the first rows."""
-        head = self._head
-        if len(head) == HEAD_BYTES and b"\n" in head:
-            head = head[: head.rindex(b"\n")]
+        """By what stands in the first rows."""
+        head = self._first_lines()
         self._check_utf8(head)
-        guessed, cells = self._look(head, {}), self._look(head, dict.fromkeys(self._columns, _TEXT))
+        guessed, cells = self._look(head, {}), self._look(head, dict.fromkeys(self._read, _TEXT))
         if not guessed.num_rows:
             raise Invalid(f"{self.name} has no rows to make a collection from")
 
-        def sample(mostly: bool) -> pa.RecordBatch:
+        def sample(majority: bool) -> pa.RecordBatch:
             arrays = []
             for name in guessed.schema.names:
                 column, likely = guessed.column(name).combine_chunks(), None
                 if name == key:
-                    likely = mostly_whole(_whole(cells.column(name).to_pylist()))
-                elif mostly or name in self._vectors:
-                    likely = mostly_vectors(_decoded(cells.column(name).to_pylist()))
+                    likely = majority_integers(_whole(cells.column(name).to_pylist()))
+                elif majority or name in self._vectors:
+                    likely = majority_vectors(_decoded(cells.column(name).to_pylist()))
                 arrays.append(_guessed(column) if likely is None else pa.array(likely))
             return pa.RecordBatch.from_arrays(arrays, names=guessed.schema.names)
 
@@ -137,7 +126,7 @@ class TextSource:
             )
         except pa.ArrowInvalid as error:
             raise Invalid(f"{self.name} cannot be read as CSV: {error}") from error
-        return table.select(self._columns).slice(0, SAMPLE_ROWS)
+        return table.select(self._read).slice(0, SAMPLE_ROWS)
 
     def _check_utf8(self, head: bytes) -> None:
         try:
@@ -150,20 +139,16 @@ class TextSource:
             ) from None
 
     def check(self, schema: Schema) -> None:
-        """See `Source`."""
-        check_names(self.name, self._columns, schema)
+        check_names(self.name, self._read, schema)
 
     def try_first(self, schema: Schema) -> tuple[int, Faults]:
-        """See `Source`."""
         head = self._head
-        whole = len(head) < HEAD_BYTES
-        again = TextSource(self.name, io.BytesIO(head), 0, self._columns, self._vectors)
+        again = CsvSource(self.name, io.BytesIO(head), 0, self._read, self._vectors)
         piece = next(again.read(schema, 0), None)
-        last = 0 if piece is None else piece.count - (not whole)  # which may have been cut
+        last = 0 if piece is None else piece.count - (not self._short)  # which may have been cut
         return tried(piece, min(SAMPLE_ROWS, last))
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
-        """See `Source`."""
         first = 0
         for rows, invalid, position in self._blocks():
             count = rows.num_rows + len(invalid)
@@ -186,20 +171,18 @@ class TextSource:
             for rows in self._parsed(handle):
                 count = _extent(rows.num_rows, first, invalid)
                 found = {r - first: invalid.pop(r) for r in sorted(invalid) if r < first + count}
-                yield rows, found, self._stream.position
+                yield rows, found, self._input.position
                 first += count
         except pa.ArrowInvalid as error:
             raise Invalid(f"{self.name}, after row {first:,}: {error}") from error
         if invalid:
-            none = pa.RecordBatch.from_pylist(
-                [], pa.schema([(c, pa.string()) for c in self._columns])
-            )
-            yield none, {r - first: reason for r, reason in invalid.items()}, self._stream.position
+            none = pa.RecordBatch.from_pylist([], pa.schema([(c, pa.string()) for c in self._read]))
+            yield none, {r - first: reason for r, reason in invalid.items()}, self._input.position
 
     def _parsed(self, handle: Any) -> Iterator[pa.RecordBatch]:
         try:
             yield from pacsv.open_csv(
-                pa.PythonFile(self._stream, "r"),
+                pa.PythonFile(self._input, "r"),
                 # One thread: rows of the wrong width have their numbers, and batches their cuts.
                 read_options=pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
                 parse_options=pacsv.ParseOptions(
@@ -207,7 +190,7 @@ class TextSource:
                 ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=dict.fromkeys(self._header, pa.binary()),
-                    include_columns=self._columns,
+                    include_columns=self._read,
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,
                     null_values=[""],
@@ -228,14 +211,7 @@ class TextSource:
         blank = frozenset(int(p) for p in np.flatnonzero(empty) if int(p) not in invalid)
         for place in blank:
             faults[place] = Fault("", "an empty row")
-        fields, extra = brings(schema), []
-        columns: dict[str, pa.Array] = {}
-        for name in self._columns:
-            if name not in fields:
-                extra.append(name)
-                continue
-            columns[name], found = convert(fields[name], rows.column(name), _read_cells)
-            first_faults(faults, found)
+        columns, extra = converted(schema, rows, _read_cells, faults)
         if extra:
             columns[DYNAMIC_FIELD] = _dynamic(rows.select(extra))
         return Piece(count, columns, faults, partial(_original, rows), position, blank)
@@ -276,8 +252,7 @@ def _from(piece: Piece, start: int) -> Piece:
 def _read_cells(field: Field, cells: pa.Array) -> pa.Array:
     """A column of cells as one of the field's type."""
     if field.type in _PLAIN:
-        texts = cells.view(pa.string())
-        return read_column(field, texts)
+        return read_column(field, cells.view(pa.string()))
     if field.type.is_vector or field.type == DataType.ARRAY:
         values = [NULL if cell is None else cell for cell in cells.to_pylist()]
         _check_each(values)

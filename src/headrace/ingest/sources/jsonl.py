@@ -1,18 +1,15 @@
-"""JSON Lines as a source: one object a line, in a file or coming in.
-
-**Owns** lines, and how the values of a field become a column. **Does not own** the checks of values
-(`convert`), which are the same for every format.
+"""JSON Lines as a source: one object a line, from a file or from standard input.
 
 A line is taken apart into its fields, each left as the JSON that it is; then the values of one
 field are decoded at once, by a decoder of the field's type. So a JSON field keeps the text that it
-came with, and no number becomes an object of its own but on the way to Arrow. What the collection
-has no field for goes into its dynamic field, if it has one. The row's number is the line's.
+came with. What the collection has no field for goes into its dynamic field, if it has one. A row's
+number is its line's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import orjson
@@ -21,10 +18,12 @@ import pyarrow as pa
 from headrace.ingest.columns.convert import as_json, convert
 from headrace.ingest.columns.json_columns import read_json_values
 from headrace.ingest.columns.made_schema import likely_fields
-from headrace.ingest.columns.majority import mostly_vectors, mostly_whole
+from headrace.ingest.columns.majority import majority_integers, majority_vectors
 from headrace.ingest.faults import Fault, Faults
 from headrace.ingest.sources.source import (
+    SAMPLE_ROWS,
     Piece,
+    TextStream,
     brings,
     first_faults,
     tried,
@@ -35,37 +34,17 @@ from headrace.model.schema import DYNAMIC_FIELD, RESERVED_COLUMNS, Field, Schema
 PIECE_BYTES = 4 << 20
 PIECE_ROWS_MAX = 1 << 14
 LINE_BYTES_MAX = 64 << 20  # a request has no more
-HEAD_BYTES = 4 << 20  # of what is looked at before a collection is made
-SAMPLE_ROWS = 1000
-_BOM = b"\xef\xbb\xbf"
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NULL = b"null"
 
 
-class LineSource:
-    """See `Source`. `stream` is read once, from its beginning; a `size` of 0 is not known."""
-
-    bounded_by_rows = False
-
-    def __init__(
-        self,
-        name: str,
-        stream: IO[bytes],
-        size: int,
-        columns: Sequence[str] | None,
-        vectors: Sequence[str],
-    ) -> None:
-        self.name = name
-        self.size = size
-        self._stream = stream
-        self._columns = None if columns is None else frozenset(columns)
-        self._vectors = vectors
-        self._head = stream.read(HEAD_BYTES).removeprefix(_BOM)
+class JsonlSource(TextStream):
+    """A `RowSource`."""
 
     def fields(self, key: str | None = None) -> Sequence[Field]:
-        """See `Source`: by what stands in the first lines."""
+        """By what stands in the first lines."""
         rows = []
-        for line in self._first_lines():
+        for line in self._sampled():
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
@@ -75,37 +54,28 @@ class LineSource:
         if not rows:
             raise Invalid(f"{self.name} has no JSON objects, one a line, to make a collection from")
 
-        def sample(mostly: bool) -> pa.RecordBatch:
-            return _sample(rows, None if mostly else self._vectors, key)
+        def sample(majority: bool) -> pa.RecordBatch:
+            return _sample(rows, None if majority else self._vectors, key)
 
         return likely_fields(self.name, sample, self._vectors)
 
     def check(self, schema: Schema) -> None:
-        """See `Source`: every line has columns of its own, so nothing can be said before."""
+        """Every line has columns of its own, so nothing can be said before."""
 
     def try_first(self, schema: Schema) -> tuple[int, Faults]:
-        """See `Source`."""
-        fields = brings(schema)
-        fixed = frozenset(f.name for f in fields.values() if not f.dynamic)
-        return tried(self._piece(schema, fields, fixed, self._first_lines(), 0), SAMPLE_ROWS)
+        return tried(self._piece(schema, self._sampled(), 0), SAMPLE_ROWS)
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
-        """See `Source`."""
-        fields = brings(schema)
-        fixed = frozenset(f.name for f in fields.values() if not f.dynamic)
         seen = 0
         for lines, position in self._pieces():
             seen += len(lines)
             if seen <= start:
                 continue
             wanted = lines[max(0, start - seen + len(lines)) :]
-            yield self._piece(schema, fields, fixed, wanted, position)
+            yield self._piece(schema, wanted, position)
 
-    def _first_lines(self) -> list[bytes]:
-        head = self._head
-        if len(head) == HEAD_BYTES and b"\n" in head:
-            head = head[: head.rindex(b"\n")]
-        return head.split(b"\n")[:SAMPLE_ROWS]
+    def _sampled(self) -> list[bytes]:
+        return self._first_lines().split(b"\n")[:SAMPLE_ROWS]
 
     def _reads(self, name: str) -> bool:
         return self._columns is None or name in self._columns
@@ -130,14 +100,9 @@ class LineSource:
         if rest:
             yield [rest], position
 
-    def _piece(
-        self,
-        schema: Schema,
-        fields: Mapping[str, Field],
-        fixed: frozenset[str],
-        lines: list[bytes],
-        position: int,
-    ) -> Piece:
+    def _piece(self, schema: Schema, lines: list[bytes], position: int) -> Piece:
+        fields = brings(schema)
+        fixed = frozenset(f.name for f in fields.values() if not f.dynamic)
         faults: Faults = {}
         blank, rows = set(), []
         for place, line in enumerate(lines):
@@ -214,9 +179,9 @@ def _sample(
         values = [row.get(name) for row in rows]
         likely = None
         if name == key:
-            likely = mostly_whole(values)
+            likely = majority_integers(values)
         elif vectors is None or name in vectors:
-            likely = mostly_vectors(values)
+            likely = majority_vectors(values)
         arrays[name] = _guessed(values if likely is None else likely)
     known = {n: a for n, a in arrays.items() if not pa.types.is_null(a.type)}
     return pa.RecordBatch.from_arrays(list(known.values()), names=list(known))

@@ -1,7 +1,5 @@
 """`.npy` files as a source: the rows of a matrix are vectors, their numbers are keys.
 
-**Owns** what an array's numbers become. **Does not own** the checks of values (`convert`).
-
 The file is mapped, not read, so it may be larger than memory.
 """
 
@@ -12,19 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.ingest.columns.convert import convert, read_column, takes
-from headrace.ingest.faults import Faults
-from headrace.ingest.sources.source import (
-    Piece,
-    brings,
-    check_names,
-    first_faults,
-    tried,
-)
+from headrace.ingest.sources.source import Piece, RowSource, brings, check_names
 from headrace.model.errors import Invalid
 from headrace.model.schema import FIRST_FIELD_ID, DataType, Field, Schema
 
 PIECE_BYTES = 8 << 20
-SAMPLE_ROWS = 1000
 KEY, VECTOR = "id", "vector"  # of a collection that is made for it
 _TYPES = {
     np.dtype(np.float64): DataType.FLOAT_VECTOR,
@@ -35,8 +25,8 @@ _TYPES = {
 }
 
 
-class NumberSource:
-    """See `Source`. `first_key` is the key of the first row, where keys are not made."""
+class NpySource(RowSource):
+    """`first_key` is the key of the first row, where keys are not made."""
 
     bounded_by_rows = True
 
@@ -58,7 +48,7 @@ class NumberSource:
         self.size = array.shape[0]
 
     def fields(self, key: str | None = None) -> Sequence[Field]:
-        """See `Source`: `id`, and `vector` by the type of the numbers."""
+        """`id`, and `vector` by the type of the numbers."""
         kind = _TYPES[self._kind]
         dim = self._array.shape[1] * (8 if kind == DataType.BINARY_VECTOR else 1)
         return (
@@ -67,7 +57,6 @@ class NumberSource:
         )
 
     def check(self, schema: Schema) -> None:
-        """See `Source`."""
         vector = self._vector(schema)
         if not takes(vector, pa.list_(pa.from_numpy_dtype(self._kind))):
             raise Invalid(f"{self.name} holds {self._kind}, which is not for {vector.type.name}")
@@ -79,21 +68,14 @@ class NumberSource:
         keys = [] if schema.key.auto_id else [schema.key.name]
         check_names(self.name, [*keys, vector.name], schema)
 
-    def try_first(self, schema: Schema) -> tuple[int, Faults]:
-        """See `Source`."""
-        return tried(next(self.read(schema, 0), None), SAMPLE_ROWS)
-
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
-        """See `Source`."""
         vector, (total, dim) = self._vector(schema), self._array.shape
         count = max(1, PIECE_BYTES // (dim * self._kind.itemsize))
         for first in range(start, total, count):
             last = min(total, first + count)
             raw = np.ascontiguousarray(self._array[first:last], self._kind)
             lists = pa.FixedSizeListArray.from_arrays(pa.array(raw.reshape(-1)), dim)
-            faults: Faults = {}
-            column, found = convert(vector, lists, read_column)
-            first_faults(faults, found)
+            column, faults = convert(vector, lists, read_column)
             columns = {vector.name: column}
             if not schema.key.auto_id:
                 keys = np.arange(first, last, dtype=np.int64) + self._first_key

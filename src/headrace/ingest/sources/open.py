@@ -1,22 +1,19 @@
-"""From a path to a source.
-
-**Owns** which reader a format has, and standard input. **Does not own** formats (`options`).
-"""
+"""Opens a path, or standard input, as a source of its format."""
 
 import sys
 from pathlib import Path
 from typing import IO
 
 from headrace.ingest.options import STANDARD_INPUT, Format, Options
-from headrace.ingest.sources.csv import TextSource
-from headrace.ingest.sources.jsonl import LineSource
-from headrace.ingest.sources.npy import NumberSource
+from headrace.ingest.sources.csv import CsvSource
+from headrace.ingest.sources.jsonl import JsonlSource
+from headrace.ingest.sources.npy import NpySource
 from headrace.ingest.sources.parquet import ParquetSource
-from headrace.ingest.sources.source import Source
+from headrace.ingest.sources.source import RowSource
 from headrace.model.errors import Invalid
 
 
-def open_source(path: Path, options: Options) -> Source:
+def open_source(path: Path, options: Options) -> RowSource:
     """The source of a path, `-` being standard input; `Invalid` when it can not be read."""
     form = options.format_of(path)
     if path != STANDARD_INPUT and not path.is_file():
@@ -25,10 +22,10 @@ def open_source(path: Path, options: Options) -> Source:
         case Format.PARQUET:
             return ParquetSource(path, options.columns, options.vectors)
         case Format.NPY:
-            return NumberSource(path, options.first_key)
+            return NpySource(path, options.first_key)
         case Format.JSONL | Format.CSV:
             name, stream, size = _stream(path)
-            kind = LineSource if form == Format.JSONL else TextSource
+            kind = JsonlSource if form == Format.JSONL else CsvSource
             return kind(name, stream, size, options.columns, options.vectors)
 
 

@@ -1,8 +1,5 @@
 """Parquet files as a source, a batch of rows at a time.
 
-**Owns** which of a file's rows are read when, and how its columns become those of the collection.
-**Does not own** the checks of values (`convert`) or the types of a new collection (`made_schema`).
-
 A file may be larger than memory: row groups are read batch by batch, some megabytes at once.
 """
 
@@ -14,34 +11,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.ingest.columns.convert import (
-    as_json,
-    convert,
-    plain,
-    plain_type,
-    read_column,
-    takes,
-)
+from headrace.ingest.columns.convert import as_json, plain_type, read_column, takes
 from headrace.ingest.columns.made_schema import likely_fields
 from headrace.ingest.faults import Faults
 from headrace.ingest.sources.source import (
+    SAMPLE_ROWS,
     Piece,
+    RowSource,
     brings,
     check_names,
-    first_faults,
-    tried,
+    converted,
 )
 from headrace.model.errors import Invalid
 from headrace.model.schema import DYNAMIC_FIELD, Field, Schema
 
 PIECE_BYTES = 8 << 20  # of a piece, as the file's metadata estimates it
 PIECE_ROWS_MAX = 1 << 13  # the estimate does not see how often a dictionary's texts are used
-SAMPLE_ROWS = 1000
 READ_BYTES = 1 << 20  # of a column at once
 
 
-class ParquetSource:
-    """See `Source`. `columns` names those that are read; None = all."""
+class ParquetSource(RowSource):
+    """`columns` names those that are read; None = all."""
 
     bounded_by_rows = True
 
@@ -62,14 +52,13 @@ class ParquetSource:
         self.size: int = self._file.metadata.num_rows
 
     def fields(self, key: str | None = None) -> Sequence[Field]:
-        """See `Source`: from the types of the columns, and from the first rows where they vary."""
+        """From the types of the columns, and from the first rows where they vary."""
         rows = next(self._batches(0, SAMPLE_ROWS), None)
         if rows is None:
             rows = pa.RecordBatch.from_pylist([], self._schema).select(self._names)
         return likely_fields(self.name, lambda _: rows.slice(0, SAMPLE_ROWS), self._vectors)
 
     def check(self, schema: Schema) -> None:
-        """See `Source`."""
         check_names(self.name, self._names, schema)
         for name, field in brings(schema).items():
             if name not in self._names:
@@ -81,12 +70,7 @@ class ParquetSource:
                     f"{field.type.name}, the type of its field"
                 )
 
-    def try_first(self, schema: Schema) -> tuple[int, Faults]:
-        """See `Source`."""
-        return tried(next(self.read(schema, 0), None), SAMPLE_ROWS)
-
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
-        """See `Source`."""
         position = start
         for rows in self._batches(start, self._piece_rows()):
             position += rows.num_rows
@@ -123,16 +107,7 @@ class ParquetSource:
 
 def _piece(schema: Schema, rows: pa.RecordBatch, position: int) -> Piece:
     faults: Faults = {}
-    columns: dict[str, pa.Array] = {}
-    fields = brings(schema)
-    extra = []
-    for name in rows.schema.names:
-        column = plain(rows.column(name))
-        if name not in fields:
-            extra.append(name)
-            continue
-        columns[name], found = convert(fields[name], column, read_column)
-        first_faults(faults, found)
+    columns, extra = converted(schema, rows, read_column, faults)
     if extra:
         texts = pa.array([as_json(row) for row in rows.select(extra).to_pylist()], pa.string())
         columns[DYNAMIC_FIELD] = texts

@@ -1,18 +1,19 @@
-"""What every file is to an ingest: rows in pieces, with the columns of the collection.
-
-**Owns** the port and the pieces. **Does not own** the files' formats (`parquet`, `lines`, `texts`,
-`numbers`).
-"""
+"""What every file is to an ingest: rows in pieces, with the columns of the collection."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 
+from headrace.ingest.columns.convert import convert, plain
 from headrace.ingest.faults import Fault, Faults
 from headrace.model.errors import Invalid
 from headrace.model.schema import RESERVED_COLUMNS, Field, Schema
+
+HEAD_BYTES = 4 << 20  # of what is looked at before a collection is made
+SAMPLE_ROWS = 1000
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +22,7 @@ class Piece:
 
     `columns` has the fields that the source brings, each with a value for every row, those with a
     fault included. `original(place)` is the row as the source has it, for people. `position` is
-    how far the source was read when the piece was whole, in the unit of `Source.size`.
+    how far the source was read when the piece was whole, in the unit of `RowSource.size`.
     """
 
     count: int
@@ -32,8 +33,8 @@ class Piece:
     blank: frozenset[int] = field(default_factory=frozenset)  # places that hold nothing: no rows
 
 
-class Source(Protocol):
-    """A file, or what comes in."""
+class RowSource(Protocol):
+    """A file, or standard input."""
 
     name: str  # for people
     size: int  # rows or bytes; 0 = not known
@@ -51,7 +52,7 @@ class Source(Protocol):
     def try_first(self, schema: Schema) -> tuple[int, Faults]:
         """How many of the first rows were looked at, and those of them that do not fit; `read`
         brings them all the same. Blocks."""
-        ...
+        return tried(next(self.read(schema, 0), None), SAMPLE_ROWS)
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """Its rows from row `start` (the first is 0) on; the same each time. Blocks."""
@@ -86,8 +87,50 @@ def check_names(source: str, names: Sequence[str], schema: Schema) -> None:
             )
 
 
+class TextStream:
+    """A source of lines: read once, from its beginning, whose first bytes are looked at before. A
+    `size` of 0 is not known."""
+
+    bounded_by_rows = False
+
+    def __init__(
+        self,
+        name: str,
+        stream: IO[bytes],
+        size: int,
+        columns: Sequence[str] | None,
+        vectors: Sequence[str],
+    ) -> None:
+        self.name, self.size = name, size
+        self._stream, self._columns, self._vectors = stream, columns, vectors
+        self._head = stream.read(HEAD_BYTES).removeprefix(_BOM)
+        self._short = len(self._head) < HEAD_BYTES  # so that the head is all there is
+
+    def _first_lines(self) -> bytes:
+        """The head without a line that is cut off at its end."""
+        head = self._head
+        return head if self._short or b"\n" not in head else head[: head.rindex(b"\n")]
+
+
+def converted(
+    schema: Schema,
+    rows: pa.RecordBatch,
+    read: Callable[[Field, Any], pa.Array],
+    faults: Faults,
+) -> tuple[dict[str, pa.Array], list[str]]:
+    """Columns of a file as those of the collection, and the names that it has no field for. What
+    does not fit is added to `faults`."""
+    fields = brings(schema)
+    columns: dict[str, pa.Array] = {}
+    for name in rows.schema.names:
+        if name in fields:
+            columns[name], found = convert(fields[name], plain(rows.column(name)), read)
+            first_faults(faults, found)
+    return columns, [name for name in rows.schema.names if name not in fields]
+
+
 def tried(piece: Piece | None, count: int) -> tuple[int, Faults]:
-    """What `Source.try_first` says of the first `count` rows of a piece."""
+    """What `RowSource.try_first` says of the first `count` rows of a piece."""
     if piece is None:
         return 0, {}
     blank = piece.blank

@@ -2,7 +2,7 @@
 
 A flowgraph that replays from before the drop needs the schemas, so they stay until every vchannel's
 checkpoint has passed it (it is marked dropped); and until the meta of the last segment and delta
-log has gone, since whoever reads that may ask for them too. A checkpoint that is no longer there
+log has gone, since a reader of the log may ask for them too. A checkpoint that is no longer there
 has been cleared away by the data service after its last object.
 """
 

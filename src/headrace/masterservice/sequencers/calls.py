@@ -39,7 +39,7 @@ class SequencerCalls:
         self._suspect = suspect
 
     async def ask(self, pchannel: PChannel, request: Any, *, within_s: float | None = None) -> Any:
-        """The response of the pchannel's sequencer, whoever that is by then.
+        """The response of the process that is the pchannel's sequencer by then.
 
         Repeated until it is answered, or for `within_s` (then `Unavailable`). The request must be
         safe to repeat.

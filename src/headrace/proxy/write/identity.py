@@ -8,7 +8,7 @@ is safe (the id may already be forgotten, which the sequencer then finds out), a
 
 from dataclasses import dataclass
 
-from headrace.model.request import fingerprint
+from headrace.model.ids import fingerprint
 from headrace.model.timestamp import Timestamp
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.known_time import KnownTime

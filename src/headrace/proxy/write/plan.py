@@ -9,8 +9,7 @@ import pyarrow as pa
 from headrace.binlog.body import encode_keys, encode_rows
 from headrace.binlog.columns import arrow_schema
 from headrace.meta.records import CollectionRecord
-from headrace.model.ids import ALL_PARTITIONS, PartitionId
-from headrace.model.request import part_id
+from headrace.model.ids import ALL_PARTITIONS, PartitionId, part_id
 from headrace.proxy.cluster.catalog import partition_of
 from headrace.proxy.errors import Refusal
 from headrace.proxy.write.automatic_keys import AllAutomaticKeys

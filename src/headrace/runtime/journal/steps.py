@@ -2,7 +2,7 @@
 
 A step is kept as values that cannot change and hold no rows (`runtime.journal.values`): a ring of
 the objects themselves would keep alive the rows that passed through the machine, outside every byte
-budget, and would show what they became later. Text is made when somebody reads. A journal that was
+budget, and would show what they became later. Text is made when it is read. A journal that was
 begun with `begin` and has lost no step can be replayed (`runtime.journal.replay`).
 """
 
@@ -105,7 +105,7 @@ class Journal:
     def told_on_assertion(self, name: str) -> Iterator[None]:
         """Add the newest steps to an `AssertionError` that passes: we are wrong, this is how.
 
-        The error goes on its way; whoever logs it prints the notes with it.
+        The error goes on its way; its log entry has the notes.
         """
         try:
             yield

@@ -78,7 +78,7 @@ def keep(value: Any) -> Any:
 @cache
 def _keeper_of(kind: Any) -> Keeper:
     if issubclass(kind, _ATOMS) or issubclass(kind, Enum) or kind in (Elided, Opaque):
-        return _itself
+        return lambda value: value
     for family, keeper in (
         (bytes | bytearray | memoryview, _keep_bytes),
         (tuple, _keep_tuple),
@@ -92,10 +92,6 @@ def _keeper_of(kind: Any) -> Keeper:
     if dataclasses.is_dataclass(kind) or fields_of(kind):
         return _object_keeper(kind)
     return lambda value: Opaque(getattr(value, "__qualname__", kind.__qualname__))
-
-
-def _itself(value: Any) -> Any:
-    return value
 
 
 def _keep_bytes(value: bytes | bytearray | memoryview) -> bytes | Elided:
@@ -121,7 +117,7 @@ def _keep_error(value: BaseException) -> BaseException:
 def _object_keeper(kind: Any) -> Keeper:
     names, doubtful, frozen = fields_of(kind), _doubtful(kind), _is_frozen(kind)
     if frozen and not doubtful:
-        return _itself
+        return lambda value: value
     get_all = attrgetter(*names, names[0])  # with one name alone it would give no tuple
     doubts = [(names.index(name), attrgetter(name)) for name in doubtful]
 

@@ -69,7 +69,7 @@ class Reading:
     # ---- the log -----------------------------------------------------------------------------
 
     async def end(self) -> End:
-        """The last message. Whoever names its id must know the message: it is read."""
+        """The last message. A process that names its id must know the message, so it is read."""
         record, revision = await self._pchannel_record(0)
         mark = await self._mark(record, revision)
         last = await self._log.last(self._pchannel)

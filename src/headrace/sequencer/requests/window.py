@@ -2,8 +2,8 @@
 
 Two spans: ids with a client's key are kept longer than others. An id is kept by when its request
 was *first sent*, a number that its entries carry; entries satisfy `first_sent <= timestamp + lead`,
-so whoever reads the log backwards can stop at a message whose timestamp is `lead` below the floor.
-Values are packed: a million ids cost about 230 MB.
+so a reader that goes through the log backwards can stop at a message whose timestamp is `lead`
+below the floor. Values are packed: a million ids cost about 230 MB.
 """
 
 import heapq

@@ -36,7 +36,7 @@ books.flush()
 assert books.num_entities == 6  # replaced and deleted rows included
 assert not books.is_empty
 
-# Somebody else opens it by its name.
+# Another client opens it by its name.
 again = Collection("orm_books")
 assert again.num_entities == 6
 assert [field.name for field in again.schema.fields] == ["id", "title", "vector"]

@@ -15,7 +15,7 @@ from support.values.every_type import every_type, rows_of
 from headrace.binlog import insert_log
 from headrace.binlog.columns import arrow_schema, in_file
 from headrace.binlog.insert_log import RowsChunk
-from headrace.binlog.parquet.column_options import leaves_of
+from headrace.binlog.parquet.column_options import column_options
 from headrace.model.schema import DataType
 
 SCHEMA = every_type()
@@ -33,18 +33,18 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_column_of_a_file_has_its_leaves_in_the_order_of_the_file(path):
     meta = pq.ParquetFile(path).metadata
     paths = [meta.row_group(0).column(n).path_in_schema for n in range(meta.num_columns)]
-    assert [leaf.path for leaf in leaves_of(SCHEMA, pq.read_schema(path).names)] == paths
+    assert [options.path for options in column_options(SCHEMA, pq.read_schema(path).names)] == paths
 
 
-def test_leaves_are_written_as_the_table_says(path):
+def test_columns_are_written_as_the_table_says(path):
     meta = pq.ParquetFile(path).metadata.row_group(0)
-    for n, leaf in enumerate(leaves_of(SCHEMA, pq.read_schema(path).names)):
+    for n, options in enumerate(column_options(SCHEMA, pq.read_schema(path).names)):
         column = meta.column(n)
-        assert column.compression == ("ZSTD" if leaf.compression == "zstd" else "UNCOMPRESSED")
-        assert column.is_stats_set == leaf.statistics, leaf.path
+        assert column.compression == ("ZSTD" if options.compression == "zstd" else "UNCOMPRESSED")
+        assert column.is_stats_set == options.statistics, options.path
         # Booleans never have one in Parquet.
-        wanted = leaf.dictionary and column.physical_type != "BOOLEAN"
-        assert column.has_dictionary_page == wanted, leaf.path
+        wanted = options.dictionary and column.physical_type != "BOOLEAN"
+        assert column.has_dictionary_page == wanted, options.path
 
 
 def test_vectors_of_bytes_take_about_a_byte_a_number():

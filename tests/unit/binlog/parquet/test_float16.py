@@ -24,8 +24,8 @@ def test_every_value_comes_back_bit_by_bit_nans_included(widen, narrow):
 
 
 def test_float16_values_are_those_of_numpy():
-    halves = ALL.view(np.float16)
-    np.testing.assert_array_equal(widen_float16(ALL), halves.astype(np.float32))
+    floats_16 = ALL.view(np.float16)
+    np.testing.assert_array_equal(widen_float16(ALL), floats_16.astype(np.float32))
 
 
 def test_bfloat16_values_are_floats_cut_off():

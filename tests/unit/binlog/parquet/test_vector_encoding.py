@@ -13,36 +13,36 @@ from support.values.every_type import DENSE
 from support.values.pages import file_of, sparse_of, vector_of, vectors_of
 
 from headrace.binlog.columns import in_file
-from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_encoding import VECTOR_ENCODINGS
 from headrace.model.schema import DataType
 
 NUMBERS = 150_000  # so many 16-bit floats have a dictionary
-HALVES = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
-EVERY_HALF = np.arange(1 << 16, dtype=np.uint16)
+FLOATS_16 = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
+EVERY_FLOAT_16 = np.arange(1 << 16, dtype=np.uint16)
 
 
-@pytest.mark.parametrize("kind", HALVES)
-def test_the_dictionary_of_halves_has_each_at_the_place_of_its_bits(kind: DataType):
-    layout = LAYOUTS[kind]
-    assert layout.dictionary == layout.widened(EVERY_HALF).tobytes()
-    floats = np.frombuffer(layout.dictionary, np.float32)
-    assert (layout.narrowed(floats) == EVERY_HALF).all()
+@pytest.mark.parametrize("kind", FLOATS_16)
+def test_the_dictionary_of_16_bit_floats_has_each_at_the_place_of_its_bits(kind: DataType):
+    stored = VECTOR_ENCODINGS[kind]
+    assert stored.dictionary == stored.widened(EVERY_FLOAT_16).tobytes()
+    floats = np.frombuffer(stored.dictionary, np.float32)
+    assert (stored.narrowed(floats) == EVERY_FLOAT_16).all()
     assert len(np.unique(floats.view(np.uint32))) == 1 << 16
 
 
 def test_the_dictionaries_of_bytes_have_each_at_the_place_of_its_bits():
-    signed = np.frombuffer(LAYOUTS[DataType.INT8_VECTOR].dictionary, np.int32)
+    signed = np.frombuffer(VECTOR_ENCODINGS[DataType.INT8_VECTOR].dictionary, np.int32)
     assert signed.tolist() == [*range(128), *range(-128, 0)]
-    unsigned = np.frombuffer(LAYOUTS[DataType.BINARY_VECTOR].dictionary, np.int32)
+    unsigned = np.frombuffer(VECTOR_ENCODINGS[DataType.BINARY_VECTOR].dictionary, np.int32)
     assert unsigned.tolist() == [*range(256)]
 
 
-def test_few_halves_do_without_their_dictionary():
-    layout = LAYOUTS[DataType.FLOAT16_VECTOR]
-    assert not layout.indexes(1 << 17)
-    assert layout.indexes((1 << 17) + 1)
-    assert LAYOUTS[DataType.INT8_VECTOR].indexes(1)
-    assert not LAYOUTS[DataType.FLOAT_VECTOR].indexes(1 << 20)
+def test_few_16_bit_floats_do_without_their_dictionary():
+    stored = VECTOR_ENCODINGS[DataType.FLOAT16_VECTOR]
+    assert not stored.indexes(1 << 17)
+    assert stored.indexes((1 << 17) + 1)
+    assert VECTOR_ENCODINGS[DataType.INT8_VECTOR].indexes(1)
+    assert not VECTOR_ENCODINGS[DataType.FLOAT_VECTOR].indexes(1 << 20)
 
 
 def wanted_of(kind: DataType, chunks: list[pa.Array]) -> np.ndarray:

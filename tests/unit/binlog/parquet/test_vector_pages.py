@@ -6,10 +6,10 @@ from support.values.rows import vectors_array
 
 from headrace.binlog.parquet import vector_pages
 from headrace.binlog.parquet.page_heads import Chunk
-from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_encoding import VECTOR_ENCODINGS
 from headrace.model.schema import DataType
 
-FLOATS = LAYOUTS[DataType.FLOAT_VECTOR]
+FLOATS = VECTOR_ENCODINGS[DataType.FLOAT_VECTOR]
 
 
 def column_of(rows: list[int], dim: int) -> pa.ChunkedArray:

@@ -23,22 +23,22 @@ from support.values.pages import (
 from headrace.binlog import insert_log
 from headrace.binlog.parquet import vector_pages
 from headrace.binlog.parquet.page_cursor import ChunkPlace, places_of
-from headrace.binlog.parquet.vector_encoding import LAYOUTS
+from headrace.binlog.parquet.vector_encoding import VECTOR_ENCODINGS
 from headrace.binlog.parquet.vector_reader import VectorReader
 from headrace.model.errors import Corrupt
 from headrace.model.schema import DataType, Field
 
 KINDS = st.sampled_from(list(DENSE))
 WIDTHS = st.one_of(st.integers(1, 40), st.sampled_from([64, 100, 768]))
-HALVES = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
+FLOATS_16 = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
 
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Small pages and row groups, dictionaries for few halves."""
+    """Small pages and row groups, dictionaries for few 16-bit floats."""
     monkeypatch.setattr(insert_log, "ROW_GROUP_ROWS", 37)
     monkeypatch.setattr(vector_pages, "PAGE_BYTES", 1000)
-    monkeypatch.setattr("headrace.binlog.parquet.vector_encoding.HALVES_WITH_DICTIONARY", 500)
+    monkeypatch.setattr("headrace.binlog.parquet.vector_encoding.FLOATS16_WITH_DICTIONARY", 500)
     return monkeypatch
 
 
@@ -69,7 +69,7 @@ def test_vectors_of_any_shape_come_back_as_pyarrow_reads_them(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(insert_log, "ROW_GROUP_ROWS", sizes[0])
         patch.setattr(vector_pages, "PAGE_BYTES", sizes[1])
-        patch.setattr("headrace.binlog.parquet.vector_encoding.HALVES_WITH_DICTIONARY", sizes[2])
+        patch.setattr("headrace.binlog.parquet.vector_encoding.FLOATS16_WITH_DICTIONARY", sizes[2])
         _, data = file_of(field, chunks)
     wanted = bits(pa.chunked_array(chunks))
     assert bits(by_arrow(data, field)) == wanted
@@ -125,21 +125,21 @@ def test_more_vectors_than_there_are_are_corrupt():
 def test_a_dictionary_in_another_order_is_corrupt():
     field = vector_of(DataType.INT8_VECTOR, 3)
     _, data = file_of(field, [vectors_of(field, 10)])
-    dictionary = LAYOUTS[field.type].dictionary
+    dictionary = VECTOR_ENCODINGS[field.type].dictionary
     other = np.frombuffer(dictionary, np.int32)[::-1].tobytes()
     places = places_of_vectors(data)
     with pytest.raises(Corrupt, match="dictionary"):
         read(data.replace(dictionary, other), field, places, checksums=False)
 
 
-@pytest.mark.parametrize("kind", HALVES)
+@pytest.mark.parametrize("kind", FLOATS_16)
 def test_a_float_that_no_half_is_is_corrupt(kind):
     field = vector_of(kind, 1)
     one = pa.FixedSizeListArray.from_arrays(
         pa.array(np.array([0x3C01], np.uint16).view(DENSE[kind])), 1
     )
     _, data = file_of(field, [one])
-    stored = LAYOUTS[kind].widened(np.array([0x3C01], np.uint16)).tobytes()
+    stored = VECTOR_ENCODINGS[kind].widened(np.array([0x3C01], np.uint16)).tobytes()
     other = np.array([0.1], np.float32).tobytes()
     with pytest.raises(Corrupt, match="16 bits"):
         read(data.replace(stored, other), field, places_of_vectors(data), checksums=False)

@@ -23,7 +23,7 @@ from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, EpochRecord, SegmentRecord
 from headrace.model.segment import FileRef, SegmentState
 from headrace.objects.api import ObjectInfo
-from headrace.objects.memory import MemoryObjects, MemoryServer
+from headrace.objects.memory import MemoryBucket, MemoryObjects
 
 KEYS = Keys()
 A, B = vchannels_of(COLLECTION, 2)
@@ -122,7 +122,7 @@ def test_a_list_goes_when_its_successor_is_old_enough() -> None:
 def test_the_evidence_is_the_newest_list_that_is_old_enough() -> None:
     async def scene() -> None:
         clock = ManualClock(wall_ms=0)
-        objects = MemoryObjects(MemoryServer(clock))
+        objects = MemoryObjects(MemoryBucket(clock))
         for revision in (5, 6, 7):
             listed = ManifestSegment(
                 id=revision,

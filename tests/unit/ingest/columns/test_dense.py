@@ -58,8 +58,8 @@ def test_half_floats_are_rounded_to_the_nearest() -> None:
     column = pa.array([[1.0, 1.00390625, 1.01171875]], pa.list_(pa.float32()))
     found = read_dense(field(DataType.BFLOAT16_VECTOR, 3), column)
     assert bits_of(found) == [0x3F80, 0x3F80, 0x3F82]
-    halves = read_dense(field(DataType.FLOAT16_VECTOR, 3), column)
-    assert halves.to_pylist() == [np.array([1.0, 1.00390625, 1.01171875], np.float16).tolist()]
+    floats = read_dense(field(DataType.FLOAT16_VECTOR, 3), column)
+    assert floats.to_pylist() == [np.array([1.0, 1.00390625, 1.01171875], np.float16).tolist()]
 
 
 def test_what_was_a_half_float_stays_what_it_was() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from headrace.ingest.resume.journal import (
+    FileIdentity,
     Sent,
-    Stamp,
     Subject,
     open_journal,
 )
@@ -21,7 +21,7 @@ SUBJECT = Subject(
     created=100,
     partition="",
     source="rows.parquet",
-    stamp=Stamp(size=10, mtime_ns=20, digest="ab"),
+    identity=FileIdentity(size=10, mtime_ns=20, digest="ab"),
 )
 
 
@@ -41,7 +41,7 @@ def sent(batch: int, attempt: int = 0) -> Sent:
 def test_it_remembers_what_was_sent_and_done(tmp_path: Path) -> None:
     path = tmp_path / "j"
     journal = open_journal(path, SUBJECT, "run1")
-    journal.set_aside_in("bad.jsonl")
+    journal.write_rejects_to("bad.jsonl")
     for batch in range(3):
         journal.send(sent(batch))
     journal.done(1)
@@ -53,7 +53,7 @@ def test_it_remembers_what_was_sent_and_done(tmp_path: Path) -> None:
     assert again.sent == [sent(0), sent(1), sent(2, attempt=1)]
     assert [s.done for s in again.sent] == [False, True, True]
     assert again.sent[2].key(again.run) == "ingest-run1-2-1"
-    assert (again.aside, again.finished, again.verify) == ("bad.jsonl", None, False)
+    assert (again.rejects, again.finished, again.verify) == ("bad.jsonl", None, False)
     assert again.rows_done == 20
     again.finish(30)
     again.close()
@@ -94,7 +94,7 @@ def test_a_journal_that_was_cut_off_in_its_first_line_begins_anew(tmp_path: Path
 def test_another_source_is_to_be_compared_and_another_collection_refused(tmp_path: Path) -> None:
     path = tmp_path / "j"
     open_journal(path, SUBJECT, "run").close()
-    touched = replace(SUBJECT, stamp=replace(SUBJECT.stamp, mtime_ns=21))
+    touched = replace(SUBJECT, identity=replace(SUBJECT.identity, mtime_ns=21))
     journal = open_journal(path, touched, "run")
     assert journal.verify
     journal.close()
@@ -105,7 +105,7 @@ def test_another_source_is_to_be_compared_and_another_collection_refused(tmp_pat
 
 
 def test_what_comes_in_is_always_compared(tmp_path: Path) -> None:
-    piped = replace(SUBJECT, stamp=Stamp())
+    piped = replace(SUBJECT, identity=FileIdentity())
     journal = open_journal(tmp_path / "j", piped, "run")
     assert not journal.verify
     journal.close()

@@ -1,4 +1,4 @@
-"""Rows set aside: one line each, cut back to what the journal knows."""
+"""Rejected rows: one line each, cut back to what the journal knows."""
 
 from pathlib import Path
 
@@ -7,18 +7,18 @@ import pytest
 
 from headrace.ingest.batches import Unfitting
 from headrace.ingest.faults import Fault
-from headrace.ingest.resume.rejects import Aside
+from headrace.ingest.resume.rejects import Rejects
 from headrace.model.errors import Invalid
 
 ROW = Unfitting(4, Fault("v", "too long"), {"id": 5, "raw": b"\x01"})
 
 
 def test_a_row_is_a_line_that_says_where_and_why(tmp_path: Path) -> None:
-    aside = Aside(tmp_path / "bad", None)
-    aside.write("rows.csv", [ROW])
-    aside.write("rows.csv", [Unfitting(9, Fault("", "broken"), "{")])
-    assert aside.rows == 2
-    aside.close()
+    rejects = Rejects(tmp_path / "bad", None)
+    rejects.write("rows.csv", [ROW])
+    rejects.write("rows.csv", [Unfitting(9, Fault("", "broken"), "{")])
+    assert rejects.rows == 2
+    rejects.close()
     lines = [orjson.loads(line) for line in (tmp_path / "bad").read_bytes().splitlines()]
     assert lines[0] == {
         "file": "rows.csv",
@@ -31,12 +31,12 @@ def test_a_row_is_a_line_that_says_where_and_why(tmp_path: Path) -> None:
 
 
 def test_what_the_journal_does_not_know_is_cut_off(tmp_path: Path) -> None:
-    aside = Aside(tmp_path / "bad", None)
-    aside.write("rows.csv", [ROW])
-    known = aside.size_bytes
-    aside.write("rows.csv", [ROW])
-    aside.close()
-    again = Aside(tmp_path / "bad", known)
+    rejects = Rejects(tmp_path / "bad", None)
+    rejects.write("rows.csv", [ROW])
+    known = rejects.size_bytes
+    rejects.write("rows.csv", [ROW])
+    rejects.close()
+    again = Rejects(tmp_path / "bad", known)
     assert again.size_bytes == known
     again.write("rows.csv", [ROW])
     again.close()
@@ -46,6 +46,6 @@ def test_what_the_journal_does_not_know_is_cut_off(tmp_path: Path) -> None:
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("precious")
     with pytest.raises(Invalid, match="the file exists already"):
-        Aside(tmp_path / "bad", None)
+        Rejects(tmp_path / "bad", None)
     with pytest.raises(Invalid, match=r"--skip-bad .*: No such file"):
-        Aside(tmp_path / "absent" / "bad", None)
+        Rejects(tmp_path / "absent" / "bad", None)

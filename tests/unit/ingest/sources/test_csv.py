@@ -7,7 +7,8 @@ import pytest
 
 from headrace.ingest.columns.made_schema import made_schema
 from headrace.ingest.sources import csv
-from headrace.ingest.sources.csv import TextSource
+from headrace.ingest.sources import source as source_module
+from headrace.ingest.sources.csv import CsvSource
 from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field, Schema
 
@@ -17,9 +18,9 @@ VECTOR = Field(id=102, name="v", type=DataType.FLOAT_VECTOR, dim=2)
 SCHEMA = Schema(fields=(KEY, TEXT, VECTOR))
 
 
-def source_of(text: str, **more: Any) -> TextSource:
+def source_of(text: str, **more: Any) -> CsvSource:
     raw = text.encode()
-    return TextSource(
+    return CsvSource(
         "rows.csv", io.BytesIO(raw), len(raw), **{"columns": None, "vectors": (), **more}
     )
 
@@ -54,7 +55,7 @@ def test_rows_that_are_wrong_are_known_by_row_and_column() -> None:
 @pytest.mark.parametrize("start", [0, 1, 500, 998, 1000])
 def test_reading_begins_at_any_row(monkeypatch: pytest.MonkeyPatch, start: int) -> None:
     monkeypatch.setattr(csv, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(csv, "HEAD_BYTES", 300)
+    monkeypatch.setattr(source_module, "HEAD_BYTES", 300)
     rows = [f'{n},"a\n{n}","[1,2]"' if n % 10 else "bad" for n in range(1000)]
     pieces = list(source_of("id,t,v\n" + "\n".join(rows)).read(SCHEMA, start))
     assert sum(p.count for p in pieces) == 1000 - start

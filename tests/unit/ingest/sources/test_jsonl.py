@@ -9,7 +9,8 @@ from support.processes.ingesting import rows_of
 
 from headrace.ingest.columns.made_schema import made_schema
 from headrace.ingest.sources import jsonl
-from headrace.ingest.sources.jsonl import LineSource
+from headrace.ingest.sources import source as source_module
+from headrace.ingest.sources.jsonl import JsonlSource
 from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field, Schema
 
@@ -18,13 +19,13 @@ VECTOR = Field(id=101, name="v", type=DataType.FLOAT_VECTOR, dim=2)
 META = Field(id=102, name="$meta", type=DataType.JSON, dynamic=True)
 
 
-def source_of(text: bytes, **more: Any) -> LineSource:
+def source_of(text: bytes, **more: Any) -> JsonlSource:
     values = {"columns": None, "vectors": (), **more}
-    return LineSource("rows.jsonl", io.BytesIO(text), len(text), **values)
+    return JsonlSource("rows.jsonl", io.BytesIO(text), len(text), **values)
 
 
 def test_rows_across_blocks_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonl, "HEAD_BYTES", 100)
+    monkeypatch.setattr(source_module, "HEAD_BYTES", 100)
     monkeypatch.setattr(jsonl, "PIECE_BYTES", 70)
     text = b"".join(b'{"id":%d,"v":[%d,0.5]}\n' % (n, n) for n in range(200)).rstrip(b"\n")
     for start in (0, 1, 57, 199, 200):
@@ -124,7 +125,7 @@ def test_no_schema_is_made_of_what_is_none(text: bytes, words: str) -> None:
 
 def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl, "LINE_BYTES_MAX", 100)
-    monkeypatch.setattr(jsonl, "HEAD_BYTES", 60)
+    monkeypatch.setattr(source_module, "HEAD_BYTES", 60)
     monkeypatch.setattr(jsonl, "PIECE_BYTES", 60)
     source = source_of(b'{"id":1,"v":[1,2]}\n{"id":' + b"1" * 300)
     with pytest.raises(Invalid, match="row 2: a line of more than"):

@@ -8,7 +8,7 @@ import pytest
 
 from headrace.ingest.columns.made_schema import made_schema
 from headrace.ingest.sources import npy
-from headrace.ingest.sources.npy import NumberSource
+from headrace.ingest.sources.npy import NpySource
 from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field, Schema
 
@@ -33,7 +33,7 @@ def test_numbers_of_every_type_are_vectors(
 ) -> None:
     monkeypatch.setattr(npy, "PIECE_BYTES", 40)
     matrix = np.arange(80).reshape(10, 8).astype(number)
-    source = NumberSource(saved(tmp_path, matrix), first_key=1000)
+    source = NpySource(saved(tmp_path, matrix), first_key=1000)
     schema = made_schema(source.name, source.fields(), "id", False)
     assert (schema.fields[1].type, schema.fields[1].dim) == (kind, dim)
     source.check(schema)
@@ -46,7 +46,7 @@ def test_numbers_of_every_type_are_vectors(
 
 
 def test_the_only_vector_field_is_taken_whatever_its_name(tmp_path: Path) -> None:
-    source = NumberSource(saved(tmp_path, np.ones((2, 4), np.float32)), 0)
+    source = NpySource(saved(tmp_path, np.ones((2, 4), np.float32)), 0)
     key = Field(id=100, name="pk", type=DataType.INT64, primary=True, auto_id=True)
     one = Field(id=101, name="one", type=DataType.FLOAT_VECTOR, dim=4)
     other = Field(id=102, name="other", type=DataType.FLOAT_VECTOR, dim=4)
@@ -63,7 +63,7 @@ def test_the_only_vector_field_is_taken_whatever_its_name(tmp_path: Path) -> Non
 def test_a_row_that_is_not_finite_is_found(tmp_path: Path) -> None:
     matrix = np.ones((3, 2), np.float32)
     matrix[1, 1] = np.nan
-    source = NumberSource(saved(tmp_path, matrix), 0)
+    source = NpySource(saved(tmp_path, matrix), 0)
     (piece,) = source.read(made_schema(source.name, source.fields(), "id", False), 0)
     assert list(piece.faults) == [1]
     assert piece.faults[1].column == "vector"
@@ -79,11 +79,11 @@ def test_a_row_that_is_not_finite_is_found(tmp_path: Path) -> None:
 )
 def test_what_is_no_matrix_of_numbers_is_refused(tmp_path: Path, array: Any, words: str) -> None:
     with pytest.raises(Invalid, match=words):
-        NumberSource(saved(tmp_path, array), 0)
+        NpySource(saved(tmp_path, array), 0)
 
 
 def test_what_is_no_npy_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "v.npy"
     path.write_bytes(b"no")
     with pytest.raises(Invalid, match=r"cannot be read as \.npy"):
-        NumberSource(path, 0)
+        NpySource(path, 0)

@@ -6,18 +6,18 @@ import pytest
 from support.processes.ingesting import rows_of, write
 
 from headrace.ingest.options import Options
-from headrace.ingest.sources.csv import TextSource
-from headrace.ingest.sources.jsonl import LineSource
-from headrace.ingest.sources.npy import NumberSource
+from headrace.ingest.sources.csv import CsvSource
+from headrace.ingest.sources.jsonl import JsonlSource
+from headrace.ingest.sources.npy import NpySource
 from headrace.ingest.sources.open import open_source
 from headrace.ingest.sources.parquet import ParquetSource
 from headrace.model.errors import Invalid
 
 KINDS = {
     "parquet": ParquetSource,
-    "jsonl": LineSource,
-    "csv": TextSource,
-    "npy": NumberSource,
+    "jsonl": JsonlSource,
+    "csv": CsvSource,
+    "npy": NpySource,
 }
 
 

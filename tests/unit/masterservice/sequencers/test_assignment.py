@@ -306,7 +306,7 @@ def test_a_proxy_found_gone_gets_nothing_until_it_answers() -> None:
     assert assignments.owners() == {1: 8, 2: 8}
 
 
-def test_without_any_usable_proxy_the_wishes_stay() -> None:
+def test_without_any_usable_proxy_the_assignments_stay() -> None:
     assignments = Assignments()
     assignments.listed(proxy(1))
     assignments.forget()

@@ -4,7 +4,7 @@ import pytest
 from support.world.proxy import MASTER, ProxyWorld, insert_request, simple_schema
 
 from headrace.model.errors import Invalid
-from headrace.model.request import fingerprint
+from headrace.model.ids import fingerprint
 from headrace.proxy.call import ClientCall
 from headrace.proxy.cluster.known_time import KnownTime
 from headrace.proxy.errors import Aborted, Transport

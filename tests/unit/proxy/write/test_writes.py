@@ -9,7 +9,7 @@ from headrace.binlog.body import decode_rows
 from headrace.meta.api import Delete, Put
 from headrace.meta.records import CollectionState
 from headrace.model.errors import Corrupt, Fenced, Unavailable
-from headrace.model.request import part_id
+from headrace.model.ids import part_id
 from headrace.proxy.errors import Aborted, Transport
 from headrace.proxy.milvus import Message
 from headrace.proxy.settings import ProxySettings
@@ -186,7 +186,7 @@ async def test_an_unknown_collection_partition_or_database_is_not_found() -> Non
 
 
 async def test_a_refusal_by_the_cache_is_read_anew_first() -> None:
-    """The copy of the catalog lags; whoever knows more than it is not refused."""
+    """The copy of the catalog lags; a client that knows more than it is not refused."""
     async with ProxyWorld() as world:
         await world.create("c", simple_schema())
         wider = simple_schema(fields=({"name": "x", "data_type": "Int8", "nullable": True},))
