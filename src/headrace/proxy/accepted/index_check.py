@@ -19,12 +19,11 @@ _QUANTIZED = ("FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN", "D
 _GPU = ("GPU_BRUTE_FORCE", "GPU_IVF_FLAT", "GPU_IVF_PQ", "GPU_CAGRA")
 _FLOATS = (*_AUTOMATIC, *_GRAPHS, *_QUANTIZED, *_GPU)
 _SCALARS = (*_AUTOMATIC, "INVERTED", "BITMAP", "STL_SORT")
-_DISTANCES = ("COSINE", "IP", "L2")
+
+_FLOAT_VECTORS = (DataType.FLOAT_VECTOR, DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
 
 INDEX_TYPES: Mapping[DataType, tuple[str, ...]] = {
-    DataType.FLOAT_VECTOR: _FLOATS,
-    DataType.FLOAT16_VECTOR: _FLOATS,
-    DataType.BFLOAT16_VECTOR: _FLOATS,
+    **dict.fromkeys(_FLOAT_VECTORS, _FLOATS),
     DataType.INT8_VECTOR: (*_AUTOMATIC, *_GRAPHS),
     DataType.BINARY_VECTOR: (*_AUTOMATIC, "BIN_FLAT", "BIN_IVF_FLAT", "MINHASH_LSH"),
     DataType.SPARSE_FLOAT_VECTOR: (*_AUTOMATIC, "SPARSE_INVERTED_INDEX", "SPARSE_WAND"),
@@ -32,10 +31,7 @@ INDEX_TYPES: Mapping[DataType, tuple[str, ...]] = {
     DataType.JSON: (*_AUTOMATIC, "INVERTED", "NGRAM"),
 }
 METRIC_TYPES: Mapping[DataType, tuple[str, ...]] = {
-    DataType.FLOAT_VECTOR: _DISTANCES,
-    DataType.FLOAT16_VECTOR: _DISTANCES,
-    DataType.BFLOAT16_VECTOR: _DISTANCES,
-    DataType.INT8_VECTOR: _DISTANCES,
+    **dict.fromkeys((*_FLOAT_VECTORS, DataType.INT8_VECTOR), ("COSINE", "IP", "L2")),
     DataType.BINARY_VECTOR: ("HAMMING", "JACCARD", "SUBSTRUCTURE", "SUPERSTRUCTURE", "MHJACCARD"),
     DataType.SPARSE_FLOAT_VECTOR: ("IP",),  # BM25 wants a function, and those are not served
 }

@@ -77,15 +77,8 @@ class Indexes:
 
     async def get_index_statistics(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexStatistics: as DescribeIndex."""
-        described = await self.describe_index(
-            pb.DescribeIndexRequest(
-                collection_name=request.collection_name, index_name=request.index_name
-            ),
-            call,
-        )
-        return pb.GetIndexStatisticsResponse(
-            status=success(), index_descriptions=described.index_descriptions
-        )
+        described = (await self.describe_index(request, call)).index_descriptions
+        return pb.GetIndexStatisticsResponse(status=success(), index_descriptions=described)
 
     async def get_index_state(self, request: Message, call: ClientCall) -> Message:
         """Milvus's GetIndexState."""

@@ -67,8 +67,8 @@ class KnownTime:
             )
         except (Unavailable, Fenced):
             self._learned = self._clock.monotonic()  # ask again after a while only
-            return
-        self.learn(answer.timestamp)
+        else:
+            self.learn(answer.timestamp)
 
     def _is_fresh(self) -> bool:
         age_s = self._clock.monotonic() - self._learned

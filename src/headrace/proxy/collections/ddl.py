@@ -102,22 +102,19 @@ class DdlMethods:
 
     async def create_partition(self, request: Message, call: ClientCall) -> Message:
         """Milvus's CreatePartition: done as well when it is there."""
-        check_name("partition name", request.partition_name, at="partition_name")
-        await self._catalog.read(request.collection_name)
-        order = PartitionRequest(
-            collection=request.collection_name, partition=request.partition_name
-        )
-        return await self._done(order, call)
+        return await self._partition(request, call, drop=False)
 
     async def drop_partition(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DropPartition: of what is absent it is done as well. Its rows go with it."""
-        check_name("partition name", request.partition_name, at="partition_name")
-        if request.partition_name == DEFAULT_PARTITION:
+        return await self._partition(request, call, drop=True)
+
+    async def _partition(self, request: Message, call: ClientCall, *, drop: bool) -> Message:
+        collection, partition = request.collection_name, request.partition_name
+        check_name("partition name", partition, at="partition_name")
+        if drop and partition == DEFAULT_PARTITION:
             raise Refusal.PARTITION_KEPT(at="partition_name", name=DEFAULT_PARTITION)
-        await self._catalog.read(request.collection_name)
-        order = PartitionRequest(
-            collection=request.collection_name, partition=request.partition_name, drop=True
-        )
+        await self._catalog.read(collection)
+        order = PartitionRequest(collection=collection, partition=partition, drop=drop)
         return await self._done(order, call)
 
     async def _done(self, order: Any, call: ClientCall) -> Message:

@@ -75,11 +75,10 @@ class Describe:
 
     async def list_databases(self, request: Message, call: ClientCall) -> Message:
         """Milvus's ListDatabases: there is one."""
-        answer = pb.ListDatabasesResponse(status=success())
-        answer.db_names.append(DEFAULT_DATABASE)
-        answer.db_ids.append(DEFAULT_DATABASE_ID)
-        answer.created_timestamp.append(0)
-        return answer
+        names, ids = [DEFAULT_DATABASE], [DEFAULT_DATABASE_ID]
+        return pb.ListDatabasesResponse(
+            status=success(), db_names=names, db_ids=ids, created_timestamp=[0]
+        )
 
     async def describe_database(self, request: Message, call: ClientCall) -> Message:
         """Milvus's DescribeDatabase, of the only one."""
@@ -99,7 +98,8 @@ class Describe:
 
 
 def _description(record: CollectionRecord, properties: Mapping[str, str]) -> Message:
-    answer = pb.DescribeCollectionResponse(
+    pairs = [common_pb.KeyValuePair(key=key, value=value) for key, value in properties.items()]
+    return pb.DescribeCollectionResponse(
         status=success(),
         schema=schema_message(record.name, record.schema),
         collectionID=record.id,
@@ -116,8 +116,5 @@ def _description(record: CollectionRecord, properties: Mapping[str, str]) -> Mes
         # Clients send it back with rows, so that we see by which schema they were made.
         update_timestamp=record.created,
         update_timestamp_str=str(record.created),
+        properties=pairs,
     )
-    answer.properties.extend(
-        common_pb.KeyValuePair(key=key, value=value) for key, value in properties.items()
-    )
-    return answer

@@ -102,10 +102,8 @@ class Methods:
         return await handler(request, call)
 
     def _check_token(self, call: ClientCall) -> None:
-        if not self._settings.token:
-            return
         given = call.headers.get(TOKEN_HEADER, "")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        if self._settings.token and not hmac.compare_digest(given.encode(), self._token.encode()):
             raise Ending.TOKEN_WRONG()
 
     def _count(self, call: ClientCall, outcome: str) -> None:
@@ -114,7 +112,6 @@ class Methods:
 
 def _with_status(method: Any, status: Message) -> Message:
     """An answer of the method's own type that holds nothing but the Status."""
-    kind = GetMessageClass(method.output_type)
     if method.output_type.full_name == status.DESCRIPTOR.full_name:
         return status
-    return kind(status=status)
+    return GetMessageClass(method.output_type)(status=status)

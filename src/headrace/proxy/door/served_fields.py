@@ -84,7 +84,6 @@ SERVED: Mapping[str, frozenset[str]] = {
 }
 
 # What to do instead, where there is something better than leaving it out.
-LEFT_OUT = "leave it out"
 INSTEAD: Mapping[str, str] = {
     "namespace": "use one collection a namespace",
     "partial_update": "upsert whole rows",
@@ -107,7 +106,7 @@ def refuse_unserved(message: Message) -> None:
     for descriptor, value in message.ListFields():
         name = descriptor.name
         if name not in served:
-            instead = INSTEAD.get(name, LEFT_OUT)
+            instead = INSTEAD.get(name, "leave it out")
             raise Refusal.FIELD_NOT_SERVED(at=name, field=f"{kind}.{name}", instead=instead)
         if descriptor.message_type is not None and descriptor.message_type.name in SERVED:
             for part in value if descriptor.is_repeated else (value,):

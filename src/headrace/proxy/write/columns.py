@@ -102,7 +102,9 @@ def _read_scalars(field: Field, values: Any, row_of: RowOf) -> pa.Array:
         case DataType.VARCHAR:
             return _read_texts(field, values, row_of)
         case DataType.JSON:
-            return _read_json(field, values, row_of)
+            rows: list[bytes] = values[:]
+            _check_json(field, rows, _VALUES, row_of)
+            return _json_texts(field, rows, row_of)
         case _:
             return _read_integers(field, values, row_of)
 
@@ -172,12 +174,6 @@ def _read_arrays(field: Field, array: Message, row_of: RowOf) -> pa.Array:
 def _refuse_elements(field: Field, got: str) -> None:
     wanted = f"an array of {field.element_type.name}"
     raise Refusal.COLUMN_TYPE.of(field.name, wanted=wanted, got=f"of {got}")
-
-
-def _read_json(field: Field, values: Any, row_of: RowOf) -> pa.Array:
-    rows: list[bytes] = values[:]
-    _check_json(field, rows, _VALUES, row_of)
-    return _json_texts(field, rows, row_of)
 
 
 def _json_texts(field: Field, rows: list[bytes], row_of: RowOf) -> pa.Array:

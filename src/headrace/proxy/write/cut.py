@@ -118,7 +118,10 @@ def cut(
 
     Rows with shard -1 are left out. Without `partition_of_row` all go to one partition.
     """
-    _check_rows(sizes, len(shard_of_row), bytes_max)
+    most = sizes.fixed + (0 if sizes.own is None else int(sizes.own.max(initial=0)))
+    if most > bytes_max:
+        row = 0 if sizes.own is None else int(np.argmax(sizes.own))
+        raise Refusal.ROW_TOO_LARGE(at="fields_data", row=row, got=most, most=bytes_max)
     target_of_row = shard_of_row
     if partition_of_row is not None:
         target_of_row = np.where(
@@ -157,13 +160,6 @@ def kept_of(keys: pa.Array) -> Places | None:
     # Of repeated places in an assignment numpy keeps the last.
     last[encoded.indices.to_numpy(zero_copy_only=False)] = np.arange(len(keys))
     return np.sort(last)
-
-
-def _check_rows(sizes: Sizes, rows: int, bytes_max: int) -> None:
-    most = sizes.fixed + (0 if sizes.own is None or rows == 0 else int(sizes.own.max()))
-    if most > bytes_max:
-        row = 0 if sizes.own is None else int(np.argmax(sizes.own))
-        raise Refusal.ROW_TOO_LARGE(at="fields_data", row=row, got=most, most=bytes_max)
 
 
 def _pieces(

@@ -99,12 +99,9 @@ class PartSender:
                 raise
             finally:
                 self._in_flight -= 1
-            self._give_up_early()
+            if not self.possible and not self._in_flight:
+                # An early answer is harmless: the client repeats, perhaps at another proxy.
+                waited_s = self._host.clock.monotonic() - self._started
+                self._given_up = self._log_full or waited_s >= self._settings.unavailable_after_s
             await self._sequencing.moved(seen, min(backoff.next_s(), self._call.remaining_s))
         return None
-
-    def _give_up_early(self) -> None:
-        """Answer early while that is harmless: the client repeats, perhaps at another proxy."""
-        if not self.possible and not self._in_flight:
-            waited_s = self._host.clock.monotonic() - self._started
-            self._given_up = self._log_full or waited_s >= self._settings.unavailable_after_s

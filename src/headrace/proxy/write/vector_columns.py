@@ -55,8 +55,9 @@ def _read_bytes(field: Field, group: Message, rows: int) -> pa.Array:
     _check_length(field, group, numbers, rows, field.dim)
     exponent = _EXPONENTS.get(field.type)
     if exponent is not None:
-        bits = np.frombuffer(raw, np.uint16)
-        _check_finite(field, (bits & exponent) != exponent, field.dim)
+        finite = (np.frombuffer(raw, np.uint16) & exponent) != exponent
+        if not finite.all():
+            raise Refusal.NOT_FINITE.of(field.name, row=int(np.argmin(finite)) // field.dim)
     values = pa.Array.from_buffers(
         kind.value_type, len(raw) // number_bytes, [None, pa.py_buffer(raw)]
     )
@@ -126,9 +127,3 @@ def _check_length(field: Field, group: Message, got: float, rows: int, dim: int)
         raise Refusal.COLUMN_SHORT.of(field.name, got=int(got // dim), rows=rows)
     if got != rows * dim:
         raise Refusal.VECTOR_LENGTH.of(field.name, got=got, rows=rows, dim=dim, wanted=rows * dim)
-
-
-def _check_finite(field: Field, finite: npt.NDArray[Any], per_row: int) -> None:
-    if not finite.all():
-        row = int(np.argmin(finite)) // per_row
-        raise Refusal.NOT_FINITE.of(field.name, row=row)

@@ -173,15 +173,14 @@ class ClientWrite:
 
     async def _read_anew(self, plan: WritePlan) -> CollectionRecord:
         """The collection as the store has it now: by id while anything of the request may stand."""
-        backoff = Backoff(self._host, self._settings.pauses)
+        backoff, name = Backoff(self._host, self._settings.pauses), self._request.collection_name
         while True:
             try:
                 if self._sender.possible:
                     return await self._catalog.read_id(plan.record.id)
-                return await self._catalog.read(self._request.collection_name)
+                return await self._catalog.read(name)
             except NotFound:
                 if self._sender.possible:
-                    name = self._request.collection_name
                     raise Refusal.COLLECTION_DROPPED(name=name) from None
                 raise
             except Unavailable as error:
