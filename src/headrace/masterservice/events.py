@@ -32,7 +32,7 @@ class Reached(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Proxy:
+class ProxyProcess:
     """A proxy process that has a session."""
 
     node_name: str
@@ -173,7 +173,7 @@ Asked: TypeAlias = GrantAsked | TimestampAsked | IdsAsked | DdlAsked | SetClient
 class ProxiesListed:
     """All proxies that have a session, as of now."""
 
-    proxies: tuple[Proxy, ...]
+    proxies: tuple[ProxyProcess, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def watch_of_proxies(
 def listed(sessions: Sequence[SessionRecord]) -> ev.ProxiesListed:
     """The proxies that have a session now."""
     return ev.ProxiesListed(
-        tuple(ev.Proxy(s.node_name, s.server_id, s.address, s.state) for s in sessions)
+        tuple(ev.ProxyProcess(s.node_name, s.server_id, s.address, s.state) for s in sessions)
     )
 
 

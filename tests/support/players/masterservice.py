@@ -149,7 +149,7 @@ class Player:
         for word in words:
             name, server_id, *state = word.split(":")
             proxies.append(
-                ev.Proxy(
+                ev.ProxyProcess(
                     name,
                     int(server_id),
                     f"host:{server_id}",

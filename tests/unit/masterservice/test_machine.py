@@ -37,7 +37,7 @@ from headrace.masterservice.events import (
     MarkMoved,
     NamesStored,
     ProxiesListed,
-    Proxy,
+    ProxyProcess,
     SequencerStood,
     SetClientStateAsked,
     TimePassed,
@@ -78,7 +78,7 @@ class Script:
             if isinstance(effect, MoveMark):
                 self.step(MarkMoved(effect.mark, effect.value))
         self.step(NamesStored(40))
-        proxy = Proxy("proxy-1", 1, "host:1", SessionState.HEALTHY)
+        proxy = ProxyProcess("proxy-1", 1, "host:1", SessionState.HEALTHY)
         for effect in self.step(ProxiesListed((proxy,))):
             if isinstance(effect, WriteSequencer):
                 self.step(SequencerStood(effect.pchannel, effect.record, 50))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.masterservice import effects as fx
-from headrace.masterservice.events import Proxy, Reached
+from headrace.masterservice.events import ProxyProcess, Reached
 from headrace.masterservice.sequencers.suspicion import Suspicions
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import SequencerRecord, SessionState
@@ -57,7 +57,7 @@ class Sequencers:
         self._pchannels = tuple(pchannels)
         self._stood = {p: stood[p] for p in self._pchannels if p in stood}
         self._moves: dict[PChannel, _Move] = {}
-        self._proxies: dict[ServerId, Proxy] | None = None  # None: not listed yet
+        self._proxies: dict[ServerId, ProxyProcess] | None = None  # None: not listed yet
         self._usable: tuple[ServerId, ...] = ()
         self._steady_since = 0.0  # since when the usable proxies are the same
         self._suspicions = Suspicions(settings)
@@ -73,13 +73,13 @@ class Sequencers:
         """The records as they stand, in the order of the pool."""
         return {p: self._stood[p].record for p in self._pchannels if p in self._stood}
 
-    def proxies(self) -> tuple[Proxy, ...]:
+    def proxies(self) -> tuple[ProxyProcess, ...]:
         """The proxies that have a session."""
         return tuple((self._proxies or {}).values())
 
     # ---- what happened -----------------------------------------------------------------------
 
-    def listed(self, proxies: Iterable[Proxy], now: float) -> list[fx.Effect]:
+    def listed(self, proxies: Iterable[ProxyProcess], now: float) -> list[fx.Effect]:
         """The proxies that have a session."""
         ordered = sorted(proxies, key=lambda p: (p.node_name, p.server_id))
         self._proxies = {p.server_id: p for p in ordered}

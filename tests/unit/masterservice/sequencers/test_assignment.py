@@ -3,7 +3,7 @@
 from collections import Counter
 
 from headrace.masterservice.effects import Effect, StopSequencer, TryConnection, WriteSequencer
-from headrace.masterservice.events import Proxy, Reached
+from headrace.masterservice.events import ProxyProcess, Reached
 from headrace.masterservice.sequencers.assignment import Sequencers, Stood
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import SequencerRecord, SessionState
@@ -14,8 +14,8 @@ POOL = tuple(f"p-{n}" for n in range(16))
 HEALTHY = SessionState.HEALTHY
 
 
-def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) -> Proxy:
-    return Proxy(name or f"proxy-{server_id}", server_id, f"host:{server_id}", state)
+def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) -> ProxyProcess:
+    return ProxyProcess(name or f"proxy-{server_id}", server_id, f"host:{server_id}", state)
 
 
 class Assignments:
@@ -54,7 +54,7 @@ class Assignments:
                 case _:
                     raise AssertionError(effect)
 
-    def listed(self, *proxies: Proxy) -> None:
+    def listed(self, *proxies: ProxyProcess) -> None:
         self.do(self.part.listed(proxies, self.now))
 
     def pass_time(self, seconds: float) -> None:
