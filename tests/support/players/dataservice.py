@@ -56,7 +56,7 @@ class Player:
         return self._step(event)
 
     def order(self, kind: type[E]) -> E:
-        """The oldest order of this kind, which a caller else carries out."""
+        """The oldest order of this kind, which another part carries out."""
         found = next((e for e in self.pending if isinstance(e, kind)), None)
         assert found is not None, f"no {kind.__name__} is pending, but {self.pending}"
         self.pending.remove(found)
