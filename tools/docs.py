@@ -80,7 +80,8 @@ def mutants() -> str:
     rows = []
     for rule, found in catalog.recorded().items():
         mutant = catalog.BY_RULE[rule]
-        after = "in a scene" if mutant.scene else f"{found['seeds']} seeds"
+        kind = "runs of a scene" if mutant.scene else "seeds"
+        after = f"{found['seeds']} {kind}"
         edits = "; ".join(f"`{_cut(e.old)}` -> `{_cut(e.new)}`" for e in mutant.edits)
         rows.append((rule, f"`{found['place']}`", edits, found["killed_by"], after))
     scenes = [(m.rule, m.why) for m in catalog.ALL if m.scene]
@@ -95,7 +96,13 @@ def mutants() -> str:
         _table(("rule", "why"), scenes),
         "## Rules that are not built",
         _table(("rule", "why"), catalog.NOT_BUILT.items()),
+        "## Mutants that nothing has named so far",
+        _table(("rule", "place"), [(r, _place(catalog.BY_RULE[r])) for r in catalog.NOT_SHOWN]),
     )
+
+
+def _place(mutant: Any) -> str:
+    return f"`{mutant.edits[0].module}`"
 
 
 def _cut(text: str, most: int = 90) -> str:

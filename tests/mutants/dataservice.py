@@ -1,9 +1,10 @@
-"""Builds of the data service without one rule."""
+"""Builds of the data service without one rule of reports or of assignments."""
 
 from mutants.edits import Edit, Mutant
 
 DECISION = "dataservice.reports.decision"
 COMMITTER = "dataservice.reports.committer"
+WATCHES = "dataservice.placement.watches"
 
 MUTANTS = (
     Mutant(
@@ -16,6 +17,27 @@ MUTANTS = (
             ),
         ),
         killed_by="CH-1",
+    ),
+    Mutant(
+        rule="reports compare what they extend",
+        edits=(
+            Edit(DECISION, "present.position == report.channel_extends and not", "not"),
+            Edit(DECISION, "checkpoint == s.extends and growing,", "growing,"),
+            Edit(DECISION, "present == report.deletes.extends,", "True,"),
+        ),
+        killed_by=("CP-1", "DL-1", "CP-2"),
+    ),
+    Mutant(
+        rule="present = new is done",
+        edits=(Edit(DECISION, "if all(p.new for p in parts):", "if False:"),),
+        killed_by="Conflict: p",
+        scene="scenes:lost_answer",
+        why="what comes of it is one refusal of the report's own repeat, and an epoch that is lost",
+    ),
+    Mutant(
+        rule="a report is one transaction with its reads",
+        edits=(Edit(DECISION, "compare=tuple(distinct.values()),", "compare=(),"),),
+        killed_by=("CH-1", "CP-1", "DL-1", "CP-2"),
     ),
     Mutant(
         rule="files and checkpoint in one transaction",
@@ -32,10 +54,36 @@ MUTANTS = (
         killed_by=("CP-2", "DL-1"),
     ),
     Mutant(
+        rule="an epoch is written by compare-and-swap",
+        edits=(
+            Edit(
+                "dataservice.placement.epochs",
+                "[ModRevisionIs(key, order.revision)]",
+                "[]",
+            ),
+        ),
+        killed_by="CH-1",
+        scene="scenes:two_assignments",
+        why="two orders of one leader, the first of them late, are all that it takes",
+    ),
+    Mutant(
+        rule="the watch is read after its epoch is written",
+        edits=(
+            Edit(
+                WATCHES,
+                "revision = head.revision  #",
+                "revision = max(1, head.first.mod_revision - 2)  #",
+            ),
+        ),
+        killed_by="Conflict: p",
+        scene="scenes:stale_watch",
+        why="one commit between the read and the epoch makes the next report a conflict",
+    ),
+    Mutant(
         rule="the watch names flushed segments above the seek position",
         edits=(
             Edit(
-                "dataservice.placement.watches",
+                WATCHES,
                 "if growing or record.checkpoint.timestamp > seek.timestamp:",
                 "if growing:",
             ),
@@ -43,17 +91,33 @@ MUTANTS = (
         killed_by=("DL-1", "SG-1", "CP-2"),
     ),
     Mutant(
-        rule="the collector reads the epoch first",
+        rule="the watch names every growing segment",
         edits=(
             Edit(
-                "dataservice.maintenance.collector",
-                "epochs = await self._channels(vchannels)  # OB-1: the collector reads the epochs "
-                "first,\n        channels = await self._channels(vchannels)",
-                "channels = await self._channels(vchannels)\n"
-                "        epochs = await self._channels(vchannels)",
+                WATCHES,
+                "if growing or record.checkpoint.timestamp > seek.timestamp:",
+                "if record.checkpoint.timestamp > seek.timestamp:",
             ),
         ),
-        killed_by="OB-1",
-        weather="eager collector",
+        killed_by=("LIVE", "CP-2"),
+    ),
+    Mutant(
+        rule="segments are dropped when the checkpoint passes the drop",
+        edits=(
+            Edit(
+                "datanode.report.checkpoint",
+                "for d in drops if checkpoint.passed(d.position.timestamp))",
+                "for d in drops)",
+            ),
+        ),
+        killed_by=("CP-2", "SN-1"),
+        weather="partitions",
+    ),
+    Mutant(
+        rule="a drop ends the epoch",
+        edits=(Edit(DECISION, "epoch = Stored(epoch.key, 0, ended)", "pass"),),
+        killed_by="LIVE",
+        scene="scenes:after_the_drop",
+        why="what is missing is only that a file may go, which one decision of the collector shows",
     ),
 )

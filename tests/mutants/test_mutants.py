@@ -5,9 +5,9 @@ from itertools import groupby
 
 import pytest
 
-from mutants.catalog import ALL, BY_RULE
+from mutants.catalog import ALL, BY_RULE, recorded
 from mutants.edits import Edit, EditDoesNotApply, Mutant, edited
-from mutants.runs import Runs
+from mutants.measure import Runs
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_an_edit_that_does_not_apply_fails_loudly() -> None:
             edited([edit])
 
 
-@pytest.mark.parametrize("rule", BY_RULE)
+@pytest.mark.parametrize("rule", recorded())
 def test_a_build_without_the_rule_is_caught(rule: str, runs: Runs) -> None:
     found = runs.found(rule)
     assert found.killed_by, f"nothing named {BY_RULE[rule].killers}; instead: {found.text}"

@@ -21,7 +21,20 @@ def eager_collector(plan: Plan) -> Plan:
     return replace(plan, settings=replace(plan.settings, data_service=eager))
 
 
+def partitions(plan: Plan) -> Plan:
+    """One collection with several partitions, which come and go."""
+    clients = replace(plan.workload, partitions=2, collections=1, ddl_share=0.1)
+    return replace(plan, workload=clients)
+
+
+def drops(plan: Plan) -> Plan:
+    """The same, with an eager collector: much is dropped, and its files go at once."""
+    return eager_collector(partitions(plan))
+
+
 WEATHER = {
     "any": any_weather,
     "eager collector": eager_collector,
+    "partitions": partitions,
+    "drops": drops,
 }

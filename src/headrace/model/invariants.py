@@ -41,6 +41,7 @@ INVARIANTS = (
     Invariant(
         "SC-1", "every row is decoded with the version that it names; a segment holds one version"
     ),
+    Invariant("DD-1", "a DDL that is noted stands, and no row of an older version behind it"),
     Invariant(
         "DL-1",
         "every acknowledged row is in exactly one segment after recovery, and no row twice",

@@ -405,14 +405,19 @@ class World:
             raise Violation(f"SG-2 segment {record.id} was flushed with {record.files}")
 
 
+def run_checked(seed: int) -> None:
+    """One run; raises `Violation`."""
+    world = World(seed)
+    world.play(250)
+    world.finish()
+    world.check()
+    world.check_memory()
+
+
 def run(seed: int) -> str:
     """One run; what was violated, "" = nothing."""
-    world = World(seed)
     try:
-        world.play(250)
-        world.finish()
-        world.check()
-        world.check_memory()
+        run_checked(seed)
     except Violation as violation:
         return str(violation)
     return ""

@@ -129,6 +129,8 @@ class Chaos:
         self.clients: list[Client] = []
         self.calls: dict[int, Client | str] = {}
         self.trace: list[str] = []
+        self.versions: dict[int, int] = {}  # that calls of clients named
+        self.stale: list[tuple[bytes, int]] = []  # parts and versions that were refused
         self._assignment(self.processes[0].server_id)
 
     def run(self, steps: int = 250) -> "Chaos":
@@ -308,11 +310,11 @@ class Chaos:
             raise Violation(f"call {call} was answered twice: {response}")
         lost = not self.calm and self.random.random() < 0.15
         if isinstance(caller, Client):
-            self._client_told(caller, response, lost)
+            self._client_told(caller, response, lost, self.versions.pop(call))
         elif isinstance(response, AppendDdlResponse) and not lost:
             self._note(response)
 
-    def _client_told(self, client: Client, response: Any, lost: bool) -> None:
+    def _client_told(self, client: Client, response: Any, lost: bool, version: int) -> None:
         surely_not = isinstance(response, Fenced) or (
             isinstance(response, AppendResponse) and response.outcome in ("refused", "stale")
         )
@@ -323,6 +325,7 @@ class Chaos:
         elif isinstance(response, AppendResponse) and response.outcome == "stale":
             if client.request.part_id in self.log.stands:
                 raise Violation(f"RQ-1 {client.request.part_id!r} stands and is called stale")
+            self.stale.append((client.request.part_id, version))
             client.request = replace(client.request, version=response.version)
         elif surely_not:
             client.gave_up = client.gives_up and client.calls == 1
@@ -357,6 +360,8 @@ class Chaos:
         for vchannel, position in positions.items():
             if position.message_id == 0:
                 continue
+            if position.message_id > len(self.log.groups):
+                raise Violation(f"DD-1 nothing stands at {position}")
             entries = self.log.groups[position.message_id - 1].entries
             found = [e for e in entries if isinstance(e, Ddl) and e.vchannel == vchannel]
             if not found:
@@ -405,6 +410,10 @@ class Chaos:
             part_id = client.request.part_id
             if client.gave_up and client.calls == 1 and part_id in self.log.stands:
                 raise Violation(f"RQ-1 {part_id!r} stands, and its client was told otherwise")
+        for part_id, version in self.stale:
+            stood = self.log.stands.get(part_id)
+            if stood is not None and stood[1].version == version:
+                raise Violation(f"RQ-1 {part_id!r} was refused as stale and stands as it was")
         self.log.check_ids()
 
     # ---- parts ---------------------------------------------------------------------------------
@@ -434,6 +443,8 @@ class Chaos:
         while call in self.calls:
             call += 1
         self.calls[call] = caller
+        if isinstance(caller, Client):
+            self.versions[call] = caller.request.version
         return call
 
     def _tell(self, process: Process, event: Event | None) -> None:

@@ -126,7 +126,7 @@ class ControlEntries:
     def ddl_stands(
         self, order: DdlOrder, entries: Iterable[Ddl], message_id: MessageId
     ) -> list[Effect]:
-        """The entries of a DDL stand in that message."""
+        """The entries of a DDL stand in that message: only now may it be noted (DD-1)."""
         places: list[VChannelPosition] = []
         for entry in entries:
             position = Position(self._pchannel, message_id, entry.timestamp)
