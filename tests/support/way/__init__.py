@@ -1,0 +1,1 @@
+"""One row on its way through a running cluster: the watch, and the cluster."""
