@@ -36,9 +36,9 @@ from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
 from headrace.meta.records import LeaderRecord, Role
 from headrace.model import codec, group
+from headrace.model.channel import Position
 from headrace.model.entry import Body, Rows, Seal, SegmentRows, TermStart
 from headrace.model.group import Group
-from headrace.model.position import Position
 from headrace.model.schema import Schema
 from headrace.objects.api import ObjectStore
 from headrace.objects.local import LocalObjects

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headrace.model.channel import Position
 from headrace.model.errors import (
     Conflict,
     Corrupt,
@@ -16,7 +17,6 @@ from headrace.model.errors import (
     NotFound,
     Unavailable,
 )
-from headrace.model.position import Position
 from headrace.rpc.api import NotSent, Peers, Server
 from headrace.rpc.grpc import GrpcPeers, GrpcServer
 from headrace.rpc.memory import MemoryNetwork

@@ -38,10 +38,9 @@ from headrace.datanode.persist.order import Order
 from headrace.datanode.report.checkpoint import PendingDrop, proposal
 from headrace.datanode.report.queue import ANSWERS, Queue
 from headrace.datanode.settings import DataNodeSettings
-from headrace.model.channel import VChannel
+from headrace.model.channel import Position, VChannel
 from headrace.model.errors import Corrupt
 from headrace.model.ids import Epoch, MessageId, SegmentId, ServerId
-from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import ChannelState, CheckpointMove, FlowgraphState, Watch
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from headrace.model.channel import VChannel
+from headrace.model.channel import Position, VChannel
 from headrace.model.entry import Body, Ddl, Rows, Seal, TermStart
 from headrace.model.group import Group
 from headrace.model.ids import (
@@ -26,7 +26,6 @@ from headrace.model.ids import (
     SegmentId,
     Version,
 )
-from headrace.model.position import Position
 from headrace.model.schema import Schema
 from headrace.model.segment import FileRef
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from headrace.datanode.machine import DataNodeMachine
-from headrace.model.position import Position
+from headrace.model.channel import Position
 
 
 def details(machine: DataNodeMachine, topic: str, now: float) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from headrace.meta.records import SequencerRecord, SessionState
-from headrace.model.channel import PChannel, VChannel
+from headrace.model.channel import PChannel, Position, VChannel
 from headrace.model.errors import HeadraceError
 from headrace.model.ids import CollectionId, Revision, ServerId, Version
-from headrace.model.position import Position
 from headrace.model.schema import Schema
 
 

@@ -26,9 +26,8 @@ from headrace.meta.records import (
     SequencerRecord,
 )
 from headrace.model import codec
-from headrace.model.channel import PChannel, pchannel_of
+from headrace.model.channel import PChannel, Position, pchannel_of
 from headrace.model.errors import Fenced, HeadraceError, Unavailable
-from headrace.model.position import Position
 from headrace.model.refusals import Refusal
 from headrace.rpc.api import NotSent
 from headrace.rpc.messages import (

@@ -6,7 +6,7 @@ The records of collections, which messages carry too, stand in `model.collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from headrace.model.channel import PChannel, VChannel
+from headrace.model.channel import PChannel, Position, VChannel
 from headrace.model.collection import CollectionRecord as CollectionRecord
 from headrace.model.collection import CollectionState as CollectionState
 from headrace.model.collection import DdlRecord as DdlRecord
@@ -20,7 +20,6 @@ from headrace.model.ids import (
     ServerId,
     Version,
 )
-from headrace.model.position import Position
 from headrace.model.segment import FileRef, SegmentState
 
 LAYOUT_VERSION = 2

@@ -1,6 +1,9 @@
-"""Channel names: pchannel = one log stream of a fixed pool, vchannel = one shard's share of it.
+"""Channels: pchannel = one log stream of a fixed pool, vchannel = one shard's share of it.
 
-The spelling of a vchannel is `{pchannel}_{collection_id}v{shard}`.
+The spelling of a vchannel is `{pchannel}_{collection_id}v{shard}`. A position is a place in a
+pchannel: all at or below its timestamp is behind it; to read from it, begin with the message id,
+that one included, and drop what is not above the timestamp. Inside one pchannel message ids and
+timestamps rise together, so the order of positions is that of their timestamps.
 """
 
 import re
@@ -8,7 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from headrace.model.errors import Invalid
-from headrace.model.ids import CollectionId
+from headrace.model.ids import CollectionId, MessageId
+from headrace.model.timestamp import Timestamp
 
 PChannel: TypeAlias = str
 VChannel: TypeAlias = str
@@ -23,6 +27,19 @@ class VChannelParts:
     pchannel: PChannel
     collection_id: CollectionId
     shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a pchannel; see the module for what it means to stand at one."""
+
+    pchannel: PChannel
+    message_id: MessageId
+    timestamp: Timestamp
+
+    def passed(self, timestamp: Timestamp) -> bool:
+        """Whether everything at or below `timestamp` lies behind this position."""
+        return self.timestamp >= timestamp
 
 
 def pchannel_name(prefix: str, number: int) -> PChannel:

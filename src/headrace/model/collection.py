@@ -7,10 +7,9 @@ after what (`masterservice`).
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from headrace.model.channel import VChannel
+from headrace.model.channel import Position, VChannel
 from headrace.model.entry import DdlKind
 from headrace.model.ids import CollectionId, PartitionId, Version
-from headrace.model.position import Position
 from headrace.model.schema import Schema
 from headrace.model.timestamp import Timestamp
 

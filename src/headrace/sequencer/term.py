@@ -6,13 +6,12 @@ a group together; here is when it is sent, and what follows when it stands or is
 
 from dataclasses import dataclass
 
-from headrace.model.channel import PChannel
+from headrace.model.channel import PChannel, Position
 from headrace.model.entry import Rows
 from headrace.model.errors import Fenced, HeadraceError, Invalid
 from headrace.model.group import Group, encode
 from headrace.model.ids import MessageId, Term
 from headrace.model.invariants import violated
-from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import AppendOutcome, AppendResponse, PositionResponse
 from headrace.sequencer import events as ev

@@ -20,9 +20,9 @@ from headrace.datanode.machine import DataNodeMachine
 from headrace.datanode.settings import DataNodeSettings
 from headrace.dataservice.state.channel_state import VChannelState
 from headrace.meta.records import DdlRecord, SegmentRecord
+from headrace.model.channel import Position
 from headrace.model.entry import Ddl, DdlKind, Rows, Seal, TermStart
 from headrace.model.errors import Conflict, Fenced, Invalid
-from headrace.model.position import Position
 from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages import (
     ReleaseDmChannelRequest,

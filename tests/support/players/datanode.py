@@ -25,10 +25,9 @@ from headrace.datanode.machine import DataNodeMachine
 from headrace.datanode.pack.encode import with_files
 from headrace.datanode.settings import DataNodeSettings
 from headrace.model import codec
-from headrace.model.channel import parse_vchannel
+from headrace.model.channel import Position, parse_vchannel
 from headrace.model.entry import Ddl, DdlKind, Entry, Rows, Seal, SegmentRows, TermStart, Tick
 from headrace.model.group import Group
-from headrace.model.position import Position
 from headrace.model.segment import FileRef
 from headrace.rpc.messages import (
     AwaitedTimestamp,

@@ -17,9 +17,8 @@ from headrace.masterservice.collections.records import create as make_collection
 from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import SessionState
-from headrace.model.channel import pchannel_of
+from headrace.model.channel import Position, pchannel_of
 from headrace.model.errors import Unavailable
-from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import logical, physical_ms
 from headrace.rpc.messages import AllocTimestampResponse, CollectionResponse, GrantResponse

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord, PartitionRecord
+from headrace.model.channel import Position
 from headrace.model.entry import DdlKind, DigestItem, Entry, Rows
 from headrace.model.group import Group, decode
 from headrace.model.ids import MessageId
-from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import Timestamp, compose
 from headrace.rpc.messages import AppendRequest, SealRequest

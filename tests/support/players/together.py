@@ -19,9 +19,9 @@ from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
 from headrace.dataservice.state.channel_state import VChannelState
 from headrace.meta.records import DdlRecord, SessionState
+from headrace.model.channel import Position
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced, HeadraceError
-from headrace.model.position import Position
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages import WatchDmChannelsRequest
 from support.players.datanode import Player as NodePlayer

@@ -19,7 +19,7 @@ from headrace.dataservice.reports.decision import (
 from headrace.dataservice.state.channel_state import Stored, VChannelState
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, DdlRecord, EpochRecord, SegmentRecord
-from headrace.model.position import Position
+from headrace.model.channel import Position
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages import (
     ReportOutcome,

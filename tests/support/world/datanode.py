@@ -21,9 +21,9 @@ from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
 from headrace.meta.records import LeaderRecord, Role, SessionRecord
 from headrace.model import codec, group
+from headrace.model.channel import Position
 from headrace.model.entry import Ddl, DdlKind, Entry, Rows, Seal, SegmentRows, TermStart, Tick
 from headrace.model.errors import HeadraceError
-from headrace.model.position import Position
 from headrace.objects.memory import MemoryBucket, MemoryObjects, StoreFaultHook
 from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (

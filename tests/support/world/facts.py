@@ -7,8 +7,7 @@
 from typing import Any
 
 from headrace.binlog import paths
-from headrace.model.channel import pchannel_of, vchannel_name
-from headrace.model.position import Position
+from headrace.model.channel import Position, pchannel_of, vchannel_name
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.segment import FileRef
 from headrace.model.timestamp import compose

@@ -32,10 +32,9 @@ from headrace.meta.records import (
     SessionState,
 )
 from headrace.model import codec
-from headrace.model.channel import pchannel_of
+from headrace.model.channel import Position, pchannel_of
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced
-from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import MemoryNetwork

@@ -26,11 +26,10 @@ from headrace.meta.records import (
     Role,
     SequencerRecord,
 )
-from headrace.model.channel import pchannel_name, pchannel_of, vchannel_name
+from headrace.model.channel import Position, pchannel_name, pchannel_of, vchannel_name
 from headrace.model.codec import decode, encode
 from headrace.model.errors import HeadraceError, Unavailable
 from headrace.model.ids import DEFAULT_PARTITION
-from headrace.model.position import Position
 from headrace.model.refusals import Refusal
 from headrace.model.timestamp import compose
 from headrace.objects.memory import MemoryBucket, MemoryObjects

@@ -24,10 +24,10 @@ from headrace.meta.records import (
     SequencerRecord,
 )
 from headrace.model import codec
+from headrace.model.channel import Position
 from headrace.model.entry import Body, Entry
 from headrace.model.errors import Unavailable
 from headrace.model.group import Group, decode
-from headrace.model.position import Position
 from headrace.model.timestamp import compose
 from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import MemoryNetwork

@@ -19,8 +19,8 @@ from headrace.datanode.persist.put import PUT_BEGINS, PUT_STANDS
 from headrace.datanode.report.send import REPORT_BETWEEN, REPORT_STANDS
 from headrace.datanode.settings import DataNodeSettings
 from headrace.meta.records import SessionState
+from headrace.model.channel import Position
 from headrace.model.errors import Conflict, Fenced, Unavailable
-from headrace.model.position import Position
 from headrace.objects.memory import StoreFault
 from headrace.rpc.messages import (
     AwaitedTimestamp,

@@ -27,8 +27,8 @@ from headrace.meta.records import (
     PoolRecord,
 )
 from headrace.model import codec
+from headrace.model.channel import Position
 from headrace.model.errors import Fenced, Invalid, Unavailable
-from headrace.model.position import Position
 from headrace.model.timestamp import physical_ms
 
 

@@ -47,8 +47,8 @@ from headrace.masterservice.events import (
 from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import SessionState
+from headrace.model.channel import Position
 from headrace.model.errors import Invalid, NotFound, Unavailable
-from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import compose
 from headrace.rpc.messages import AllocIdsResponse, AllocTimestampResponse, Done, GrantResponse

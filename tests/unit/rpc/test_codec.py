@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from support.values.messages import message_types, values_of
 
+from headrace.model.channel import Position
 from headrace.model.errors import (
     Conflict,
     Corrupt,
@@ -17,7 +18,6 @@ from headrace.model.errors import (
     NotFound,
     Unavailable,
 )
-from headrace.model.position import Position
 from headrace.rpc import codec
 from headrace.rpc.api import NotSent
 from headrace.rpc.messages import AppendRequest, DeletesReport, PositionResponse

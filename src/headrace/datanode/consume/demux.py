@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from headrace.datanode.consume.continuity import Continuity
 from headrace.datanode.handoff import FetchedGroup, VChannelEntry
-from headrace.model.channel import PChannel, VChannel
+from headrace.model.channel import PChannel, Position, VChannel
 from headrace.model.entry import Digest, TermStart, Tick
 from headrace.model.ids import MessageId
-from headrace.model.position import Position
 
 FIRST_MESSAGE: MessageId = 1
 

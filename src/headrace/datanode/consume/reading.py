@@ -14,8 +14,7 @@ from headrace.datanode.budget import Budget
 from headrace.datanode.consume.demux import Consumer, Demux, Reader
 from headrace.datanode.effects import CloseReader, Effect, Fetch
 from headrace.datanode.settings import DataNodeSettings
-from headrace.model.channel import PChannel, VChannel
-from headrace.model.position import Position
+from headrace.model.channel import PChannel, Position, VChannel
 
 SMALLEST_SHARE = 8  # a fetch never asks for less than this part of a small budget
 WAITING_SHARE = 3  # fetches of several messages keep at most this part of the budget as credit

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from headrace.datanode.handoff import VChannelEntry
+from headrace.model.channel import Position
 from headrace.model.entry import Rows
 from headrace.model.ids import SegmentId
-from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import Watch
 

@@ -16,11 +16,10 @@ from headrace.datanode.handoff import (
     Sealed,
     VChannelEntry,
 )
-from headrace.model.channel import PChannel
+from headrace.model.channel import PChannel, Position
 from headrace.model.entry import Ddl, DdlKind, Rows, Seal
 from headrace.model.errors import Corrupt
 from headrace.model.ids import CollectionId, MessageId
-from headrace.model.position import Position
 
 
 class Route:

@@ -15,11 +15,10 @@ from headrace.datanode.handoff import (
     RowSlice,
     Sealed,
 )
-from headrace.model.channel import VChannel
+from headrace.model.channel import Position, VChannel
 from headrace.model.errors import Corrupt
 from headrace.model.ids import PartitionId, SegmentId, Version
 from headrace.model.invariants import violated
-from headrace.model.position import Position
 from headrace.model.segment import SegmentState
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import Watch

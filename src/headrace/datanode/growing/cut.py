@@ -9,8 +9,8 @@ from collections.abc import Callable
 from headrace.datanode.growing.buffers import Buffers, Segment
 from headrace.datanode.growing.policy import Due
 from headrace.datanode.handoff import DeletesSync, SegmentSync, Stage, SyncKey, SyncPack
+from headrace.model.channel import Position
 from headrace.model.ids import Version
-from headrace.model.position import Position
 from headrace.model.schema import Schema
 from headrace.rpc.messages import Watch
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from headrace.datanode.handoff import Stage, SyncPack
-from headrace.model.position import Position
+from headrace.model.channel import Position
 from headrace.model.timestamp import Timestamp
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.datanode.handoff import CheckpointProposal
+from headrace.model.channel import Position
 from headrace.model.ids import PartitionId
-from headrace.model.position import Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headrace.datanode.handoff import CheckpointProposal, SegmentSync, SyncPack
+from headrace.model.channel import Position
 from headrace.model.ids import ServerId
 from headrace.model.invariants import violated
-from headrace.model.position import Position
 from headrace.rpc.messages import DeletesReport, SaveBinlogPathsRequest, SegmentReport, Watch
 
 ANSWERS = ("applied", "done", "forgotten")  # an answer that was lost is no conflict

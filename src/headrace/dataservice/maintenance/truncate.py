@@ -15,9 +15,8 @@ from headrace.meta.api import ModRevisionIs, Put
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, PChannelRecord, SegmentRecord
 from headrace.model import codec
-from headrace.model.channel import PChannel, VChannel
+from headrace.model.channel import PChannel, Position, VChannel
 from headrace.model.ids import MessageId
-from headrace.model.position import Position
 from headrace.model.timestamp import Timestamp, compose, physical_ms
 
 _SAMPLES_MOST = 2_000  # a pchannel; at most one a second is kept

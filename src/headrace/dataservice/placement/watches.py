@@ -11,10 +11,9 @@ from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
 from headrace.meta.records import DdlRecord, EpochRecord
 from headrace.model import codec
-from headrace.model.channel import VChannel, parse_vchannel
+from headrace.model.channel import Position, VChannel, parse_vchannel
 from headrace.model.errors import Corrupt, NotFound
 from headrace.model.ids import Epoch
-from headrace.model.position import Position
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages import Watch, WatchedSchema, WatchedSegment
 

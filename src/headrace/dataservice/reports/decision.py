@@ -16,10 +16,9 @@ from headrace.meta.api import MAX_OPERATIONS, Compare, ModRevisionIs, Operation,
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, DeletesRecord, EpochRecord, SegmentRecord
 from headrace.model import codec
-from headrace.model.channel import parse_vchannel
+from headrace.model.channel import Position, parse_vchannel
 from headrace.model.errors import Conflict, Fenced, Invalid
 from headrace.model.ids import Epoch, Revision, SegmentId, ServerId
-from headrace.model.position import Position
 from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages import (
     CheckpointMove,

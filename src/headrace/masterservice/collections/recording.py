@@ -21,10 +21,9 @@ from headrace.meta.records import (
     PChannelRecord,
 )
 from headrace.model import codec
-from headrace.model.channel import PChannel, pchannel_of
+from headrace.model.channel import PChannel, Position, pchannel_of
 from headrace.model.errors import Fenced
 from headrace.model.ids import Revision
-from headrace.model.position import Position
 
 
 async def record_collection(

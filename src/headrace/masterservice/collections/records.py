@@ -14,11 +14,10 @@ from headrace.meta.records import (
     DdlRecord,
     PartitionRecord,
 )
-from headrace.model.channel import PChannel, VChannel, vchannel_name
+from headrace.model.channel import PChannel, Position, VChannel, vchannel_name
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid
 from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
-from headrace.model.position import Position
 from headrace.model.refusals import Refusal
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import Timestamp

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from headrace.model.position import Position
+from headrace.model.channel import Position
 from headrace.model.schema import Schema
 from headrace.model.segment import SegmentState
 from headrace.rpc.messages.registry import Done, answered_by

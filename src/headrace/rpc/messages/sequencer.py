@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from headrace.model.channel import Position
 from headrace.model.collection import CollectionRecord, DdlRecord
-from headrace.model.position import Position
 from headrace.rpc.messages.registry import Done, answered_by
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from headrace.meta.records import CollectionRecord, DdlRecord
-from headrace.model.channel import PChannel, VChannel, pchannel_of
+from headrace.model.channel import PChannel, Position, VChannel, pchannel_of
 from headrace.model.entry import Ddl
 from headrace.model.errors import Conflict, HeadraceError
 from headrace.model.ids import MessageId, SegmentId
-from headrace.model.position import Position
 from headrace.rpc.messages import (
     AppendDdlResponse,
     SealRequest,

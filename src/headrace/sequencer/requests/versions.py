@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.meta.records import CollectionRecord, CollectionState, DdlRecord
-from headrace.model.channel import VChannel
+from headrace.model.channel import Position, VChannel
 from headrace.model.entry import DdlKind
 from headrace.model.ids import CollectionId, Version
-from headrace.model.position import Position
 from headrace.rpc.messages import AppendRequest
 from headrace.sequencer.events import VChannelView
 

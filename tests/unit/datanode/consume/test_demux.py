@@ -7,9 +7,9 @@ import pytest
 from support.players.datanode import Player, vchannel
 
 from headrace.datanode.consume.demux import Consumer, Demux, Reader
+from headrace.model.channel import Position
 from headrace.model.entry import TermStart
 from headrace.model.errors import Corrupt
-from headrace.model.position import Position
 
 NAMES = "abcd"
 

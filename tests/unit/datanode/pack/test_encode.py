@@ -19,9 +19,9 @@ from headrace.datanode.handoff import (
 )
 from headrace.datanode.pack.encode import encode_deletes, encode_segment, with_files
 from headrace.log.memory import MemoryLogServer
+from headrace.model.channel import Position
 from headrace.model.entry import Body
 from headrace.model.errors import Corrupt
-from headrace.model.position import Position
 
 END = Position("p-0", 9, 9000)
 

@@ -6,7 +6,7 @@ import pytest
 
 from headrace.datanode.handoff import EncodedObject, Stage, SyncKey, SyncPack
 from headrace.datanode.persist.order import Order
-from headrace.model.position import Position
+from headrace.model.channel import Position
 
 
 def pack(number: int, stage: Stage = Stage.ENCODING) -> SyncPack:

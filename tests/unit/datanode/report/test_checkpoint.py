@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.datanode.report.checkpoint import PendingDrop, just_below, proposal
-from headrace.model.position import Position
+from headrace.model.channel import Position
 
 
 def entry(timestamp: int) -> Position:

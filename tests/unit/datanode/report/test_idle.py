@@ -1,7 +1,7 @@
 """Checkpoints of idle vchannels: once a period all, at once where a caller waits."""
 
 from headrace.datanode.report.idle import IdleReports
-from headrace.model.position import Position
+from headrace.model.channel import Position
 from headrace.rpc.messages import CheckpointMove
 
 

@@ -10,7 +10,7 @@ from headrace.datanode.handoff import (
     SyncPack,
 )
 from headrace.datanode.report.queue import Queue
-from headrace.model.position import Position
+from headrace.model.channel import Position
 from headrace.rpc.messages import Watch
 
 

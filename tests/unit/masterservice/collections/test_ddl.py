@@ -27,10 +27,9 @@ from headrace.masterservice.events import (
     RenameAsked,
 )
 from headrace.meta.records import CollectionRecord, CollectionState
-from headrace.model.channel import pchannel_of
+from headrace.model.channel import Position, pchannel_of
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid, NotFound, Unavailable
-from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 from headrace.rpc.messages import CollectionResponse, Done
 

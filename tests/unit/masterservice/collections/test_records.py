@@ -8,9 +8,9 @@ import pytest
 from headrace.masterservice.collections import records
 from headrace.masterservice.events import CreateAsked
 from headrace.meta.records import CollectionRecord, CollectionState
+from headrace.model.channel import Position
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid
-from headrace.model.position import Position
 from headrace.model.schema import DataType, Field, Schema
 
 KEY = Field(id=100, name="id", type=DataType.INT64, primary=True)

@@ -8,8 +8,8 @@ from headrace.dataservice import events as ev
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
+from headrace.model.channel import Position
 from headrace.model.errors import Invalid
-from headrace.model.position import Position
 from headrace.runtime.driver import AnswerTo, Source
 from headrace.runtime.journal.replay import (
     Recorded,

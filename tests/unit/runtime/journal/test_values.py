@@ -9,9 +9,9 @@ import pytest
 from headrace.datanode.events import PutFailed
 from headrace.datanode.handoff import SyncKey
 from headrace.meta.records import CheckpointRecord, Role
+from headrace.model.channel import Position
 from headrace.model.entry import Ddl, DdlKind, Rows
 from headrace.model.errors import Invalid
-from headrace.model.position import Position
 from headrace.runtime.journal.values import Elided, Opaque, keep, pack, unpack
 
 

@@ -22,8 +22,8 @@ from support.players.sequencer import (
 )
 
 from headrace.meta.records import CollectionState
+from headrace.model.channel import Position
 from headrace.model.entry import Ddl, DdlKind, Rows, TermStart
-from headrace.model.position import Position
 from headrace.rpc.messages import AppendDdlResponse, VChannelPosition
 from headrace.sequencer.effects import AnswerStored, Append, ReadEnd, ReadMeta, ReadWindow
 from headrace.sequencer.events import Found, Looked, MetaRead, ReadFailed, WindowRead
