@@ -69,7 +69,7 @@ class World:
         chance = random.Random(seed)
         self._trace = Trace(keep=True)
         weather = Weather(random.Random(chance.getrandbits(64)), Chances())
-        weather.calm()
+        weather.is_calm = True
 
         async def begin() -> Cluster:
             cluster = Cluster(chance=chance, weather=weather, settings=SETTINGS, trace=self._trace)

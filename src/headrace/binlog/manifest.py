@@ -8,7 +8,6 @@ bundles, objects of their own that many manifests share, so that a manifest stay
 
 from dataclasses import dataclass, field
 
-from headrace.model import codec
 from headrace.model.channel import VChannel
 from headrace.model.ids import CollectionId, PartitionId, Revision, SegmentId, Version
 from headrace.model.schema import Schema
@@ -67,23 +66,3 @@ class NameList:
     revision: Revision
     names: dict[str, CollectionId] = field(default_factory=dict)
     format: int = FORMAT
-
-
-def encode(value: Manifest | NameList | Bundle) -> bytes:
-    """JSON; the same value gives the same bytes."""
-    return codec.encode(value)
-
-
-def decode_manifest(data: bytes, where: str = "") -> Manifest:
-    """The manifest of these bytes; `Corrupt` naming `where` when they are none."""
-    return codec.decode(data, Manifest, where)
-
-
-def decode_names(data: bytes, where: str = "") -> NameList:
-    """The name list of these bytes; `Corrupt` naming `where` when they are none."""
-    return codec.decode(data, NameList, where)
-
-
-def decode_bundle(data: bytes, where: str = "") -> Bundle:
-    """The bundle of these bytes; `Corrupt` naming `where` when they are none."""
-    return codec.decode(data, Bundle, where)

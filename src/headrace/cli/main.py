@@ -207,34 +207,18 @@ def status(data_dir: DataDir = None, etcd: Etcd = None) -> None:
     raise typer.Exit(show_status(data_dir=data_dir, etcd=etcd))
 
 
-def _inspect(topic: str, data_dir: Path | None, etcd: str | None) -> None:
-    from headrace.cli.inspect import show
+def _add_inspection(topic: str, text: str) -> None:
+    @inspect_app.command(topic, help=text)
+    def _inspect(data_dir: DataDir = None, etcd: Etcd = None) -> None:
+        from headrace.cli.inspect import show
 
-    raise typer.Exit(show(topic, data_dir=data_dir, etcd=etcd))
-
-
-@inspect_app.command("nodes")
-def inspect_nodes(data_dir: DataDir = None, etcd: Etcd = None) -> None:
-    """The processes and their sessions."""
-    _inspect("nodes", data_dir, etcd)
+        raise typer.Exit(show(topic, data_dir=data_dir, etcd=etcd))
 
 
-@inspect_app.command("channels")
-def inspect_channels(data_dir: DataDir = None, etcd: Etcd = None) -> None:
-    """Each vchannel: who watches it, under which epoch, how far it is."""
-    _inspect("channels", data_dir, etcd)
-
-
-@inspect_app.command("segments")
-def inspect_segments(data_dir: DataDir = None, etcd: Etcd = None) -> None:
-    """Each segment: state, rows, bytes, files."""
-    _inspect("segments", data_dir, etcd)
-
-
-@inspect_app.command("checkpoints")
-def inspect_checkpoints(data_dir: DataDir = None, etcd: Etcd = None) -> None:
-    """Each channel checkpoint, its lag, and what holds it."""
-    _inspect("checkpoints", data_dir, etcd)
+_add_inspection("nodes", "The processes and their sessions.")
+_add_inspection("channels", "Each vchannel: who watches it, under which epoch, how far it is.")
+_add_inspection("segments", "Each segment: state, rows, bytes, files.")
+_add_inspection("checkpoints", "Each channel checkpoint, its lag, and what holds it.")
 
 
 @inspect_app.command("journal")

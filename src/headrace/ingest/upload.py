@@ -46,15 +46,12 @@ class Listener(Protocol):
 
     def began(self, source: RowSource, journal: UploadJournal) -> None:
         """The next source."""
-        ...
 
     def acknowledged(self, rows: int, size_bytes: int, position: int) -> None:
         """A batch stands; `position` is how far its source was read for it."""
-        ...
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,11 +37,9 @@ class LogReader(Protocol):
         reconnects, also while the pchannel is not there yet. One fetch at a time; what a cancelled
         fetch would have brought, the next one brings.
         """
-        ...
 
     async def close(self) -> None:
         """Give its resources back."""
-        ...
 
 
 class Log(Protocol):
@@ -49,7 +47,6 @@ class Log(Protocol):
 
     async def ensure(self, pchannel: PChannel) -> None:
         """Make the stream if it is absent, with no limit of age or size; idempotent."""
-        ...
 
     async def append(
         self, pchannel: PChannel, parts: Sequence[Body], expected_last: MessageId
@@ -61,32 +58,24 @@ class Log(Protocol):
         lost, or the pchannel is not there - no outcome. `Invalid`: larger than the server takes.
         The parts must not change afterwards, even if the call is cancelled: they may still be sent.
         """
-        ...
 
     async def last(self, pchannel: PChannel) -> MessageId:
         """Id of the last message, 0 when there never was one."""
-        ...
 
     async def first(self, pchannel: PChannel) -> MessageId:
         """Id of the first message that is still there; last + 1 when there is none."""
-        ...
 
     async def get(self, pchannel: PChannel, message_id: MessageId) -> Message | None:
         """The message with that id, or None when none was found (which is no outcome)."""
-        ...
 
     async def read(self, pchannel: PChannel, start: MessageId) -> LogReader:
         """A reader that begins with the message `start`, that one included."""
-        ...
 
     async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
         """Drop messages with ids below `below`; never the last message. Idempotent."""
-        ...
 
     async def free_bytes(self) -> int | None:
         """How much more the log's disk takes before it is full, None when not known."""
-        ...
 
     async def close(self) -> None:
         """Give all connections back."""
-        ...

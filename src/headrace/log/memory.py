@@ -36,11 +36,9 @@ class Courier(Protocol):
         May wait before or after, raise `Unavailable` instead of calling it, after having called it
         (a lost answer), or raise and call it later (a late append). A `get` may be answered None.
         """
-        ...
 
     async def pause(self) -> None:
         """Return when a reader that met `Unavailable` should try again."""
-        ...
 
 
 class DirectCourier:

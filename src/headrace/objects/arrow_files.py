@@ -7,7 +7,7 @@ Arrow's own threads. So it takes a file system of Arrow's and not the port.
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -99,35 +99,10 @@ class ReadHandler(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has 
     def open_input_file(self, path: str) -> pa.NativeFile:
         return self.open_key(path)
 
-    def open_input_stream(self, path: str) -> pa.NativeFile:
-        return self.open_key(path)
+    open_input_stream = open_input_file
 
-    def create_dir(self, path: str, recursive: bool) -> None:
-        self._refuse(path)
+    def _refuse(self, *what: Any) -> NoReturn:
+        raise PermissionError(f"{what[0] if what else 'all objects'}: objects are only read here")
 
-    def delete_dir(self, path: str) -> None:
-        self._refuse(path)
-
-    def delete_dir_contents(self, path: str, missing_dir_ok: bool = False) -> None:
-        self._refuse(path)
-
-    def delete_root_dir_contents(self) -> None:
-        self._refuse("all objects")
-
-    def delete_file(self, path: str) -> None:
-        self._refuse(path)
-
-    def move(self, src: str, dest: str) -> None:
-        self._refuse(f"{src} to {dest}")
-
-    def copy_file(self, src: str, dest: str) -> None:
-        self._refuse(f"{src} to {dest}")
-
-    def open_output_stream(self, path: str, metadata: dict[str, str]) -> pa.NativeFile:
-        self._refuse(path)
-
-    def open_append_stream(self, path: str, metadata: dict[str, str]) -> pa.NativeFile:
-        self._refuse(path)
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise PermissionError(f"{what}: objects are only read here")
+    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = _refuse
+    delete_file = move = copy_file = open_output_stream = open_append_stream = _refuse

@@ -12,14 +12,8 @@ from typing import TypeVar
 import pyarrow.fs as pafs
 
 from headrace.binlog import paths
-from headrace.binlog.manifest import (
-    Manifest,
-    ManifestSegment,
-    NameList,
-    decode_bundle,
-    decode_manifest,
-    decode_names,
-)
+from headrace.binlog.manifest import Bundle, Manifest, ManifestSegment, NameList
+from headrace.model import codec
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.model.ids import CollectionId
 from headrace.model.segment import SegmentState
@@ -43,7 +37,7 @@ def find_names(files: pafs.FileSystem) -> NameList:
     return _highest(
         files,
         paths.NAMES_PREFIX,
-        lambda key: decode_names(read_object(files, key), key),
+        lambda key: codec.decode(read_object(files, key), NameList, key),
         "this store has no list of collections: is it the object store of a cluster?",
         field=NO_STORE,
     )
@@ -73,8 +67,8 @@ def find_snapshot(
     """
 
     def load(key: str) -> FoundManifest:
-        found = decode_manifest(read_object(files, key), key)
-        bundled = [decode_bundle(read_object(files, k), k).segments for k in found.bundles]
+        found = codec.decode(read_object(files, key), Manifest, key)
+        bundled = [codec.decode(read_object(files, k), Bundle, k).segments for k in found.bundles]
         segments = [*(s for b in bundled for s in b), *found.segments]
         return FoundManifest(found, tuple(s for s in segments if _counts(s, found)))
 

@@ -9,7 +9,7 @@ each change of meta in order; OB-1 after each look; SN-1 on each manifest; DL-1 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -19,12 +19,7 @@ from headrace.log.memory import MemoryLogServer
 from headrace.meta.api import DeleteEvent, PutEvent
 from headrace.meta.keys import Keys
 from headrace.meta.memory import MemoryMetaServer
-from headrace.meta.records import (
-    BundleRecord,
-    CheckpointRecord,
-    EpochRecord,
-    SegmentRecord,
-)
+from headrace.meta.records import BundleRecord, CheckpointRecord, EpochRecord, SegmentRecord
 from headrace.model import codec
 from headrace.model.channel import VChannel, parse_vchannel
 from headrace.model.schema import TIMESTAMP_COLUMN
@@ -38,18 +33,12 @@ class Checkers:
     """Looks at a simulated cluster's durable state; raises `Violation`."""
 
     def __init__(
-        self,
-        keys: Keys,
-        meta: MemoryMetaServer,
-        log: MemoryLogServer,
-        objects: MemoryBucket,
-        pchannels: Callable[[], list[str]],
+        self, keys: Keys, meta: MemoryMetaServer, log: MemoryLogServer, objects: MemoryBucket
     ) -> None:
         self._keys = keys
         self._meta = meta
         self._log = log
         self._objects = objects
-        self._pchannels = pchannels
         self._next_revision = 1
         self._mirror: dict[str, bytes] = {}
         self.truths: dict[str, Truth] = {}
@@ -65,7 +54,7 @@ class Checkers:
 
     def look(self) -> None:
         """Check all that happened since the last look."""
-        for pchannel in self._pchannels():
+        for pchannel in self._log.pchannels():
             truth = self.truths.setdefault(pchannel, Truth())
             truth.read(pchannel, self._log.messages(pchannel))
         batches, self._next_revision = self._meta.changes(
@@ -234,8 +223,9 @@ class Checkers:
 
     # ---- objects and lists -------------------------------------------------------------------
 
-    def _exists(self, key: str) -> bool:
-        return any(info.key == key for info in self._objects.list(key))
+    def _require(self, key: str, by: str) -> None:
+        if not any(info.key == key for info in self._objects.list(key)):
+            raise Violation(f"OB-1 {by} names {key}, which is missing")
 
     def _put(self, key: str, data: bytes) -> None:
         """A put has arrived, whatever becomes of it: on S3 a large one would have its way."""
@@ -255,29 +245,24 @@ class Checkers:
             for segment in self.segments(vchannel):
                 if segment.state is not SegmentState.DROPPED:
                     for file in segment.files:
-                        if not self._exists(file.key):
-                            raise Violation(f"OB-1 meta names {file.key}, which is missing")
+                        self._require(file.key, "meta")
             prefix = self._keys.deltas_prefix(vchannel)
             for key in [k for k in self._mirror if k.startswith(prefix)]:
-                file = codec.decode(self._mirror[key], FileRef, key)
-                if not self._exists(file.key):
-                    raise Violation(f"OB-1 meta names {file.key}, which is missing")
+                self._require(codec.decode(self._mirror[key], FileRef, key).key, "meta")
 
     def _check_lists(self) -> None:
         newest: dict[str, str] = {}
         for info in self._objects.list("manifests/"):
             newest[info.key.rsplit("/", 1)[0]] = info.key
         for key in newest.values():
-            found = manifest.decode_manifest(self._objects.get(key), key)
+            found = codec.decode(self._objects.get(key), manifest.Manifest, key)
             segments = list(found.segments)
             for bundle in found.bundles:
-                if not self._exists(bundle):
-                    raise Violation(f"OB-1 list {key} names {bundle}, which is missing")
-                segments += manifest.decode_bundle(self._objects.get(bundle)).segments
+                self._require(bundle, f"list {key}")
+                segments += codec.decode(self._objects.get(bundle), manifest.Bundle).segments
             files = [(f, s.partition_id) for s in segments for f in s.files]
             for file in [*(f for f, _ in files), *found.deltas]:
-                if not self._exists(file.key):
-                    raise Violation(f"OB-1 list {key} names {file.key}, which is missing")
+                self._require(file.key, f"list {key}")
             if key not in self._lists_seen:
                 self._lists_seen.add(key)
                 self._check_snapshot(key, found, files)
@@ -326,7 +311,7 @@ class Checkers:
             if collection_id in dropped:
                 continue  # there is nothing left to wait for
             infos = self._objects.list(f"manifests/{collection_id}/")
-            newest = manifest.decode_manifest(self._objects.get(infos[-1].key))
+            newest = codec.decode(self._objects.get(infos[-1].key), manifest.Manifest)
             if newest.timestamp < at:
                 raise Violation(f"SN-1 flush at {at} of {collection_id}: list {newest.timestamp}")
 
@@ -334,28 +319,19 @@ class Checkers:
 
     def _rows_in(self, key: str) -> list[tuple[int, Timestamp, Any, Any]]:
         if key not in self._row_files:
-            if not self._exists(key):
-                raise Violation(f"OB-1 {key} is named and missing")
+            self._require(key, "meta")
             table = insert_log.read(self._objects.get(key))
             names = table.column_names
-            value = table.column("value").to_pylist() if "value" in names else [None] * len(table)
-            self._row_files[key] = list(
-                zip(
-                    table.column("_row_id").to_pylist(),
-                    table.column("_timestamp").to_pylist(),
-                    table.column(0).to_pylist(),
-                    value,
-                    strict=True,
-                )
-            )
+            columns = [table.column(n).to_pylist() for n in ("_row_id", "_timestamp", 0)]
+            values = table.column("value").to_pylist() if "value" in names else [None] * len(table)
+            self._row_files[key] = list(zip(*columns, values, strict=True))
         return self._row_files[key]
 
     def _deletes_in(self, key: str) -> list[LoggedDelete]:
         if key not in self._delta_files:
-            if not self._exists(key):
-                raise Violation(f"OB-1 {key} is named and missing")
+            self._require(key, "meta")
             table = delta_log.read(self._objects.get(key))
-            columns = [table.column(n).to_pylist() for n in (TIMESTAMP_COLUMN, "key")]
-            where = table.column(delta_log.PARTITION_COLUMN).to_pylist()
-            self._delta_files[key] = [LoggedDelete(*d) for d in zip(*columns, where, strict=True)]
+            names = (TIMESTAMP_COLUMN, "key", delta_log.PARTITION_COLUMN)
+            columns = [table.column(n).to_pylist() for n in names]
+            self._delta_files[key] = [LoggedDelete(*d) for d in zip(*columns, strict=True)]
         return self._delta_files[key]

@@ -1,7 +1,7 @@
 """Faults: what goes wrong on the way between a simulated process and the outside world.
 
-Every delay is drawn here, so a seed fixes the order of everything. `Weather` may be calmed (`calm`)
-towards the end of a run, so that what must finish can be seen to finish.
+Every delay is drawn here, so a seed fixes the order of everything. `Weather` is calmed towards the
+end of a run, so that what must finish can be seen to finish.
 """
 
 import asyncio
@@ -40,37 +40,17 @@ class Chances:
     slow_s: float = 1.5
 
 
-CALM = Chances(
-    meta_lost_request=0,
-    meta_lost_answer=0,
-    log_refused=0,
-    log_lost_answer=0,
-    log_late_append=0,
-    log_absent=0,
-    put_failed=0,
-    put_lost_answer=0,
-    rpc_lost_request=0,
-    rpc_lost_answer=0,
-    rpc_doubled=0,
-    slow=0,
-    killed_at_point=0,
-)
-
-
 class Weather:
     """The one source of chance for everything between processes."""
 
     def __init__(self, chance: random.Random, chances: Chances) -> None:
         self.random = chance
         self.chances = chances
-
-    def calm(self) -> None:
-        """From now on nothing goes wrong by itself."""
-        self.chances = CALM
+        self.is_calm = False  # nothing goes wrong by itself any more
 
     def happens(self, probability: float) -> bool:
         """Draw. Nothing is drawn for what cannot happen."""
-        return probability > 0 and self.random.random() < probability
+        return not self.is_calm and probability > 0 and self.random.random() < probability
 
     def delay_s(self) -> float:
         """How long one way takes."""
@@ -81,31 +61,31 @@ class Weather:
         await asyncio.sleep(self.delay_s())
 
 
+@dataclass(frozen=True, slots=True)
 class MetaFaults:
     """A process's way to the meta store: a `CallHook`."""
 
-    def __init__(self, weather: Weather) -> None:
-        self._weather = weather
+    weather: Weather
 
     async def before(self, call: MetaCall) -> None:
-        await self._weather.way()
-        if self._weather.happens(self._weather.chances.meta_lost_request):
+        await self.weather.way()
+        if self.weather.happens(self.weather.chances.meta_lost_request):
             raise Unavailable(f"{call.method}: the meta store did not answer")
 
     async def after(self, call: MetaCall) -> None:
-        await self._weather.way()
-        if self._weather.happens(self._weather.chances.meta_lost_answer):
+        await self.weather.way()
+        if self.weather.happens(self.weather.chances.meta_lost_answer):
             raise Unavailable(f"{call.method}: the answer of the meta store was lost")
 
 
+@dataclass(frozen=True, slots=True)
 class LogFaults:
     """A process's way to the log: a `log.memory.Courier`."""
 
-    def __init__(self, weather: Weather) -> None:
-        self._weather = weather
+    weather: Weather
 
     async def carry(self, operation: str, pchannel: str, apply: Callable[[], T]) -> T:
-        weather, chances = self._weather, self._weather.chances
+        weather, chances = self.weather, self.weather.chances
         await weather.way()
         if weather.happens(chances.log_refused):
             raise Unavailable(f"{operation}: the log did not answer")
@@ -129,21 +109,21 @@ class LogFaults:
             except Exception:  # noqa: BLE001 - a refusal nobody waits for
                 return
 
-        seconds = self._weather.random.uniform(0, 8)
+        seconds = self.weather.random.uniform(0, 8)
         asyncio.get_running_loop().call_later(seconds, arrive, context=context_of(None))
 
     async def pause(self) -> None:
         await asyncio.sleep(0.1)
 
 
+@dataclass(frozen=True, slots=True)
 class RpcFaults:
     """The network between processes: a `rpc.memory.Faults`."""
 
-    def __init__(self, weather: Weather) -> None:
-        self._weather = weather
+    weather: Weather
 
     def request_delays(self, call: Call) -> Sequence[float]:
-        weather, chances = self._weather, self._weather.chances
+        weather, chances = self.weather, self.weather.chances
         if weather.happens(chances.rpc_lost_request):
             return ()
         first = weather.delay_s()
@@ -152,19 +132,19 @@ class RpcFaults:
         return (first,)
 
     def response_delay(self, call: Call) -> float | None:
-        if self._weather.happens(self._weather.chances.rpc_lost_answer):
+        if self.weather.happens(self.weather.chances.rpc_lost_answer):
             return None
-        return self._weather.delay_s()
+        return self.weather.delay_s()
 
 
+@dataclass(frozen=True, slots=True)
 class ObjectFaults:
     """A process's way to the object store: a `objects.memory.StoreFaultHook`."""
 
-    def __init__(self, weather: Weather) -> None:
-        self._weather = weather
+    weather: Weather
 
     def __call__(self, operation: str, key: str) -> StoreFault:
-        weather, chances = self._weather, self._weather.chances
+        weather, chances = self.weather, self.weather.chances
         there, back = weather.delay_s(), weather.delay_s()
         if operation == "put" and weather.happens(chances.put_failed):
             if weather.happens(0.5):

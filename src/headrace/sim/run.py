@@ -87,7 +87,7 @@ class _Run:
 
     async def run(self) -> None:
         plan = self.plan
-        cluster = Cluster(
+        self.cluster = cluster = Cluster(
             chance=self.chance,
             weather=self.weather,
             settings=plan.settings,
@@ -96,13 +96,7 @@ class _Run:
             point_kills_left=plan.point_kills,
             kept_steps=EVERY_STEP if plan.replays else KEPT_STEPS,
         )
-        checkers = Checkers(
-            cluster.keys,
-            cluster.meta,
-            cluster.log,
-            cluster.objects,
-            lambda: list(cluster.log.pchannels()),
-        )
+        self.checkers = Checkers(cluster.keys, cluster.meta, cluster.log, cluster.objects)
         cluster.start(Role.MASTER_SERVICE, "master-service-1")
         cluster.start(Role.DATA_SERVICE, "data-service-1")
         for n in range(plan.data_nodes):
@@ -115,53 +109,47 @@ class _Run:
         background = [loop.create_task(chaos.supervise()), loop.create_task(chaos.act())]
         clients = [loop.create_task(workload.client(n)) for n in range(plan.workload.clients)]
         try:
-            await self._watch(plan.rough_s, cluster, checkers)
+            await self._watch(plan.rough_s)
             chaos.stop()
-            self.weather.calm()
+            self.weather.is_calm = True
             workload.stop()
             self.trace.note("world", "calm")
-            await self._settle(clients, workload, cluster, checkers)
-            checkers.look()
-            self.history.check(checkers.truths)
-            checkers.check_flushes(self.history.flushes)
+            await self._settle(clients, workload)
+            self.checkers.look()
+            self.history.check(self.checkers.truths)
+            self.checkers.check_flushes(self.history.flushes)
             if plan.replays:
-                self._replay(cluster)
+                self._replay()
         finally:
             for task in [*background, *clients]:
                 task.cancel()
             await asyncio.gather(*background, *clients, return_exceptions=True)
 
-    def _replay(self, cluster: Cluster) -> None:
+    def _replay(self) -> None:
         """Every machine orders the same again when its journal is stepped through."""
-        for telemetry in cluster.telemetry:
+        for telemetry in self.cluster.telemetry:
             for name, journal in telemetry.journals.items():
                 record = read_lines(lines_of(journal))
                 if difference := replay(record):
                     raise Violation(f"REPLAY {name}: {difference}")
                 self.trace.note("world", "replayed", machine=name, steps=len(record.steps))
 
-    async def _watch(self, seconds: float, cluster: Cluster, checkers: Checkers) -> None:
+    async def _watch(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while loop.time() < end:
             await asyncio.sleep(LOOK_S)
-            self._look(cluster, checkers)
+            self._look()
 
-    def _look(self, cluster: Cluster, checkers: Checkers) -> None:
+    def _look(self) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        cluster.broken += loop.callbacks_broken
-        if cluster.broken:
-            raise Violation(f"BUG {cluster.broken[0]}")
-        checkers.look()
+        broken = [*self.cluster.broken, *loop.callbacks_broken]
+        if broken:
+            raise Violation(f"BUG {broken[0]}")
+        self.checkers.look()
 
-    async def _settle(
-        self,
-        clients: "list[asyncio.Task[None]]",
-        workload: Workload,
-        cluster: Cluster,
-        checkers: Checkers,
-    ) -> None:
+    async def _settle(self, clients: "list[asyncio.Task[None]]", workload: Workload) -> None:
         """Wait for the clients, then until every collection is flushed."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.plan.calm_s
@@ -176,7 +164,7 @@ class _Run:
         try:
             while not finishing.done():
                 await asyncio.sleep(LOOK_S)
-                self._look(cluster, checkers)
+                self._look()
                 if loop.time() > end + 1:
                     raise Violation(f"LIVE clients were not done in {self.plan.calm_s} s")
             await finishing

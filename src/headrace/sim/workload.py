@@ -90,6 +90,12 @@ class Workload:
             raise Lost("the answer was lost")
         return answer
 
+    async def _tried(self, method: str, request: Message) -> Message | None:
+        """The answer, None where the client knows nothing of the outcome."""
+        with contextlib.suppress(Lost, Aborted):
+            return await self.call(method, request)
+        return None
+
     # ---- a client ------------------------------------------------------------------------------
 
     async def client(self, number: int) -> None:
@@ -123,35 +129,25 @@ class Workload:
             schema=_schema(name).SerializeToString(),
             shards_num=self._plan.shards,
         )
-        try:
-            await self.call("CreateCollection", request)
-        except (Lost, Aborted):
+        if await self._tried("CreateCollection", request) is None:
             return
-        collection_id = await self._described(name)
-        if collection_id:
+        if collection_id := await self._described(name):
             self._ids[name] = collection_id
 
     async def _drop(self, name: str) -> None:
         self._ids.pop(name, None)
-        request = pb.DropCollectionRequest(collection_name=name)
-        try:
-            await self.call("DropCollection", request)
-        except (Lost, Aborted):
-            return
+        await self._tried("DropCollection", pb.DropCollectionRequest(collection_name=name))
 
     async def _rename(self, name: str) -> None:
         """To another name and back: two DDL, each of which raises the version."""
         self._generation += 1
         other = f"x{self._generation}"
         collection_id = self._ids.pop(name, 0)
-        try:
-            for old, new in ((name, other), (other, name)):
-                request = pb.RenameCollectionRequest(oldName=old, newName=new)
-                answer = await self.call("RenameCollection", request)
-                if answer.code:
-                    return
-        except (Lost, Aborted):
-            return
+        for old, new in ((name, other), (other, name)):
+            request = pb.RenameCollectionRequest(oldName=old, newName=new)
+            answer = await self._tried("RenameCollection", request)
+            if answer is None or answer.code:
+                return
         self._ids.setdefault(name, collection_id)
 
     async def _change_partitions(self, name: str) -> None:
@@ -160,8 +156,7 @@ class Workload:
         method = "DropPartition" if drop else "CreatePartition"
         kind = pb.DropPartitionRequest if drop else pb.CreatePartitionRequest
         request = kind(collection_name=name, partition_name=self._partition() or "p0")
-        with contextlib.suppress(Lost, Aborted):  # whether it was done shows in the log
-            await self.call(method, request)
+        await self._tried(method, request)  # whether it was done shows in the log
 
     def _partition(self) -> str:
         """One of those that may be there; "" is the default one, and for a delete all of them."""
@@ -239,11 +234,8 @@ class Workload:
     async def _described(self, name: str) -> int:
         """The id behind a name just now, 0 when there is none or nobody says."""
         request = pb.DescribeCollectionRequest(collection_name=name)
-        try:
-            answer = await self.call("DescribeCollection", request)
-        except (Lost, Aborted):
-            return 0
-        return int(answer.collectionID) if answer.status.code == 0 else 0
+        answer = await self._tried("DescribeCollection", request)
+        return 0 if answer is None or answer.status.code else int(answer.collectionID)
 
     @property
     def names(self) -> list[str]:
@@ -287,6 +279,9 @@ def _request(name: str, write: WriteRecord) -> tuple[str, Message]:
             collection_name=name, partition_name=write.partition, expr=f"id in [{keys}]"
         )
     count = len(write.keys)
+    kind, method = (
+        (pb.InsertRequest, "Insert") if write.kind == "insert" else (pb.UpsertRequest, "Upsert")
+    )
     columns = [
         _longs("id", list(write.keys)),
         _longs("value", [write.value] * count),
@@ -301,13 +296,8 @@ def _request(name: str, write: WriteRecord) -> tuple[str, Message]:
             ),
         ),
     ]
-    kind = pb.InsertRequest if write.kind == "insert" else pb.UpsertRequest
-    method = "Insert" if write.kind == "insert" else "Upsert"
     return method, kind(
-        collection_name=name,
-        partition_name=write.partition,
-        num_rows=count,
-        fields_data=columns,
+        collection_name=name, partition_name=write.partition, num_rows=count, fields_data=columns
     )
 
 

@@ -15,7 +15,6 @@ import pyarrow.fs as pafs
 from headrace.binlog import (
     delta_log,
     insert_log,
-    manifest,
     paths,
 )
 from headrace.binlog.delta_log import DeletesChunk
@@ -26,6 +25,7 @@ from headrace.binlog.manifest import (
     ManifestSegment,
     NameList,
 )
+from headrace.model import codec
 from headrace.model.ids import ALL_PARTITIONS
 from headrace.model.schema import Schema
 from headrace.model.segment import FileRef, SegmentState
@@ -124,7 +124,7 @@ class Bucket:
     def bundle(self) -> None:
         """Move all segments so far into a bundle."""
         key = paths.bundle_key(COLLECTION, VCHANNEL, f"{len(self.bundles):020d}")
-        self.put(key, manifest.encode(Bundle(segments=tuple(self.segments))))
+        self.put(key, codec.encode(Bundle(segments=tuple(self.segments))))
         self.bundles.append(key)
         self.segments = []
 
@@ -144,8 +144,8 @@ class Bucket:
             deltas=tuple(self.deltas),
             bundles=tuple(self.bundles),
         )
-        self.put(paths.manifest_key(COLLECTION, self.revision), manifest.encode(listed))
-        self.put(paths.names_key(self.revision), manifest.encode(names))
+        self.put(paths.manifest_key(COLLECTION, self.revision), codec.encode(listed))
+        self.put(paths.names_key(self.revision), codec.encode(names))
         return listed
 
 

@@ -291,7 +291,7 @@ class World:
         lists = self.bucket.list(paths.manifests_prefix(collection_id))
         if not lists:
             return None
-        return manifest.decode_manifest(self.bucket.get(lists[-1].key))
+        return codec.decode(self.bucket.get(lists[-1].key), manifest.Manifest)
 
     def put_files(self, files: Sequence[FileRef]) -> None:
         """What a node stores before it reports."""

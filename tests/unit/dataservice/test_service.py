@@ -371,7 +371,7 @@ def test_names_are_stored_at_the_revision_that_was_asked_for() -> None:
         world.create(1)
         await world.ask(StoreNamesRequest(world.store.revision))
         lists = world.bucket.list(paths.NAMES_PREFIX)
-        names = manifest.decode_names(world.bucket.get(lists[-1].key))
+        names = codec.decode(world.bucket.get(lists[-1].key), manifest.NameList)
         assert names.names == {"c7": 7}
 
     play(scene)

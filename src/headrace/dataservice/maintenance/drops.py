@@ -6,7 +6,7 @@ it again.
 
 from dataclasses import replace
 
-from headrace.binlog import manifest, paths
+from headrace.binlog import paths
 from headrace.binlog.manifest import Bundle
 from headrace.dataservice.manifests.manifest import manifest_segment
 from headrace.dataservice.state.channel_state import Stored, VChannelState, is_dropped, read_channel
@@ -91,7 +91,7 @@ async def store_bundle(
     key = paths.bundle_key(collection_id, channel.vchannel, name)
     content = Bundle(segments=tuple(manifest_segment(r) for r in records))
     try:
-        await objects.put(key, [manifest.encode(content)])
+        await objects.put(key, [codec.encode(content)])
     except Conflict:
         return key
     return key

@@ -18,6 +18,7 @@ from itertools import pairwise
 from headrace.binlog import manifest, paths
 from headrace.binlog.paths import DataKey, parse_data_key, parse_revision
 from headrace.dataservice.state.channel_state import VChannelState
+from headrace.model import codec
 from headrace.model.channel import VChannel
 from headrace.model.errors import Invalid
 from headrace.model.ids import Epoch, Revision, SegmentId
@@ -100,12 +101,12 @@ async def read_evidence(
     if not old_enough:
         return NO_EVIDENCE
     key = old_enough[-1].key
-    found = manifest.decode_manifest(await objects.get(key), key)
+    found = codec.decode(await objects.get(key), manifest.Manifest, key)
     names = set(names_of([f for s in found.segments for f in s.files]))
     names.update(names_of(found.deltas))
     for bundle_key in found.bundles:
         names.add(bundle_key)
-        bundle = manifest.decode_bundle(await objects.get(bundle_key), bundle_key)
+        bundle = codec.decode(await objects.get(bundle_key), manifest.Bundle, bundle_key)
         names.update(names_of([f for s in bundle.segments for f in s.files]))
     return Evidence(parse_revision(key), frozenset(names))
 

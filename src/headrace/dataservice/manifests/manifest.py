@@ -11,7 +11,7 @@ missing there; so no manifest is made until its timestamp is above the drop in a
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from headrace.binlog import manifest, paths
+from headrace.binlog import paths
 from headrace.binlog.manifest import Manifest, ManifestSegment
 from headrace.dataservice.state.channel_state import VChannelState, read_channel
 from headrace.meta.api import MetaStore
@@ -169,7 +169,7 @@ async def store(objects: ObjectStore, made: Manifest) -> None:
     # OB-1: lists are named by revision, the highest counts
     key = paths.manifest_key(made.collection_id, made.revision)
     try:
-        await objects.put(key, [manifest.encode(made)])
+        await objects.put(key, [codec.encode(made)])
     except Conflict:
         return  # an earlier attempt whose answer was lost: one revision has one list
 

@@ -8,6 +8,7 @@ from headrace.binlog import manifest, paths
 from headrace.binlog.manifest import NameList
 from headrace.meta.api import MetaStore
 from headrace.meta.keys import Keys
+from headrace.model import codec
 from headrace.model.errors import Conflict
 from headrace.model.ids import CollectionId, Revision
 from headrace.objects.api import ObjectStore
@@ -23,12 +24,12 @@ async def store_names(meta: MetaStore, keys: Keys, objects: ObjectStore) -> Revi
     stored = await objects.list(paths.NAMES_PREFIX)
     if stored:
         data = await objects.get(stored[-1].key)
-        highest = manifest.decode_names(data, stored[-1].key)
+        highest = codec.decode(data, manifest.NameList, stored[-1].key)
         if highest.names == names or highest.revision >= found.revision:
             return found.revision
     made = NameList(revision=found.revision, names=dict(sorted(names.items())))
     try:
-        await objects.put(paths.names_key(found.revision), [manifest.encode(made)])
+        await objects.put(paths.names_key(found.revision), [codec.encode(made)])
     except Conflict:
         return found.revision  # an earlier attempt whose answer was lost
     return found.revision

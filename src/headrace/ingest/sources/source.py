@@ -43,11 +43,9 @@ class RowSource(Protocol):
     def fields(self, key: str | None = None) -> Sequence[Field]:
         """Fields of a collection that would hold it, none of them marked as the key, ids given in
         order. `key`: the column that is to be it."""
-        ...
 
     def check(self, schema: Schema) -> None:
         """`Invalid` when its columns can not be those of the collection, whatever the rows are."""
-        ...
 
     def try_first(self, schema: Schema) -> tuple[int, Faults]:
         """How many of the first rows were looked at, and those of them that do not fit; `read`
@@ -56,7 +54,6 @@ class RowSource(Protocol):
 
     def read(self, schema: Schema, start: int) -> Iterator[Piece]:
         """Its rows from row `start` (the first is 0) on; the same each time. Blocks."""
-        ...
 
 
 def brings(schema: Schema) -> dict[str, Field]:

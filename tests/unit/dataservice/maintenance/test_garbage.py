@@ -5,7 +5,7 @@ import asyncio
 from support.world.clock import ManualClock
 from support.world.facts import COLLECTION, PARTITION, insert_file, position, stamp, vchannels_of
 
-from headrace.binlog import manifest, paths
+from headrace.binlog import paths
 from headrace.binlog.manifest import Manifest, ManifestSegment
 from headrace.dataservice.maintenance.garbage import (
     GONE,
@@ -21,6 +21,7 @@ from headrace.dataservice.maintenance.garbage import (
 from headrace.dataservice.state.channel_state import Stored, VChannelState
 from headrace.meta.keys import Keys
 from headrace.meta.records import CheckpointRecord, EpochRecord, SegmentRecord
+from headrace.model import codec
 from headrace.model.segment import FileRef, SegmentState
 from headrace.objects.api import ObjectInfo
 from headrace.objects.memory import MemoryBucket, MemoryObjects
@@ -144,7 +145,7 @@ def test_the_evidence_is_the_newest_list_that_is_old_enough() -> None:
                 segments=(listed,),
             )
             key = paths.manifest_key(COLLECTION, revision)
-            await objects.put(key, [manifest.encode(made)])
+            await objects.put(key, [codec.encode(made)])
             await clock.advance(3600)
         lists = await objects.list(paths.manifests_prefix(COLLECTION))
         found = await read_evidence(objects, lists, clock.wall_ms() - 1, HOUR)

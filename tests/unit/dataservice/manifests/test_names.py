@@ -7,11 +7,12 @@ from support.world.dataservice import World
 from headrace.binlog import manifest, paths
 from headrace.dataservice.manifests.names import store_names
 from headrace.meta.api import Delete
+from headrace.model import codec
 
 
 def names(world: World) -> dict[str, int]:
     lists = world.bucket.list(paths.NAMES_PREFIX)
-    return manifest.decode_names(world.bucket.get(lists[-1].key)).names
+    return codec.decode(world.bucket.get(lists[-1].key), manifest.NameList).names
 
 
 def test_the_highest_list_has_the_names_as_they_are() -> None:
