@@ -16,7 +16,7 @@ class DataServiceSettings:
     poll_timeout_s: float = 2.0  # of one such question
     call_timeout_s: float = 5.0  # of a watch, a release, a hint
     announce_timeout_s: float = 2.0  # of an announcement, which is best effort
-    commit_timeout_s: float = 10.0  # how long an unknown outcome is looked into before the asker
+    commit_timeout_s: float = 10.0  # of a commit whose outcome is unknown; then the node repeats it
     retry_least_s: float = 0.05  # backoff of what is repeated until it is done
     retry_most_s: float = 1.0
     watches_at_once: int = 100  # vchannels in one WatchDmChannels

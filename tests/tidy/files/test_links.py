@@ -7,6 +7,7 @@ from support.repo import ROOT, files
 
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PAGES = [path.relative_to(ROOT) for path in files(".md")]
+MODULE_NAMES = {path.name for path in files(".py")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -22,3 +23,16 @@ def test_code_that_a_page_names_exists(page: object) -> None:
     text = (ROOT / str(page)).read_text()
     named = re.findall(r"`((?:src|tests|tools|docs|bench|proto)/[\w/.-]+)`", text)
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_modules_that_a_page_names_exist(page: object) -> None:
+    """With a folder they are named from `src/headrace` on, from the root, or from the page."""
+    path = ROOT / str(page)
+    places = (ROOT / "src" / "headrace", ROOT, path.parent)
+    named = re.findall(r"`((?:\w+/)*\w+\.py)`", path.read_text())
+    assert not [
+        name
+        for name in named
+        if not (any((p / name).exists() for p in places) if "/" in name else name in MODULE_NAMES)
+    ]
