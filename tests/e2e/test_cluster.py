@@ -143,7 +143,7 @@ def test_the_other_proxy_takes_rows_five_seconds_after_a_kill(
 
 
 def test_the_journal_of_every_role_can_be_replayed(tmp_path: Path) -> None:
-    settings = ("process.journal_steps=1000000",)
+    settings = ("process.journal_steps=1000000", "process.journal_values=1000000")
     cluster = Cluster(tmp_path / "data", data_nodes=1, settings=settings).start()
     try:
         client = cluster.client()

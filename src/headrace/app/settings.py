@@ -97,6 +97,7 @@ class ProcessSettings:
     log_dir: str = ""  # empty: to standard error
     log_level: str = "info"  # debug, info, warning or error
     journal_steps: int = 1000  # kept of each machine; a replay needs all since its beginning
+    journal_values: int = 400  # kept of one event or effect; a replay needs all, at any size
 
     def __post_init__(self) -> None:
         """`Invalid` names the value that cannot be."""
@@ -105,10 +106,9 @@ class ProcessSettings:
                 f"log_level is {self.log_level!r}, not one of {', '.join(LOG_LEVELS)}",
                 field="log_level",
             )
-        if self.journal_steps < 1:
-            raise Invalid(
-                f"journal_steps is {self.journal_steps}, the least is 1", field="journal_steps"
-            )
+        for name in ("journal_steps", "journal_values"):
+            if getattr(self, name) < 1:
+                raise Invalid(f"{name} is {getattr(self, name)}, the least is 1", field=name)
         for name in ("bind_port", "metrics_port"):
             port = getattr(self, name)
             if not 0 <= port < 1 << 16:

@@ -8,8 +8,9 @@ it is a step.
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from headrace.app.observe import etcd_settings, look
 from headrace.model.errors import Invalid, NotFound
@@ -27,7 +28,7 @@ def show_journal(
         raise NotFound(f"no process is called {node}; there are {names}", field="node")
     if found.trouble:
         raise Invalid(f"{node} does not answer: {found.trouble}", field="node")
-    lines = lines_of(found.details.get("journals", {}))
+    lines = lines_of(found.details.get(JOURNAL, []))
     if out is not None:
         out.write_text("".join(f"{line}\n" for line in lines))
         print(f"{len(lines)} lines are in {out}", file=sys.stderr)
@@ -55,12 +56,14 @@ def replay_file(path: Path) -> int:
     return 1 if differences else 0
 
 
-def lines_of(journals: Mapping[str, Sequence[str]]) -> list[str]:
-    """The journals of a process, as in a file."""
-    lines: list[str] = []
-    for name, (head, *steps) in journals.items():
-        lines += [json.dumps({"machine": name, **json.loads(head)}), *steps]
-    return lines
+def lines_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The journals of a process, as in a file; a row has the name of a machine and one line."""
+    return [
+        json.dumps({"machine": row["machine"], **json.loads(row["line"])})
+        if row["line"].startswith("{")
+        else row["line"]
+        for row in rows
+    ]
 
 
 def read(lines: Iterable[str]) -> dict[str, Recorded]:

@@ -89,8 +89,12 @@ class DataNode(RoleService[DataNodeSettings]):
     async def finish(self) -> None:
         """Sync and report all that is buffered, within the limit of time."""
         self.actor.post(ev.StopAsked(), Source.PROCESS)
-        done = asyncio.gather(self._stored.wait(), self.say_stopping())
-        await pause(self.around.host.clock, self.around.settings.stop_s, done)
+        saying = asyncio.create_task(self.say_stopping())
+        try:
+            await pause(self.around.host.clock, self.around.settings.stop_s, self._stored.wait())
+        finally:
+            saying.cancel()
+            await asyncio.gather(saying, return_exceptions=True)
 
     async def close(self) -> None:
         """Close all readers."""

@@ -18,6 +18,7 @@ from headrace.frame.surroundings import Surroundings
 from headrace.meta.following import LeaderWatcher
 from headrace.meta.records import Role, SessionState
 from headrace.meta.session import TTL_S, Session
+from headrace.model.errors import Fenced
 from headrace.rpc.api import Handler
 from headrace.rpc.messages import StatusRequest, StatusResponse
 from headrace.runtime.journal import replay
@@ -123,7 +124,8 @@ class RoleService(Generic[S]):
         """Have the session's record say STOPPING, unless the store is away."""
         if self.session is not None and self.session.record.server_id:
             stopping = self.session.set_state(SessionState.STOPPING)
-            with contextlib.suppress(TimeoutError):
+            # Who was replaced under this node name learns it from the session itself.
+            with contextlib.suppress(TimeoutError, Fenced):
                 await within(self.around.host.clock, STOPPING_S, stopping)
 
     async def _live(self, session: Session) -> None:
@@ -143,10 +145,17 @@ class RoleService(Generic[S]):
             await session.set_state(SessionState.HEALTHY)
             self._healthy = True
 
+    async def _about_steps(self, topic: str) -> dict[str, Any]:
+        """What journals tell, made beside the loop: they may be long."""
+        if not replay.is_about_steps(topic):
+            return {}
+        journals = self.around.telemetry.journals
+        records = {name: replay.recorded(journal) for name, journal in journals.items()}
+        return await self.around.host.offload.run(lambda: replay.details(records, topic))
+
     async def _status(self, request: StatusRequest) -> StatusResponse:
         record = self.session.record if self.session else None
-        told = replay.details(self.around.telemetry.journals, request.topic)
-        details = told or await self.details(request.topic)
+        details = await self._about_steps(request.topic) or await self.details(request.topic)
         return StatusResponse(
             role=self.role.value,
             node_name=self.around.node_name,

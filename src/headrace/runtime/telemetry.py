@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from headrace.runtime.journal.steps import KEPT_STEPS, Journal
+from headrace.runtime.journal.steps import KEPT_STEPS, KEPT_VALUES, Journal
 
 
 class Logger(Protocol):
@@ -58,25 +58,26 @@ class Silent:
 
 class Telemetry:
     """A logger, a registry of metrics (those of one name are made once), and the journals of the
-    machines of this process, by name, each of which keeps `kept_steps`."""
+    machines of this process, by name: `kept_steps` of each, `kept_values` of an event."""
 
     def __init__(
         self,
         log: Logger,
         registry: CollectorRegistry | None = None,
         kept_steps: int = KEPT_STEPS,
+        kept_values: int = KEPT_VALUES,
     ) -> None:
         self.log = log
         self.registry = registry or CollectorRegistry()
         self.journals: dict[str, Journal] = {}
-        self._kept_steps = kept_steps
+        self._kept_steps, self._kept_values = kept_steps, kept_values
         self._metrics: dict[str, Any] = {}
 
     def journal(
         self, name: str, routine: Callable[[Any, Sequence[Any]], bool] | None = None
     ) -> Journal:
         """A journal for a new machine of that name; that of its predecessor is forgotten."""
-        journal = self.journals[name] = Journal(self._kept_steps, routine)
+        journal = self.journals[name] = Journal(self._kept_steps, routine, self._kept_values)
         return journal
 
     def counter(self, name: str, help_text: str, labels: tuple[str, ...] = ()) -> Counter:

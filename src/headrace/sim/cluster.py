@@ -23,7 +23,7 @@ from headrace.model.errors import HeadraceError
 from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.rpc.memory import Call, MemoryNetwork
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.journal.steps import KEPT_STEPS
+from headrace.runtime.journal.steps import KEPT_STEPS, KEPT_VALUES
 from headrace.runtime.telemetry import Telemetry
 from headrace.sim.faults import LogFaults, MetaFaults, ObjectFaults, RpcFaults, Weather
 from headrace.sim.host import virtual_host
@@ -65,6 +65,7 @@ class Cluster:
     graves: list[Process] = field(default_factory=list)  # kept: the dead must not be collected
     broken: list[str] = field(default_factory=list)
     kept_steps: int = KEPT_STEPS  # of each machine's journal
+    kept_values: int = KEPT_VALUES  # of each event and effect
     telemetry: list[Telemetry] = field(default_factory=list)  # of all processes ever started
     crash_points: Callable[["Cluster", str], CrashPoints] = lambda cluster, name: NoCrashPoints()
     point_kills_left: int = 0
@@ -100,7 +101,7 @@ class Cluster:
         server = self.network.server()
         process = Process(role, name, fate, server.address, context, starts=number)
         logger = SimLogger(self.trace, f"{name}#{number}")
-        telemetry = Telemetry(logger, kept_steps=self.kept_steps)
+        telemetry = Telemetry(logger, kept_steps=self.kept_steps, kept_values=self.kept_values)
         self.telemetry.append(telemetry)
         around = Surroundings(
             settings=self.settings,

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.meta.records import Role
-from headrace.runtime.journal.replay import lines_of, read_lines, replay
-from headrace.runtime.journal.steps import KEPT_STEPS
+from headrace.runtime.journal.replay import lines_of, read_lines, recorded, replay
+from headrace.runtime.journal.steps import KEPT_STEPS, KEPT_VALUES
 from headrace.sim.chaos import Chaos, PointKills
 from headrace.sim.checkers import Checkers
 from headrace.sim.cluster import Cluster
@@ -28,7 +28,7 @@ from headrace.sim.trace import Trace
 from headrace.sim.workload import Workload
 
 LOOK_S = 0.5
-EVERY_STEP = 10_000_000
+EVERYTHING = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,8 @@ class _Run:
             trace=self.trace,
             crash_points=PointKills,
             point_kills_left=plan.point_kills,
-            kept_steps=EVERY_STEP if plan.replays else KEPT_STEPS,
+            kept_steps=EVERYTHING if plan.replays else KEPT_STEPS,
+            kept_values=EVERYTHING if plan.replays else KEPT_VALUES,
         )
         self.checkers = Checkers(cluster.keys, cluster.meta, cluster.log, cluster.objects)
         cluster.start(Role.MASTER_SERVICE, "master-service-1")
@@ -129,7 +130,7 @@ class _Run:
         """Every machine orders the same again when its journal is stepped through."""
         for telemetry in self.cluster.telemetry:
             for name, journal in telemetry.journals.items():
-                record = read_lines(lines_of(journal))
+                record = read_lines(lines_of(recorded(journal)))
                 if difference := replay(record):
                     raise Violation(f"REPLAY {name}: {difference}")
                 self.trace.note("world", "replayed", machine=name, steps=len(record.steps))

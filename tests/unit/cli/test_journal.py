@@ -24,8 +24,8 @@ def journal() -> Journal:
 
 
 def file_of(path: Path, *names: str) -> list[str]:
-    journals = replay.details({name: journal() for name in names}, "journal")["journals"]
-    lines = lines_of(journals)
+    records = {name: replay.recorded(journal()) for name in names}
+    lines = lines_of(replay.details(records, replay.JOURNAL)[replay.JOURNAL])
     path.write_text("\n".join(lines))
     return lines
 

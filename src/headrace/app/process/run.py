@@ -42,7 +42,11 @@ def serve(role: Role, settings: Settings) -> int:
     name = settings.process.node_name or f"{role.value}-1"
     directory = Path(settings.process.log_dir) if settings.process.log_dir else None
     logger = make_logger(name, directory=directory, level=settings.process.log_level)
-    telemetry = Telemetry(logger, kept_steps=settings.process.journal_steps)
+    telemetry = Telemetry(
+        logger,
+        kept_steps=settings.process.journal_steps,
+        kept_values=settings.process.journal_values,
+    )
     try:
         return asyncio.run(_serve(role, name, settings, telemetry))
     except Invalid as error:

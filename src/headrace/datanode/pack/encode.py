@@ -27,6 +27,7 @@ from headrace.model.channel import VChannel
 from headrace.model.errors import Corrupt
 
 T = TypeVar("T")
+Objects: TypeAlias = tuple[EncodedObject, ...]
 
 
 class Encoder:
@@ -51,12 +52,20 @@ class Encoder:
         self._syncs.inc()
         return PackEncoded(with_files(pack, segments, deletes))
 
+    async def _segment(self, pack: SyncPack, part: SegmentSync) -> tuple[SegmentSync, Objects]:
+        """A segment that is only flushed has no file and needs no thread."""
+        if part.schema is None:
+            return part, ()
+        return await self._run(partial(encode_segment, pack, part))
+
+    async def _deletes(self, pack: SyncPack) -> tuple[DeletesSync | None, Objects]:
+        if pack.deletes is None:
+            return None, ()
+        return await self._run(partial(encode_deletes, pack))
+
     async def _run(self, work: Callable[[], T]) -> T:
         async with self._encodes:
             return await self._offload.run(work)
-
-
-Objects: TypeAlias = tuple[EncodedObject, ...]
 
 
 def with_files(

@@ -2,8 +2,9 @@
 
 A step is kept as values that cannot change and hold no rows (`runtime.journal.values`): a ring of
 the objects themselves would keep alive the rows that passed through the machine, outside every byte
-budget, and would show what they became later. Text is made when it is read. A journal that was
-begun with `begin` and has lost no step can be replayed (`runtime.journal.replay`).
+budget, and would show what they became later. An event or effect that is made of very many values
+is kept by its name only. Text is made when it is read. A journal that was begun with `begin`, has
+lost no step and has all values can be replayed (`runtime.journal.replay`).
 """
 
 from collections import deque
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from headrace.runtime.driver import Cause
-from headrace.runtime.journal.values import keep
+from headrace.runtime.journal.values import Opaque, is_larger, keep
 
 KEPT_STEPS = 1_000
+KEPT_VALUES = 400  # of one event or effect
 TEXT_MOST = 600  # characters of one event or effect
 DUMPED_STEPS = 50
 
@@ -62,8 +64,11 @@ class Journal:
         self,
         kept_steps: int = KEPT_STEPS,
         routine: Callable[[Any, Sequence[Any]], bool] | None = None,
+        kept_values: int = KEPT_VALUES,
     ) -> None:
         self.start: Start | None = None
+        self.shortened = 0  # events and effects that were too large to be kept
+        self._kept_values = kept_values
         self._routine = routine
         self._steps: deque[Step] = deque(maxlen=kept_steps)
         self._routine_steps: deque[Step] = deque(maxlen=kept_steps)
@@ -80,9 +85,15 @@ class Journal:
     ) -> None:
         """Keep one step, forgetting the oldest when the ring is full."""
         self._count += 1
-        step = Step(number, now, cause, keep(event), tuple([keep(effect) for effect in effects]))
+        step = Step(number, now, cause, self._keep(event), tuple(map(self._keep, effects)))
         routine = self._routine is not None and self._routine(event, effects)
         (self._routine_steps if routine else self._steps).append(step)
+
+    def _keep(self, value: Any) -> Any:
+        if is_larger(value, self._kept_values):
+            self.shortened += 1
+            return Opaque(f"{type(value).__name__} of more than {self._kept_values} values")
+        return keep(value)
 
     @property
     def lost(self) -> int:

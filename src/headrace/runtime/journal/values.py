@@ -6,6 +6,9 @@ annotations. Rows are replaced by an `Elided` that has their length, so that a m
 replayed; mutable containers are copied; an error is kept without its traceback, whose frames would
 hold the rows. What cannot be kept, such as a function, becomes an `Opaque`.
 
+How many values a step is made of is counted first, up to a limit (`is_larger`): one event may bring
+thousands of entries, and a journal that kept them all would hold more than the machine does.
+
 `pack` turns a kept value into JSON and `unpack` back into the value, of the same types.
 """
 
@@ -204,6 +207,57 @@ def _is_plain(hint: Any, within: tuple[type, ...]) -> bool:
 def _is_plain_class(kind: Any, within: tuple[type, ...]) -> bool:
     known = kind not in within and bool(fields_of(kind))
     return known and _is_frozen(kind) and not _doubtful(kind)
+
+
+# ---- counting ------------------------------------------------------------------------------------
+
+
+def is_larger(value: Any, most: int) -> bool:
+    """Whether it is made of more than `most` values. Counting ends there, and a class whose fields
+    hold no containers counts as one, so it costs next to nothing for most events."""
+    return _left(value, most) < 0
+
+
+def _left(value: Any, left: int) -> int:
+    kind: Any = type(value)
+    if kind in _ATOMS or left < 0:
+        return left - 1
+    if isinstance(value, tuple | list | set | frozenset | Mapping):
+        if len(value) > left:
+            return -1
+        items = value.values() if isinstance(value, Mapping) else value
+        for item in items:
+            left = _left(item, left)
+        return left - 1
+    for get in _growing(kind):
+        left = _left(get(value), left)
+    return left - 1
+
+
+@cache
+def _growing(kind: Any) -> tuple[Callable[[Any], Any], ...]:
+    """Getters of the fields that may hold any number of values."""
+    try:
+        hints = typing.get_type_hints(kind) if fields_of(kind) else {}
+    except NameError:
+        hints = {}
+    return tuple(
+        attrgetter(name) for name in fields_of(kind) if _may_grow(hints.get(name), (kind,))
+    )
+
+
+def _may_grow(hint: Any, within: tuple[type, ...]) -> bool:
+    hint = getattr(hint, "__supertype__", hint)
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_may_grow(a, within) for a in typing.get_args(hint))
+    if not isinstance(hint, type) or origin is not None:
+        return origin is not typing.Literal
+    if issubclass(hint, (*_ATOMS, Enum, bytes, bytearray, memoryview)):
+        return False
+    kind: Any = hint
+    known = kind not in within and bool(fields_of(kind))
+    return not known or bool(_growing(kind))
 
 
 # ---- text ----------------------------------------------------------------------------------------

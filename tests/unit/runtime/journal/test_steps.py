@@ -21,6 +21,11 @@ class Sync:
     segment_id: int
 
 
+@dataclass(frozen=True)
+class Many:
+    syncs: tuple[Sync, ...]
+
+
 @dataclass
 class Counter:
     """A value that changes."""
@@ -124,3 +129,18 @@ def test_other_errors_pass_without_a_story() -> None:
     with pytest.raises(KeyError) as error, journal.told_on_assertion("data-node-1"):
         raise KeyError("no")
     assert not hasattr(error.value, "__notes__")
+
+
+def test_what_is_made_of_very_many_values_is_kept_by_its_name() -> None:
+    journal = Journal(kept_values=100)
+    recorded(journal, Many(tuple(Sync(n) for n in range(50))), Many((Sync(1),) * 200))
+    first, second = journal.steps()
+    assert first.event.syncs[49] == Sync(49)
+    assert "Many of more than 100 values" in str(second)
+    assert journal.shortened == 1
+
+
+def test_a_body_of_any_size_is_one_value() -> None:
+    journal = Journal(kept_values=5)
+    recorded(journal, Consumed(1, b"x" * 1_000_000))
+    assert journal.shortened == 0
