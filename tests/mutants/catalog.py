@@ -29,15 +29,8 @@ NOT_SHOWN = (  # mutants that are written, and that nothing has named within its
     "an id is forgotten by when it was first sent",
     "a DDL noted above its TermStart: replaced",
     "a refusal waits until the DDL stands",
-    "reports compare what they extend",
-    "a report is one transaction with its reads",
-    "the watch names flushed segments above the seek position",
     "the checkpoint waits for a Seal's flush",
     "an epoch starts once",
-    "the collector reads the epoch first",
-    "that list was read after the file left meta",
-    "a list is read at one revision",
-    "lists are named by revision, the highest counts",
 )
 
 

@@ -25,7 +25,9 @@ MUTANTS = (
             Edit(DECISION, "checkpoint == s.extends and growing,", "growing,"),
             Edit(DECISION, "present == report.deletes.extends,", "True,"),
         ),
-        killed_by=("CP-1", "DL-1", "CP-2"),
+        killed_by="CP-1",
+        scene="data_scenes:old_copy",
+        why="one old copy of a report is all that it takes",
     ),
     Mutant(
         rule="present = new is done",
@@ -37,7 +39,9 @@ MUTANTS = (
     Mutant(
         rule="a report is one transaction with its reads",
         edits=(Edit(DECISION, "compare=tuple(distinct.values()),", "compare=(),"),),
-        killed_by=("CH-1", "CP-1", "DL-1", "CP-2"),
+        killed_by="CH-1",
+        scene="data_scenes:late_commit",
+        why="one transaction that arrives after the next epoch is all that it takes",
     ),
     Mutant(
         rule="files and checkpoint in one transaction",
@@ -88,7 +92,9 @@ MUTANTS = (
                 "if growing:",
             ),
         ),
-        killed_by=("DL-1", "SG-1", "CP-2"),
+        killed_by="DL-1",
+        scene="data_scenes:flushed_above_the_seek",
+        why="the filter of a replay shows with one entry what the watch did not say",
     ),
     Mutant(
         rule="the watch names every growing segment",

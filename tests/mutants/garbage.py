@@ -59,7 +59,8 @@ MUTANTS = (
             ),
         ),
         killed_by="OB-1",
-        weather="eager collector",
+        scene="data_scenes:report_between_reads",
+        why="one report and one epoch between the reads of one round are all that it takes",
     ),
     Mutant(
         rule="the collector spares the epoch",
@@ -92,7 +93,8 @@ MUTANTS = (
             ),
         ),
         killed_by="OB-1",
-        weather="drops",
+        scene="data_scenes:manifest_on_its_way",
+        why="two manifests and one round of the collector are all that it takes",
     ),
     Mutant(
         rule="a list is read at one revision",
@@ -104,7 +106,9 @@ MUTANTS = (
                 "    checkpoint = await meta.get(keys.checkpoint(vchannel))",
             ),
         ),
-        killed_by=("SN-1", "CP-2", "DL-1"),
+        killed_by="SN-1",
+        scene="data_scenes:report_inside_a_read",
+        why="one report inside the reads of one manifest is all that it takes",
     ),
     Mutant(
         rule="lists are named by revision, the highest counts",
@@ -113,11 +117,12 @@ MUTANTS = (
                 "dataservice.manifests.manifest",
                 "key = paths.manifest_key(made.collection_id, made.revision)",
                 "stored = await objects.list(paths.manifests_prefix(made.collection_id))\n"
-                "    number = paths.parse_revision(stored[-1].key) + 1 if stored else 1\n"
-                "    key = paths.manifest_key(made.collection_id, number)",
+                "    above = paths.parse_revision(stored[-1].key) + 1 if stored else 0\n"
+                "    key = paths.manifest_key(made.collection_id, max(above, made.revision))",
             ),
         ),
-        killed_by=("OB-1", "SN-1"),
-        weather="eager collector",
+        killed_by="OB-1",
+        scene="data_scenes:frozen_leader",
+        why="two manifests in the wrong order and one round of the collector are all that it takes",
     ),
 )

@@ -42,6 +42,7 @@ from headrace.dataservice.reports.decision import Commit, decide
 from headrace.dataservice.state.channel_state import read_channel
 from headrace.frame.leader_store import LeaderStore
 from headrace.meta.api import ModRevisionIs, Put
+from headrace.meta.memory import CallHook
 from headrace.meta.records import (
     CheckpointRecord,
     LeaderRecord,
@@ -114,9 +115,13 @@ class Scene:
         key = self.keys.leader(Role.DATA_SERVICE)
         record = LeaderRecord(server_id=1, node_name="d", address="d")
         revision = self.world.store.txn([], [Put(key, codec.encode(record))]).revision
-        self.meta = LeaderStore(
-            self.world.meta, ModRevisionIs(key, revision), manual_host(self.world.clock)
-        )
+        self._leads = ModRevisionIs(key, revision)
+        self.meta = self.leader_store()
+
+    def leader_store(self, hook: CallHook | None = None) -> LeaderStore:
+        """The meta store of that leader, over a handle with this hook."""
+        client = self.world.store.client("leader", hook)
+        return LeaderStore(client, self._leads, manual_host(self.world.clock))
 
     def order(self, epoch: int, server_id: int) -> WriteEpoch:
         """The order that writes this epoch over the one that stands."""
