@@ -29,8 +29,6 @@ NOT_SHOWN = (  # mutants that are written, and that nothing has named within its
     "an id is forgotten by when it was first sent",
     "a DDL noted above its TermStart: replaced",
     "a refusal waits until the DDL stands",
-    "the checkpoint waits for a Seal's flush",
-    "an epoch starts once",
 )
 
 

@@ -5,7 +5,7 @@ from mutants.edits import Edit, Mutant
 BUFFERS = "datanode.growing.buffers"
 ENCODE = "datanode.pack.encode"
 MACHINE = "datanode.machine"
-CHANCE = "scenes:datanodes"
+CHANCE = "scenes.parts:datanodes"
 WHY = (
     "the rule acts inside one flowgraph, so production's machines and a data service reduced to "
     "what it compares are enough, and each commit is checked as the model checks it"
@@ -66,8 +66,8 @@ MUTANTS = (
         rule="the checkpoint waits for a Seal's flush",
         edits=(Edit(BUFFERS, "yield segment.sealed\n", "pass\n"),),
         killed_by="CP-2",
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.data_node:seal_while_full",
+        why="one Seal that comes while nothing may be cut is all that it takes",
     ),
     Mutant(
         rule="a flush waits for the Seal",
@@ -100,8 +100,8 @@ MUTANTS = (
             ),
         ),
         killed_by=("DL-1", "OB-1", "SG-1", "SG-2", "CP-2"),
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.data_node:watch_twice",
+        why="one watch that comes twice is all that it takes",
     ),
     Mutant(
         rule="a delete hides strictly older rows",
@@ -113,7 +113,7 @@ MUTANTS = (
             ),
         ),
         killed_by="DL-2",
-        scene="scenes:upsert",
+        scene="scenes.parts:upsert",
         why="the rule is one comparison of the reader, and one upsert shows it",
     ),
 )

@@ -26,21 +26,21 @@ MUTANTS = (
             Edit(DECISION, "present == report.deletes.extends,", "True,"),
         ),
         killed_by="CP-1",
-        scene="data_scenes:old_copy",
+        scene="scenes.data_service:old_copy",
         why="one old copy of a report is all that it takes",
     ),
     Mutant(
         rule="present = new is done",
         edits=(Edit(DECISION, "if all(p.new for p in parts):", "if False:"),),
         killed_by="Conflict: p",
-        scene="scenes:lost_answer",
+        scene="scenes.parts:lost_answer",
         why="what comes of it is one refusal of the report's own repeat, and an epoch that is lost",
     ),
     Mutant(
         rule="a report is one transaction with its reads",
         edits=(Edit(DECISION, "compare=tuple(distinct.values()),", "compare=(),"),),
         killed_by="CH-1",
-        scene="data_scenes:late_commit",
+        scene="scenes.data_service:late_commit",
         why="one transaction that arrives after the next epoch is all that it takes",
     ),
     Mutant(
@@ -67,7 +67,7 @@ MUTANTS = (
             ),
         ),
         killed_by="CH-1",
-        scene="scenes:two_assignments",
+        scene="scenes.parts:two_assignments",
         why="two orders of one leader, the first of them late, are all that it takes",
     ),
     Mutant(
@@ -80,7 +80,7 @@ MUTANTS = (
             ),
         ),
         killed_by="Conflict: p",
-        scene="scenes:stale_watch",
+        scene="scenes.parts:stale_watch",
         why="one commit between the read and the epoch makes the next report a conflict",
     ),
     Mutant(
@@ -93,7 +93,7 @@ MUTANTS = (
             ),
         ),
         killed_by="DL-1",
-        scene="data_scenes:flushed_above_the_seek",
+        scene="scenes.data_service:flushed_above_the_seek",
         why="the filter of a replay shows with one entry what the watch did not say",
     ),
     Mutant(
@@ -123,7 +123,7 @@ MUTANTS = (
         rule="a drop ends the epoch",
         edits=(Edit(DECISION, "epoch = Stored(epoch.key, 0, ended)", "pass"),),
         killed_by="LIVE",
-        scene="scenes:after_the_drop",
+        scene="scenes.parts:after_the_drop",
         why="what is missing is only that a file may go, which one decision of the collector shows",
     ),
 )

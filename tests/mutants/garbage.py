@@ -15,7 +15,7 @@ MUTANTS = (
             ),
         ),
         killed_by="DL-1",
-        scene="scenes:dropped_meta",
+        scene="scenes.parts:dropped_meta",
         why="until compaction is built only drops make dropped segments, whose rows no replay "
         "stores; so one record is dropped by hand",
     ),
@@ -31,7 +31,7 @@ MUTANTS = (
             ),
         ),
         killed_by="LIVE",
-        scene="scenes:file_of_dropped_meta",
+        scene="scenes.parts:file_of_dropped_meta",
         why="what is missing is only that a file may go, which one decision of the collector shows",
     ),
     Mutant(
@@ -44,7 +44,7 @@ MUTANTS = (
             ),
         ),
         killed_by="DL-1",
-        scene="scenes:truncation",
+        scene="scenes.parts:truncation",
         why="the rule is arithmetic over the record of one pchannel",
     ),
     Mutant(
@@ -59,7 +59,7 @@ MUTANTS = (
             ),
         ),
         killed_by="OB-1",
-        scene="data_scenes:report_between_reads",
+        scene="scenes.data_service:report_between_reads",
         why="one report and one epoch between the reads of one round are all that it takes",
     ),
     Mutant(
@@ -93,7 +93,7 @@ MUTANTS = (
             ),
         ),
         killed_by="OB-1",
-        scene="data_scenes:manifest_on_its_way",
+        scene="scenes.data_service:manifest_on_its_way",
         why="two manifests and one round of the collector are all that it takes",
     ),
     Mutant(
@@ -107,7 +107,7 @@ MUTANTS = (
             ),
         ),
         killed_by="SN-1",
-        scene="data_scenes:report_inside_a_read",
+        scene="scenes.data_service:report_inside_a_read",
         why="one report inside the reads of one manifest is all that it takes",
     ),
     Mutant(
@@ -122,7 +122,7 @@ MUTANTS = (
             ),
         ),
         killed_by="OB-1",
-        scene="data_scenes:frozen_leader",
+        scene="scenes.data_service:frozen_leader",
         why="two manifests in the wrong order and one round of the collector are all that it takes",
     ),
 )

@@ -7,7 +7,7 @@ ATTEMPT = "sequencer.failover.attempt"
 GRANTS = "sequencer.append.grants"
 MACHINE = "sequencer.machine"
 SHELL = "sequencer.shell"
-CHANCE = "scenes:sequencers"
+CHANCE = "scenes.parts:sequencers"
 WHY = (
     "the rule acts inside one pchannel, so three of production's machines and a log that checks "
     "each message are enough, and hundreds of histories take seconds"
@@ -185,7 +185,7 @@ MUTANTS = (
         rule="grants below the log are thrown away",
         edits=(Edit(GRANTS, "max(self._grant.next, last + 1)", "self._grant.next"),),
         killed_by="TT-1",
-        scene="scenes:late_grant",
+        scene="scenes.parts:late_grant",
         why="one grant below the timestamp of a TermStart is all that it takes",
     ),
 )

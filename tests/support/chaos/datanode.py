@@ -25,6 +25,8 @@ from headrace.model.entry import Ddl, DdlKind, Rows, Seal, TermStart
 from headrace.model.errors import Conflict, Fenced, Invalid
 from headrace.model.segment import FileRef, SegmentState
 from headrace.rpc.messages import (
+    AwaitedTimestamp,
+    AwaitTimestampsRequest,
     ReleaseDmChannelRequest,
     SaveBinlogPathsRequest,
     SaveCheckpointsRequest,
@@ -56,13 +58,19 @@ class Node:
     running: bool = True
 
 
-class World:
-    """One run. `play` to act by chance, `finish` to calm down and reach the end."""
+SETTINGS = DataNodeSettings(sync_bytes=600, report_segments_most=1, sync_age_s=5)
 
-    def __init__(self, seed: int) -> None:
+
+class World:
+    """One run. `play` to act by chance, `finish` to calm down and reach the end; `carry_out`,
+    `wait` and `watch_again` to act by hand, on a given log."""
+
+    def __init__(
+        self, seed: int, log: Sequence[str] = (), settings: DataNodeSettings = SETTINGS
+    ) -> None:
         self.chance = random.Random(seed)
         self.player = Player()
-        self.settings = DataNodeSettings(sync_bytes=600, report_segments_most=1, sync_age_s=5)
+        self.settings = settings
         self.meta = Committed()
         self.meta.create(VCHANNEL, Position("p", 0, 0))
         self.objects: dict[str, Counter[Part]] = {}
@@ -70,7 +78,10 @@ class World:
         self.nodes: list[Node] = []
         self.watches: list[tuple[Node, Watch]] = []
         self.copies: list[SaveBinlogPathsRequest | SaveCheckpointsRequest] = []
-        write_by_chance(self.player, self.chance)
+        for text in log:
+            self.player.append(text)
+        if not log:
+            write_by_chance(self.player, self.chance)
         self.log = self.player.log
         self.parts = self._parts()
         self._assign()
@@ -213,6 +224,34 @@ class World:
             elif self.channel.epoch.value.epoch < 5:
                 self._assign()
 
+    # ---- by hand -----------------------------------------------------------------------------
+
+    def carry_out(self, *kinds: type[fx.Effect], messages: int = 1) -> None:
+        """Of each kind the newest order, if there is one; a fetch brings so many messages."""
+        node = self.nodes[-1]
+        for kind in kinds:
+            orders = [e for e in node.pending if isinstance(e, kind) and self._can(e)]
+            if orders:
+                self._order(node, orders[-1], calm=True, messages=messages)
+
+    def wait(self, seconds: float) -> None:
+        """Time passes for the newest node."""
+        node = self.nodes[-1]
+        node.now += seconds
+        self._step(node, ev.TimePassed())
+
+    def ask_up_to(self, timestamp: int) -> None:
+        """A caller waits until the checkpoint has passed a timestamp."""
+        node = self.nodes[-1]
+        request = AwaitTimestampsRequest(node.server_id, (AwaitedTimestamp(VCHANNEL, timestamp),))
+        self._step(node, ev.AwaitArrived(0, request))
+
+    def watch_again(self) -> None:
+        """The newest watch is sent again."""
+        self._send_watch(*self.watches[-1])
+
+    # ---- to the end --------------------------------------------------------------------------
+
     def finish(self) -> None:
         """No more trouble: the present epoch is watched by a process that lives, to the end."""
         self._assign()
@@ -274,12 +313,15 @@ class World:
     def _can(self, effect: fx.Effect) -> bool:
         return not isinstance(effect, fx.Fetch) or effect.next_id <= len(self.log)
 
-    def _order(self, node: Node, effect: fx.Effect, *, calm: bool) -> None:
+    def _order(
+        self, node: Node, effect: fx.Effect, *, calm: bool, messages: int | None = None
+    ) -> None:
         node.pending.remove(effect)
         unlucky = not calm and self.chance.random() < 0.25
         match effect:
             case fx.Fetch():
-                groups = self.log[effect.next_id - 1 :][: self.chance.randint(1, 4)]
+                count = self.chance.randint(1, 4) if messages is None else messages
+                groups = self.log[effect.next_id - 1 :][:count]
                 self._step(node, ev.GroupsFetched(effect.reader, tuple(groups)))
             case fx.EncodePack():
                 self._encode(node, effect)

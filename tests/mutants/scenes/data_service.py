@@ -21,7 +21,7 @@ from headrace.meta.memory import MetaCall
 from headrace.model.entry import Rows
 from headrace.model.errors import Conflict
 from headrace.model.invariants import violated
-from mutants.scenes import Scene
+from mutants.scenes.parts import Scene
 
 SEGMENT = 11
 
