@@ -8,14 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.players import datanode, dataservice, masterservice, sequencer_player, together
+from support.players import datanode, dataservice, masterservice, sequencer, together
 from support.players.scripts import run
 
 PLAYERS = {
     "datanode": datanode.Player,
     "dataservice": dataservice.Player,
     "masterservice": masterservice.Player,
-    "sequencer": sequencer_player.Player,
+    "sequencer": sequencer.Player,
     "together": together.Player,
 }
 SCRIPTS = sorted(Path(__file__).parent.glob("*/*.txt"))

@@ -132,7 +132,7 @@ def test_a_request_cut_off_by_a_drop_says_so(door: OpenDoor, client: MilvusClien
     async def drop_after_the_first(request: m.AppendRequest) -> m.AppendResponse:
         done = await append(request)
         if done.outcome == "done" and len(door.world.sequencer.stored) == 1:
-            await door.world.drop(m.DropCollectionRequest("c"))
+            await door.world.master_service.drop(m.DropCollectionRequest("c"))
         return done
 
     door.world.sequencer.append = drop_after_the_first
@@ -205,7 +205,7 @@ def lose_answers_of_seals(door: OpenDoor) -> tuple[str, str]:
 
 
 def lose_the_meta_store(door: OpenDoor) -> tuple[str, str]:
-    door.world.store.away = True
+    door.world.trouble.away = True
     return ends(door, "HasCollection", pb.HasCollectionRequest(collection_name="c"))
 
 

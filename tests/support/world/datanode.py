@@ -1,9 +1,4 @@
-"""A cluster around one data node, in memory: the edges, a log with real rows, a data service.
-
-**Owns** the stand-in for the data service (its decisions are production's, or refusals if the test
-says so) and the writer of the log. **Does not own** the data node, or faults on the way (hooks of
-the in-memory edges).
-"""
+"""A cluster around one data node, in memory: a log with real rows, a fake data service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,42 +9,28 @@ import pyarrow as pa
 from headrace.binlog import body, delta_log, insert_log
 from headrace.datanode.service import DataNode
 from headrace.datanode.settings import DataNodeSettings
-from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
-from headrace.meta.api import Put
-from headrace.meta.keys import Keys
-from headrace.meta.memory import MemoryMetaServer
-from headrace.meta.records import LeaderRecord, Role, SessionRecord
+from headrace.meta.records import Role, SessionRecord
 from headrace.model import codec, group
 from headrace.model.channel import Position
 from headrace.model.entry import Ddl, DdlKind, Entry, Rows, Seal, SegmentRows, TermStart, Tick
-from headrace.model.errors import HeadraceError
-from headrace.objects.memory import MemoryBucket, MemoryObjects, StoreFaultHook
-from headrace.rpc.memory import MemoryNetwork
+from headrace.objects.memory import MemoryObjects, StoreFaultHook
 from headrace.rpc.messages import (
     ChannelState,
-    Done,
-    NewEpochRequest,
     NodeStateRequest,
     NodeStateResponse,
-    SaveBinlogPathsRequest,
-    SaveBinlogPathsResponse,
-    SaveCheckpointsRequest,
-    SaveCheckpointsResponse,
     Watch,
     WatchDmChannelsRequest,
     WatchedSchema,
 )
-from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.telemetry import Telemetry, silent
 from support.values.rows import SMALL, small_batch
-from support.world.clock import ManualClock, manual_host
-from support.world.committed import Committed
-from support.world.meta_line import Line
+from support.world.edges import Edges, Line
+from support.world.fakes.dataservice import FakeDataService
 
 PCHANNEL, COLLECTION, PARTITION = "p-0", 7, 70
 VCHANNEL = f"{PCHANNEL}_{COLLECTION}v0"
 START = Position(PCHANNEL, 0, 0)
+NODE = "data-node-1"
 
 
 class LogWriter:
@@ -144,124 +125,40 @@ class LogWriter:
         )
 
 
-class FakeDataService:
-    """Decides on reports as production does and keeps those that were applied.
-
-    `refusals` are raised instead, one for each report, oldest first.
-    """
-
-    def __init__(self) -> None:
-        self.reports: list[SaveBinlogPathsRequest] = []
-        self.moves: list[SaveCheckpointsRequest] = []
-        self.new_epochs: list[NewEpochRequest] = []
-        self.refusals: list[HeadraceError] = []
-        self.meta = Committed()
-
-    async def save(self, request: SaveBinlogPathsRequest) -> SaveBinlogPathsResponse:
-        """SaveBinlogPaths."""
-        if self.refusals:
-            raise self.refusals.pop(0)
-        outcome = self.meta.save(request)
-        if outcome == "applied":
-            self.reports.append(request)
-        return SaveBinlogPathsResponse(outcome)
-
-    async def move(self, request: SaveCheckpointsRequest) -> SaveCheckpointsResponse:
-        """SaveCheckpoints."""
-        self.moves.append(request)
-        return SaveCheckpointsResponse(self.meta.move(request))
-
-    def checkpoint(self, vchannel: str) -> Position:
-        """Of a channel, as it is committed."""
-        return self.meta.channels[vchannel].checkpoint.value.position
-
-    async def new_epoch(self, request: NewEpochRequest) -> Done:
-        """NewEpoch."""
-        self.new_epochs.append(request)
-        return Done()
-
-
-class World:
-    """The edges, and what runs on them. `net.kill` and the like are the test's to use."""
+class World(Edges):
+    """The edges, and what runs on them. `network.kill` and the like are the test's to use."""
 
     def __init__(self, faults: StoreFaultHook | None = None) -> None:
-        self.clock = ManualClock()
-        self.keys = Keys()
-        self.store = MemoryMetaServer(self.clock)
+        super().__init__()
         self.line = Line()
-        self.log = MemoryLogServer()
         self.writer = LogWriter(self.log)
-        self.bucket = MemoryBucket(self.clock)
-        self.faults = faults
-        self.net = MemoryNetwork(self.clock)
-        self.service = FakeDataService()
-        self.tasks: list[asyncio.Task[None]] = []
+        self.objects = MemoryObjects(self.bucket, faults)
+        self.service = FakeDataService(self)
 
     async def lead(self) -> None:
         """A data service and a master service lead."""
-        server = self.net.server("data-service:1")
-        await server.start(
-            {
-                SaveBinlogPathsRequest: self.service.save,
-                SaveCheckpointsRequest: self.service.move,
-                NewEpochRequest: self.service.new_epoch,
-            }
-        )
-        for role in (Role.DATA_SERVICE, Role.MASTER_SERVICE):
-            record = LeaderRecord(server_id=900, node_name="m", address=server.address)
-            self.store.txn([], [Put(self.keys.leader(role), codec.encode(record))])
+        await self.serve(Role.DATA_SERVICE, self.service.handlers())
+        await self.serve(Role.MASTER_SERVICE, {})
 
     async def start(
-        self,
-        settings: DataNodeSettings | None = None,
-        *,
-        crash: CrashPoints | None = None,
-        telemetry: Telemetry | None = None,
-        node_name: str = "data-node-1",
+        self, settings: DataNodeSettings | None = None, *, node_name: str = NODE, **others: Any
     ) -> DataNode:
         """A data node that runs; wait for what is wanted of it with `until`."""
-        number = len(self.tasks) + 1
-        node = DataNode(
-            Surroundings(
-                settings=settings or DataNodeSettings(),
-                host=manual_host(self.clock, number),
-                telemetry=telemetry or silent(),
-                keys=self.keys,
-                node_name=node_name,
-                meta=self.store.client(node_name, self.line),
-                log=self.log.client(),
-                objects=MemoryObjects(self.bucket, self.faults),
-                peers=self.net.peers(node_name),
-                server=self.net.server(f"node:{number}"),
-                crash=crash or NoCrashPoints(),
-                validate=True,
-            )
-        )
+        settings = settings or DataNodeSettings()
+        node = DataNode(self.process(settings, node_name, hook=self.line, **others))
         self.tasks.append(asyncio.create_task(node.run()))
         await self.clock.sleep(0.01)
         return node
 
-    async def until(self, condition: Callable[[], bool], limit_s: float = 300.0) -> None:
-        """Let time pass until it holds."""
-        waited = 0.0
-        while not condition():
-            assert waited < limit_s, "it did not come to hold"
-            for task in self.tasks:
-                if task.done() and not task.cancelled() and task.exception() is not None:
-                    raise task.exception() or AssertionError
-            await self.clock.sleep(0.05)
-            waited += 0.05
-
-    def session(self, node_name: str = "data-node-1") -> SessionRecord | None:
+    def session(self, node_name: str = NODE) -> SessionRecord | None:
         """The node's session, as the meta store has it."""
-        found = self.store.read(self.keys.session(Role.DATA_NODE, node_name), False, 0).first
-        return codec.decode(found.value, SessionRecord) if found else None
+        return self.read(self.keys.session(Role.DATA_NODE, node_name), SessionRecord)
 
     async def call(self, request: Any) -> Any:
         """Ask the node, as the data service would."""
         session = self.session()
         assert session is not None
-        return await self.net.peers("data-service").call(session.address, request, timeout_s=5)
+        return await self.network.peers("data-service").call(session.address, request, timeout_s=5)
 
     async def watch(self, *watches: Watch) -> None:
         """Assign vchannels."""
@@ -289,12 +186,6 @@ class World:
         files = [f for r in self.service.reports if r.deletes for f in r.deletes.files]
         tables = [delta_log.read(self.bucket.get(f.key)) for f in files]
         return [(row["key"], row["_timestamp"]) for t in tables for row in t.to_pylist()]
-
-    async def end(self) -> None:
-        """Cancel what still runs."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 def watch_of(

@@ -1,8 +1,4 @@
-"""Processes with sequencers, in memory: the log, the meta store, a master service that grants.
-
-**Owns** the surroundings of `Sequencers` and the stand-in for the master service. **Does not own**
-the sequencers, or time (`support.world.clock`).
-"""
+"""Processes with sequencers, in memory: the log, the meta store, a fake master service."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,11 +7,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from headrace.binlog.body import encode_rows
-from headrace.frame.surroundings import Surroundings
 from headrace.log.memory import MemoryLogServer
-from headrace.meta.api import Put
-from headrace.meta.keys import Keys
-from headrace.meta.memory import MemoryMetaServer
 from headrace.meta.records import (
     CheckpointRecord,
     CollectionRecord,
@@ -23,27 +15,19 @@ from headrace.meta.records import (
     PChannelRecord,
     SequencerRecord,
 )
-from headrace.model import codec
 from headrace.model.channel import Position
 from headrace.model.entry import Body, Entry
-from headrace.model.errors import Unavailable
 from headrace.model.group import Group, decode
 from headrace.model.timestamp import compose
-from headrace.objects.memory import MemoryBucket, MemoryObjects
-from headrace.rpc.memory import MemoryNetwork
 from headrace.rpc.messages import (
-    AllocIdsRequest,
-    AllocIdsResponse,
     AppendRequest,
-    GrantRequest,
-    GrantResponse,
 )
 from headrace.runtime.crashpoints import CrashPoints, NoCrashPoints
-from headrace.runtime.telemetry import silent
 from headrace.sequencer.service import Sequencers
 from headrace.sequencer.settings import SequencerSettings
 from support.players.sequencer import PCHANNEL, VCHANNEL, collection, noted
-from support.world.clock import ManualClock, manual_host
+from support.world.edges import Edges
+from support.world.fakes.masterservice import FakeMasterService
 
 T = TypeVar("T")
 MASTER = "127.0.0.1:1"
@@ -54,55 +38,16 @@ def rows(*keys: int) -> Body:
     return encode_rows(pa.RecordBatch.from_arrays([pa.array(keys, pa.int64())], names=["id"]))
 
 
-class Master:
-    """Grants to whom the record names, leases ids; `away` = it does not answer."""
-
-    def __init__(self, clock: ManualClock, wanted: Callable[[str], int]) -> None:
-        self._clock = clock
-        self._wanted = wanted
-        self._next = compose(clock.wall_ms())
-        self._ids = 1
-        self.away = False
-        self.grants: list[GrantRequest] = []
-
-    async def grant(self, request: GrantRequest) -> GrantResponse:
-        """See `GrantRequest`."""
-        if self.away:
-            raise Unavailable("away")
-        self.grants.append(request)
-        first = max(self._next, compose(self._clock.wall_ms()))
-        self._next = first + request.count
-        mine = tuple(p for p in request.pchannels if self._wanted(p) == request.server_id)
-        return GrantResponse(first=first, count=request.count, pchannels=mine)
-
-    async def ids(self, request: AllocIdsRequest) -> AllocIdsResponse:
-        """See `AllocIdsRequest`."""
-        if self.away:
-            raise Unavailable("away")
-        first, self._ids = self._ids, self._ids + request.count
-        return AllocIdsResponse(first, request.count)
-
-
-class World:
+class World(Edges):
     """A meta store with one collection of two shards in one pchannel, and its log."""
 
     def __init__(self, log: MemoryLogServer | None = None) -> None:
-        self.clock = ManualClock()
-        self.keys = Keys()
-        self.meta_server = MemoryMetaServer(self.clock)
-        self.meta = self.meta_server.client("test")
-        self.log = log or MemoryLogServer()
-        self.network = MemoryNetwork(self.clock)
-        self.master = Master(self.clock, self._wanted)
-        self.master_server = self.network.server(MASTER)
-        self.telemetry = silent()
-        self.running: list[asyncio.Task[None]] = []
+        super().__init__(log=log)
+        self.master = FakeMasterService(self)
 
     async def begin(self) -> None:
         """The master service serves, the pchannel is there with its collection."""
-        await self.master_server.start(
-            {GrantRequest: self.master.grant, AllocIdsRequest: self.master.ids}
-        )
+        await self.network.server(MASTER).start(self.master.handlers())
         self.log.ensure(PCHANNEL)
         record = collection()
         await self.put(self.keys.pchannel(PCHANNEL), PChannelRecord(vchannels=record.vchannels))
@@ -122,14 +67,14 @@ class World:
 
     async def put(self, key: str, value: object) -> None:
         """Write a record."""
-        await self.meta.txn((), (Put(key, codec.encode(value)),))
+        self.write(key, value)
 
     async def assignment(self, server_id: int) -> None:
         """The master service assignments that process."""
         record = SequencerRecord(server_id=server_id, node_name=f"p{server_id}", address="x:1")
         await self.put(self.keys.sequencer(PCHANNEL), record)
 
-    def process(
+    def sequencers(
         self,
         server_id: int,
         *,
@@ -138,31 +83,24 @@ class World:
         **changes: Any,
     ) -> Sequencers:
         """A process with sequencers, running."""
+        around = self.process(
+            SequencerSettings(**changes),
+            f"p{server_id}",
+            log=log or self.log.client(),
+            crash=crash or NoCrashPoints(),
+        )
         sequencers = Sequencers(
-            Surroundings(
-                settings=SequencerSettings(**changes),
-                node_name=f"p{server_id}",
-                host=manual_host(self.clock),
-                telemetry=self.telemetry,
-                keys=self.keys,
-                meta=self.meta_server.client(f"p{server_id}"),
-                log=log or self.log.client(),
-                objects=MemoryObjects(MemoryBucket(self.clock)),
-                peers=self.network.peers(f"p{server_id}"),
-                server=self.network.server(),
-                crash=crash or NoCrashPoints(),
-                validate=True,
-            ),
+            around,
             server_id=lambda: server_id,
             address=lambda: f"127.0.0.1:{9000 + server_id}",
             master_address=lambda: MASTER,
         )
-        self.running.append(asyncio.create_task(sequencers.run()))
+        self.tasks.append(asyncio.create_task(sequencers.run()))
         return sequencers
 
     async def opened(self, server_id: int, **changes: Any) -> Sequencers:
         """A assigned process that sequences."""
-        sequencers = self.process(server_id, **changes)
+        sequencers = self.sequencers(server_id, **changes)
         await self.assignment(server_id)
         await self.until(lambda: sequencers.sequences(PCHANNEL))
         return sequencers
@@ -181,9 +119,9 @@ class World:
 
     async def end(self) -> None:
         """Cancel whatever runs; what a process died of is raised."""
-        for task in self.running:
+        for task in self.tasks:
             task.cancel()
-        for outcome in await asyncio.gather(*self.running, return_exceptions=True):
+        for outcome in await asyncio.gather(*self.tasks, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(
                 outcome, asyncio.CancelledError
             ):
@@ -196,12 +134,6 @@ class World:
     def entries(self) -> list[Entry]:
         """All entries that stand in the log."""
         return [entry for group in self.groups() for entry in group.entries]
-
-    def _wanted(self, pchannel: str) -> int:
-        found = self.meta_server.read(self.keys.sequencer(pchannel), False, 0)
-        if found.first is None:
-            return 0
-        return codec.decode(found.first.value, SequencerRecord).server_id
 
 
 def request(name: str, *keys: int, **changes: Any) -> AppendRequest:

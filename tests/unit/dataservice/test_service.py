@@ -29,7 +29,7 @@ from headrace.rpc.messages import (
 def test_a_new_collection_is_watched_and_its_report_is_committed_once() -> None:
     async def scene(world: World) -> None:
         node = await world.add_node(1)
-        await world.add_proxy()
+        await world.proxy.start()
         a, b = world.create(2)
         await watched(world, [a, b])
         assert [w.seek for w in node.watches] == [position(a, 1), position(b, 1)]
@@ -41,7 +41,7 @@ def test_a_new_collection_is_watched_and_its_report_is_committed_once() -> None:
         segments = (await world.ask(SegmentsRequest(collection_id=COLLECTION))).segments
         assert [(s.segment_id, s.rows, s.state) for s in segments] == [(11, 10, "flushed")]
         assert world.checkpoint(a).position == position(a, 5)
-        await world.until(lambda: bool(node.flushed and world.announced))
+        await world.until(lambda: bool(node.flushed and world.proxy.announced))
         assert [r.segment_ids for r in node.flushed] == [(11,)] * len(node.flushed)
 
     play(scene)
@@ -50,7 +50,7 @@ def test_a_new_collection_is_watched_and_its_report_is_committed_once() -> None:
 def test_proxies_are_told_of_a_manifest_once_it_is_stored_and_rises() -> None:
     async def scene(world: World) -> None:
         await world.add_node(1)
-        await world.add_proxy()
+        await world.proxy.start()
         (a,) = world.create(1)
         await watched(world, [a])
         request = FlushStateRequest(collection_id=COLLECTION, timestamp=stamp(5))
@@ -58,8 +58,8 @@ def test_proxies_are_told_of_a_manifest_once_it_is_stored_and_rises() -> None:
         files = segment_report(a, 11, 1, 1, (None, 5), flushed=True)
         world.put_files(files.files)
         await world.ask(report(a, 1, (1, 5), files))
-        await world.until(lambda: any(r.timestamp >= stamp(5) for r in world.announced))
-        told = [r.timestamp for r in world.announced]
+        await world.until(lambda: any(r.timestamp >= stamp(5) for r in world.proxy.announced))
+        told = [r.timestamp for r in world.proxy.announced]
         assert told == sorted(set(told))
         assert world.listed(COLLECTION).timestamp == told[-1]
 
@@ -159,7 +159,7 @@ def test_losing_the_session_ends_nothing_if_the_node_still_answers() -> None:
             world.end_session(server_id)
         await world.clock.sleep(3.0)
         for server_id in (1, 2):
-            world.register(server_id)
+            world.nodes[server_id].register()
         await world.clock.sleep(5.0)
         assert {v: world.epoch(v) for v in vchannels} == before
 
@@ -176,7 +176,7 @@ def test_a_node_that_does_not_register_anew_loses_what_it_watched() -> None:
         await world.until(lambda: set(world.holders(vchannels).values()) == {"node-2"})
         await watched(world, vchannels)
         # It is still there and does not know: what it watches is taken from it.
-        world.register(1)
+        world.nodes[1].register()
         await world.until(lambda: {s.state for s in one.states.values()} == {"released"})
         assert all(not r.drain for r in one.releases)
 
@@ -255,7 +255,7 @@ def test_a_node_that_is_about_to_stop_is_drained() -> None:
         vchannels = world.create(3)
         await watched(world, vchannels)
         await world.add_node(2)
-        world.register(1, SessionState.STOPPING)
+        world.nodes[1].register(SessionState.STOPPING)
         await world.until(lambda: set(world.holders(vchannels).values()) == {"node-2"})
         assert all(r.drain for r in world.nodes[1].releases)
         await watched(world, vchannels)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.world.clock import ManualClock, settle
-from support.world.surroundings import surroundings
+from support.world.edges import Edges
 
 from headrace.frame.actor import Actor, Ask, every
 from headrace.model.errors import Fenced, HeadraceError, Unavailable
@@ -49,7 +49,7 @@ def echo(ended: type[HeadraceError] = Unavailable) -> Actor[Echo, Asked]:
         callers.answer(effect.call, effect.word)
         return None
 
-    around = surroundings(None, ManualClock())
+    around = Edges().process(None, "alone")
     return Actor("echo", Echo(), perform, around, callers=callers, journal=Journal(), ended=ended)
 
 

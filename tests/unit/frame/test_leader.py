@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.world.clock import ManualClock
-from support.world.surroundings import Servers
+from support.world.edges import Edges
 
 from headrace.frame.actor import Actor, Ask
 from headrace.frame.leader import LeaderService
@@ -74,12 +74,12 @@ class Master(LeaderService[Settings, Ids, Asked]):
 class Scene:
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.servers = Servers(self.clock)
-        self.peers = self.servers.network.peers("client")
+        self.edges = Edges(clock=self.clock)
+        self.peers = self.edges.network.peers("client")
         self.tasks: list[asyncio.Task[None]] = []
 
     async def start(self, name: str, reading: asyncio.Event | None = None) -> Master:
-        around = self.servers.process(Settings(), name)
+        around = self.edges.process(Settings(), name)
         master = Master(around, leads=around.telemetry.gauge("leads", "1 while it leads"))
         master.reading = reading
         self.tasks.append(asyncio.create_task(master.run()))
@@ -126,7 +126,7 @@ async def test_when_the_leader_key_goes_callers_are_told_and_it_campaigns_again(
     first = leader.leadership
     waiting = asyncio.create_task(scene.ask(leader, AllocIdsRequest(0)))
     await scene.clock.advance(1)
-    scene.servers.meta.txn([], [Delete(scene.servers.keys.leader(Role.MASTER_SERVICE))])
+    scene.edges.store.txn([], [Delete(scene.edges.keys.leader(Role.MASTER_SERVICE))])
     await scene.clock.advance(1)
     with pytest.raises(Fenced, match="the leader key has gone"):
         await waiting
@@ -141,7 +141,7 @@ async def test_a_leadership_that_ends_while_it_reads_never_answers() -> None:
     scene = Scene()
     read = asyncio.Event()
     leader = await scene.start("one", read)
-    scene.servers.meta.txn([], [Delete(scene.servers.keys.leader(Role.MASTER_SERVICE))])
+    scene.edges.store.txn([], [Delete(scene.edges.keys.leader(Role.MASTER_SERVICE))])
     await scene.clock.advance(1)
     old = leader.leadership
     read.set()

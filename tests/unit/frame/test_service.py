@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from support.world.clock import ManualClock
-from support.world.surroundings import Servers
+from support.world.edges import Edges
 
 from headrace.frame.service import RoleService
 from headrace.meta.api import Put
@@ -48,23 +48,23 @@ class Node(RoleService[None]):
 class Scene:
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.servers = Servers(self.clock)
+        self.edges = Edges(clock=self.clock)
 
     def node(self) -> Node:
-        return Node(self.servers.process(None, "node"))
+        return Node(self.edges.process(None, "node"))
 
     def elect_data_service(self) -> None:
         leader = LeaderRecord(server_id=9, node_name="d", address="d:1")
-        key = self.servers.keys.leader(Role.DATA_SERVICE)
-        self.servers.meta.txn([], [Put(key, codec.encode(leader))])
+        key = self.edges.keys.leader(Role.DATA_SERVICE)
+        self.edges.store.txn([], [Put(key, codec.encode(leader))])
 
     def session(self) -> SessionRecord | None:
-        key = self.servers.keys.session(Role.DATA_NODE, "node")
-        found = self.servers.meta.read(key, False, 0).first
+        key = self.edges.keys.session(Role.DATA_NODE, "node")
+        found = self.edges.store.read(key, False, 0).first
         return codec.decode(found.value, SessionRecord, key) if found else None
 
     async def status(self, node: Node, topic: str = "") -> StatusResponse:
-        peers = self.servers.network.peers("cli")
+        peers = self.edges.network.peers("cli")
         response: StatusResponse = await self.clock.run(
             peers.call(node.address, StatusRequest(topic), timeout_s=1.0)
         )

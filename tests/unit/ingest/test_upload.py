@@ -341,7 +341,7 @@ def test_of_a_batch_that_nobody_can_tell_of_absent_rows_alone_are_sent(
     """And a kill after that is gone on with: the same rows, under the same new key."""
     rows = rows_of(40, dim=4).select(["id", "vector"]).rename_columns(["id", "v"])
     path = write(rows, tmp_path / "rows.parquet")
-    door.world.next_id = COLLECTION
+    door.world.master_service.next_id = COLLECTION
     record = door.do(door.world.create("docs", simple_schema(dim=4)))
     store = tmp_path / "store"
     store.mkdir()

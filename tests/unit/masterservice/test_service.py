@@ -5,10 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.world.clock import manual_host
 from support.world.masterservice import World, create_request
 
-from headrace.frame.surroundings import Surroundings
 from headrace.masterservice.service import MasterService
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Put
@@ -32,7 +30,6 @@ from headrace.rpc.messages import (
     StatusRequest,
     SuspectRequest,
 )
-from headrace.runtime.telemetry import silent
 
 
 class Cut:
@@ -59,25 +56,11 @@ class Masters:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.services: dict[str, MasterService] = {}
         self.hooks: dict[str, Cut] = {}
-        self.starts = 0
 
     def start(self, name: str, settings: MasterServiceSettings | None = None) -> MasterService:
-        self.starts += 1
         hook = Cut()
         service = MasterService(
-            Surroundings(
-                settings=settings or self.world.settings,
-                host=manual_host(self.world.clock, seed=self.starts),
-                telemetry=silent(),
-                keys=self.world.keys,
-                node_name=name,
-                meta=self.world.store.client(f"{name}#{self.starts}", hook),
-                log=self.world.log.client(),
-                objects=self.world.objects(),
-                peers=self.world.network.peers(name),
-                server=self.world.network.server(f"{name}:{self.starts}"),
-                validate=True,
-            )
+            self.world.process(settings or self.world.settings, name, hook=hook)
         )
         self.services[name], self.hooks[name] = service, hook
         self.tasks[name] = asyncio.create_task(service.run())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from support.world.clock import ManualClock, manual_host
-from support.world.meta_line import Line
+from support.world.edges import Line
 
 from headrace.meta.api import Delete, Put
 from headrace.meta.election import Election, Leadership

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from support.world.clock import ManualClock, settle
-from support.world.meta_line import Line
+from support.world.edges import Line
 
 from headrace.meta.api import Compacted, Delete, DeleteEvent, Put, PutEvent
 from headrace.meta.memory import LEAST_TTL_S, MemoryMetaServer

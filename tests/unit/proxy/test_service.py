@@ -6,79 +6,43 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from google.protobuf.message_factory import GetMessageClass
-from support.world.clock import ManualClock, manual_host
+from support.world.edges import Edges
+from support.world.fakes.dataservice import FakeDataService
 from support.world.proxy import insert_request, simple_schema
 
 from headrace.app.wiring import RoleSettings, make_role
 from headrace.binlog.body import decode_keys, decode_rows
-from headrace.frame.surroundings import Surroundings
-from headrace.log.memory import MemoryLogServer
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.api import Put
-from headrace.meta.keys import Keys
-from headrace.meta.memory import MemoryMetaServer
-from headrace.meta.records import LeaderRecord, Role, SessionRecord, SessionState
+from headrace.meta.records import Role, SessionRecord, SessionState
 from headrace.model import group
-from headrace.model.codec import decode, encode
 from headrace.model.entry import Rows
-from headrace.objects.memory import MemoryBucket, MemoryObjects
 from headrace.proxy.call import ClientCall
 from headrace.proxy.milvus import SERVICE, Message, pb
 from headrace.proxy.service import Proxy
 from headrace.rpc import messages as m
-from headrace.rpc.memory import MemoryNetwork
-from headrace.runtime.telemetry import silent
 
 PCHANNELS = 4
 
 
-class Cluster:
+class Cluster(Edges):
     """A master service and proxies of the production code; the data service is a stand-in."""
 
     def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.keys = Keys()
-        self.meta = MemoryMetaServer(self.clock)
-        self.log = MemoryLogServer()
-        self.network = MemoryNetwork(self.clock)
+        super().__init__()
         self.settings = RoleSettings(master_service=MasterServiceSettings(pchannels=PCHANNELS))
-        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.processes: dict[str, asyncio.Task[None]] = {}
         self.roles: dict[str, Any] = {}
 
     def start(self, role: Role, name: str) -> Any:
         """One process."""
-        instance = make_role(
-            role,
-            Surroundings(
-                settings=self.settings,
-                node_name=name,
-                host=manual_host(self.clock, seed=len(self.tasks)),
-                telemetry=silent(),
-                keys=self.keys,
-                meta=self.meta.client(name),
-                log=self.log.client(),
-                objects=MemoryObjects(MemoryBucket(self.clock)),
-                peers=self.network.peers(name),
-                server=self.network.server(),
-            ),
-        )
+        instance = make_role(role, self.process(self.settings, name, validate=False))
         self.roles[name] = instance
-        self.tasks[name] = asyncio.create_task(instance.run())
+        self.processes[name] = asyncio.create_task(instance.run())
         return instance
 
     async def data_service(self) -> None:
         """A leader that stores names and counts nothing."""
-        server = self.network.server("data-service:1")
-
-        async def store(request: m.StoreNamesRequest) -> m.Done:
-            return m.Done()
-
-        async def segments(request: m.SegmentsRequest) -> m.SegmentsResponse:
-            return m.SegmentsResponse(())
-
-        await server.start({m.StoreNamesRequest: store, m.SegmentsRequest: segments})
-        record = LeaderRecord(server_id=99, node_name="d", address=server.address)
-        self.meta.txn([], [Put(self.keys.leader(Role.DATA_SERVICE), encode(record))])
+        await self.serve(Role.DATA_SERVICE, FakeDataService(self).handlers())
 
     async def call(self, proxy: Proxy, method: str, request: Message, **headers: str) -> Message:
         """One call of a client."""
@@ -125,10 +89,9 @@ class Cluster:
 
     def session(self, name: str) -> SessionRecord | None:
         """A proxy's session."""
-        found = self.meta.read(self.keys.session(Role.PROXY, name), False, 0).first
-        return decode(found.value, SessionRecord) if found else None
+        return self.read(self.keys.session(Role.PROXY, name), SessionRecord)
 
-    async def until(self, condition: Any) -> None:
+    async def reach(self, condition: Any) -> None:
         """Let time pass until it is so."""
 
         async def wait() -> None:
@@ -151,14 +114,14 @@ async def cluster_of(proxies: int) -> AsyncIterator[tuple[Cluster, list[Proxy]]]
     async def even_share() -> bool:
         return all([await cluster.sequenced(p) == PCHANNELS // proxies for p in started])
 
-    await cluster.until(healthy)
-    await cluster.until(even_share)
+    await cluster.reach(healthy)
+    await cluster.reach(even_share)
     try:
         yield cluster, started
     finally:
-        for task in cluster.tasks.values():
+        for task in cluster.processes.values():
             task.cancel()
-        ended = await asyncio.gather(*cluster.tasks.values(), return_exceptions=True)
+        ended = await asyncio.gather(*cluster.processes.values(), return_exceptions=True)
         assert all(e is None or isinstance(e, asyncio.CancelledError) for e in ended), ended
 
 
@@ -193,8 +156,8 @@ async def test_two_proxies_forward_to_each_other_and_see_each_other_s_keys() -> 
 async def test_a_proxy_that_dies_is_replaced_for_the_clients_of_the_other() -> None:
     async with cluster_of(2) as (cluster, (one, two)):
         await cluster.create(one, "c", 4)
-        cluster.tasks["proxy-2"].cancel()
-        await asyncio.gather(cluster.tasks.pop("proxy-2"), return_exceptions=True)
+        cluster.processes["proxy-2"].cancel()
+        await asyncio.gather(cluster.processes.pop("proxy-2"), return_exceptions=True)
         cluster.network.kill(two.address)
         began = cluster.clock.monotonic()
         answer = await cluster.call(one, "Insert", insert_request("c", list(range(40))))
@@ -239,7 +202,7 @@ async def test_a_proxy_says_how_it_is_and_gives_its_session_back() -> None:
         peers = cluster.network.peers("test")
         assert await peers.call(proxy.address, flushed, timeout_s=1) == m.Done()
         proxy.stop()
-        await cluster.clock.run(asyncio.wait_for(cluster.tasks["proxy-1"], None))
+        await cluster.clock.run(asyncio.wait_for(cluster.processes["proxy-1"], None))
         assert not proxy.healthy
         assert cluster.session("proxy-1") is None
 
@@ -251,8 +214,8 @@ async def test_a_stop_before_the_services_are_found_ends_cleanly() -> None:
     async def registered() -> bool:
         return cluster.session("proxy-1") is not None
 
-    await cluster.until(registered)
+    await cluster.reach(registered)
     assert not proxy.healthy
     proxy.stop()
-    await cluster.clock.run(asyncio.wait_for(cluster.tasks["proxy-1"], None))
+    await cluster.clock.run(asyncio.wait_for(cluster.processes["proxy-1"], None))
     assert cluster.session("proxy-1") is None

@@ -243,7 +243,7 @@ async def _wait(future: "asyncio.Future[T]") -> T:
 
 async def test_a_log_that_lost_its_end_is_corrupt_and_says_so(world: World) -> None:
     await world.checkpoint(50)
-    proxy = world.process(1)
+    proxy = world.sequencers(1)
     await world.assignment(1)
     await world.until(lambda: bool(proxy.status()) and proxy.status()[0]["phase"] == "corrupt")
     with pytest.raises(Corrupt) as raised:
@@ -281,7 +281,7 @@ async def test_a_clean_end_gives_what_was_sent_its_outcome(world: World) -> None
     asked = asyncio.ensure_future(proxy.append(request("a", 1)))
     await world.until(lambda: len(world.groups()) == 2 or asked.done())
     proxy.stop()
-    await world.do(world.running[-1])  # type: ignore[arg-type]
+    await world.do(world.tasks[-1])  # type: ignore[arg-type]
     assert asked.done()
     with pytest.raises(Fenced):
         await world.do(proxy.append(request("b", 1)))

@@ -76,14 +76,14 @@ def test_a_log_is_trimmed_behind_the_checkpoints_and_the_mark_stands_first() -> 
             at = n
             await world.clock.sleep(20.0)
         assert await log.first("p-0") == 1
-        world.now = stamp(2000)
+        world.master.now = stamp(2000)
         await world.clock.sleep(20.0)
         assert await log.first("p-0") == 1000
         found = world.store.read(world.keys.pchannel("p-0"), False, 0).first
         assert found is not None
         assert codec.decode(found.value, PChannelRecord).truncation_mark == 1000
         await world.ask(report(a, 1, (2000, 2900), dropped=True))
-        world.now = stamp(9999)
+        world.master.now = stamp(9999)
         await world.clock.sleep(20.0)
         assert await log.first("p-0") == 2900
         # Its checkpoint lies below the mark (the master service would not let it in).
@@ -125,7 +125,7 @@ def test_the_positions_of_segments_tell_a_new_leader_where_the_log_stood() -> No
         second = await world.start("standby")
         await world.kill("data-service")
         await world.until(lambda: second.leads)
-        world.now = stamp(2000)
+        world.master.now = stamp(2000)
         await world.clock.sleep(20.0)
         assert await log.first("p-0") == 1000
 

@@ -17,7 +17,7 @@ async def test_a_collection_is_found_in_the_copy() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema())
         await settle()
-        world.store.away = True
+        world.trouble.away = True
         assert await world.assembly.catalog.find("c") == record
 
 

@@ -133,7 +133,7 @@ async def test_a_rename_whose_answer_was_lost_is_found_done() -> None:
         world.master = world.network.server("master:1")
 
         async def lose_the_answer(request: m.RenameCollectionRequest) -> m.Done:
-            done = await world.rename(request)
+            done = await world.master_service.rename(request)
             if world.orders.count(request) == 1:
                 raise Unavailable("the answer is lost")
             return done

@@ -12,7 +12,7 @@ from headrace.rpc import messages as m
 async def test_a_flush_seals_each_pchannel_once_above_its_timestamp() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema(), shards=6)
-        before = world.timestamp()
+        before = world.master_service.timestamp()
         answer = await world.call("Flush", pb.FlushRequest(collection_names=["c"]))
         assert answer.status.code == 0
         flushed_at = answer.coll_flush_ts["c"]
@@ -73,7 +73,7 @@ async def test_the_state_of_a_flush_is_what_the_data_service_says() -> None:
         request = pb.GetFlushStateRequest(collection_name="c", flush_ts=77, segmentIDs=[1, 2])
         assert (await world.call("GetFlushState", request)).flushed
         assert world.orders[-1] == m.FlushStateRequest(collection_id=record.id, timestamp=77)
-        world.flushed = False
+        world.data_service.flushed = False
         assert not (await world.call("GetFlushState", request)).flushed
         request = pb.GetFlushStateRequest(collection_name="c", segmentIDs=[1])
         assert (await world.call("GetFlushState", request)).status.code == 1101
@@ -110,7 +110,7 @@ async def test_what_a_stored_manifest_covers_needs_no_question() -> None:
         told = world.assembly.flush.manifest_stored
         await told(m.ManifestStoredRequest(collection_id=one.id, timestamp=at + 5))
         await told(m.ManifestStoredRequest(collection_id=one.id, timestamp=at))  # it came late
-        world.flushed = False
+        world.data_service.flushed = False
         before = len(world.orders)
 
         async def state(name: str, flush_ts: int) -> bool:

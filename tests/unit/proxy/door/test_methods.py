@@ -124,7 +124,7 @@ async def test_only_the_default_database_is_there() -> None:
 
 async def test_a_store_that_is_away_is_unavailable() -> None:
     async with ProxyWorld() as world:
-        world.store.away = True
+        world.trouble.away = True
         with pytest.raises(Aborted) as caught:
             await world.call(
                 "DescribeCollection", pb.DescribeCollectionRequest(collection_name="x")

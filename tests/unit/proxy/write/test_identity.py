@@ -25,8 +25,7 @@ def call_of(world: ProxyWorld, request: bytes = b"request", **headers: str) -> C
 
 
 async def identity_of(world: ProxyWorld, known: KnownTime, **headers: str) -> RequestIdentity:
-    assert world.host is not None
-    return await world.clock.run(identify(call_of(world, **headers), known, world.host))
+    return await world.clock.run(identify(call_of(world, **headers), known, world.around.host))
 
 
 async def test_without_a_key_a_request_has_an_id_of_its_own() -> None:
@@ -84,7 +83,7 @@ async def test_a_client_says_when_it_first_sent() -> None:
         key = {"idempotency_key": "k"}
         identity = await identity_of(world, known, **key, headrace_first_sent="77")
         assert identity.first_sent == 77
-        newer = world.timestamp()
+        newer = world.master_service.timestamp()
         assert newer > known.newest
         identity = await identity_of(world, known, **key, headrace_first_sent=str(newer))
         assert identity.first_sent == newer

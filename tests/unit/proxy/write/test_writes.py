@@ -62,7 +62,7 @@ async def test_a_row_stands_in_the_shard_of_its_key() -> None:
 async def test_parts_carry_what_the_log_needs() -> None:
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema())
-        known = world.timestamp()
+        known = world.master_service.timestamp()
         await insert(world, [1, 2], idempotency_key="k")
         (part,) = world.sequencer.stored.values()
         assert part.collection_id == record.id
@@ -237,7 +237,7 @@ async def test_the_rest_of_a_request_follows_its_collection_through_a_rename() -
             done = await append(request)
             if first:
                 first = False
-                await world.rename(m.RenameCollectionRequest("c", "d"))
+                await world.master_service.rename(m.RenameCollectionRequest("c", "d"))
             return done
 
         world.sequencer.append = rename_after_the_first  # type: ignore[method-assign]
@@ -254,7 +254,7 @@ async def test_a_request_cut_off_by_a_drop_says_so() -> None:
         async def drop_after_the_first(request: m.AppendRequest) -> m.AppendResponse:
             done = await append(request)
             if done.outcome == "done" and len(world.sequencer.stored) == 1:
-                await world.drop(m.DropCollectionRequest("c"))
+                await world.master_service.drop(m.DropCollectionRequest("c"))
             return done
 
         world.sequencer.append = drop_after_the_first  # type: ignore[method-assign]
@@ -267,7 +267,7 @@ async def test_a_request_of_which_nothing_stands_goes_to_the_new_collection_of_t
     async with ProxyWorld() as world:
         record = await world.create("c", simple_schema(), shards=2)
         await world.lag()
-        await world.drop(m.DropCollectionRequest("c"))
+        await world.master_service.drop(m.DropCollectionRequest("c"))
         newer = await world.create("c", simple_schema(), shards=3)
         answer = await insert(world, list(range(10)))
         assert answer.status.code == 0

@@ -155,7 +155,7 @@ async def test_everything_is_read_at_the_revision_of_the_assignment(world: World
                 self.done = True
                 await self.world.collection(collection(2, noted=1), ddl(2))
 
-    hooked = world.meta_server.client("hooked", Between(world))  # type: ignore[arg-type]
+    hooked = world.store.client("hooked", Between(world))  # type: ignore[arg-type]
     reader = Reading(
         PCHANNEL, world.keys, hooked, world.log.client(), world.clock, SequencerSettings()
     )
