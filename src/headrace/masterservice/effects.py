@@ -11,6 +11,7 @@ from headrace.meta.records import CollectionRecord, DdlRecord, SequencerRecord
 from headrace.model.channel import PChannel
 from headrace.model.errors import HeadraceError
 from headrace.model.ids import CollectionId, Revision, ServerId
+from headrace.rpc.messages import SetClientStateRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,7 @@ class SetClientState:
     """-> ClientStateSet."""
 
     call: int
-    collection_id: CollectionId
-    topic: str
-    value: bytes
+    request: SetClientStateRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ A request carries `call`, the number of its caller; the machine answers it with 
 or `Refuse`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -12,7 +12,15 @@ from headrace.meta.records import SequencerRecord, SessionState
 from headrace.model.channel import PChannel, Position, VChannel
 from headrace.model.errors import HeadraceError
 from headrace.model.ids import CollectionId, Revision, ServerId, Version
-from headrace.model.schema import Schema
+from headrace.rpc.messages import (
+    AllocIdsRequest,
+    CreateCollectionRequest,
+    DropCollectionRequest,
+    GrantRequest,
+    PartitionRequest,
+    RenameCollectionRequest,
+    SetClientStateRequest,
+)
 
 
 class Mark(StrEnum):
@@ -87,9 +95,7 @@ class GrantAsked:
     (monotonic seconds)."""
 
     call: int
-    server_id: ServerId
-    count: int
-    pchannels: tuple[PChannel, ...]
+    request: GrantRequest
     wall_ms: int
     leads_until: float
 
@@ -103,62 +109,52 @@ class TimestampAsked:
     leads_until: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class IdsAsked:
     """Ids are wanted."""
 
     call: int
-    count: int
+    request: AllocIdsRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CreateAsked:
     """A collection is wanted."""
 
     call: int
-    name: str
-    schema: Schema
-    shards: int
-    consistency_level: int = 0
-    properties: dict[str, str] = field(default_factory=dict)
-    partitions: int = 0  # of a partition key, 0 = it has none
+    request: CreateCollectionRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class DropAsked:
     """A collection is to go."""
 
     call: int
-    name: str
+    request: DropCollectionRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RenameAsked:
     """A collection is to have another name."""
 
     call: int
-    name: str
-    new_name: str
+    request: RenameCollectionRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PartitionAsked:
     """A partition is wanted, or is to go."""
 
     call: int
-    name: str  # of the collection
-    partition: str
-    drop: bool
+    request: PartitionRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SetClientStateAsked:
     """State of a client about a collection is to be kept, or with an empty value forgotten."""
 
     call: int
-    collection_id: CollectionId
-    topic: str
-    value: bytes
+    request: SetClientStateRequest
 
 
 DdlAsked: TypeAlias = CreateAsked | DropAsked | RenameAsked | PartitionAsked

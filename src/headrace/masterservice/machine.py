@@ -103,7 +103,7 @@ class MasterMachine(Machine[ev.Event, fx.Effect]):
             case ev.SetClientStateAsked():
                 return self._set_client_state(event)
             case ev.CreateAsked():
-                needed = 1 + max(1, event.partitions)
+                needed = 1 + max(1, event.request.partitions)
                 return self._ddl(event, needed, now, partial(self._ddls.create, event))
             case ev.DropAsked():
                 return self._ddl(event, 0, now, partial(self._ddls.drop, event))
@@ -154,8 +154,9 @@ class MasterMachine(Machine[ev.Event, fx.Effect]):
         effects = self._jump(asked.wall_ms, now)
         if now >= asked.leads_until:
             return [*effects, _unsure(asked.call)]
-        wanted = self.sequencers.granted(asked.server_id, asked.pchannels)
-        count = max(1, min(asked.count, self._settings.grant_max)) if wanted else 0
+        request = asked.request
+        wanted = self.sequencers.granted(request.server_id, request.pchannels)
+        count = max(1, min(request.count, self._settings.grant_max)) if wanted else 0
         first = self._timestamps.take(count, now)
         if first is None:
             return effects + self._hold(asked)
@@ -176,14 +177,14 @@ class MasterMachine(Machine[ev.Event, fx.Effect]):
         return [fx.TellClockJump(jump)] if jump else []
 
     def _lease_ids(self, asked: ev.IdsAsked) -> list[fx.Effect]:
-        most = self._settings.ids_max
-        if not 1 <= asked.count <= most:
-            error = Invalid(f"count is {asked.count}; 1 to {most} ids can be leased", field="count")
+        count, most = asked.request.count, self._settings.ids_max
+        if not 1 <= count <= most:
+            error = Invalid(f"count is {count}; 1 to {most} ids can be leased", field="count")
             return [fx.Refuse(asked.call, error)]
-        first = self._ids.take(asked.count)
+        first = self._ids.take(count)
         if first is None:
-            return self._hold(asked, asked.count)
-        return [fx.Answer(asked.call, AllocIdsResponse(first, asked.count))]
+            return self._hold(asked, count)
+        return [fx.Answer(asked.call, AllocIdsResponse(first, count))]
 
     def _hold(self, asked: ev.Asked, ids_needed: int = 0) -> list[fx.Effect]:
         if len(self._held) >= HELD_MOST:
@@ -211,14 +212,15 @@ class MasterMachine(Machine[ev.Event, fx.Effect]):
             return [fx.Refuse(asked.call, error)]
 
     def _set_client_state(self, asked: ev.SetClientStateAsked) -> list[fx.Effect]:
-        if self._ddls.find(asked.collection_id) is None:
-            error = Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=asked.collection_id)
+        request = asked.request
+        if self._ddls.find(request.collection_id) is None:
+            error = Refusal.COLLECTION_ID_NOT_FOUND(at="collectionID", id=request.collection_id)
             return [fx.Refuse(asked.call, error)]
         try:
-            check_client_state(asked.topic, asked.value)
+            check_client_state(request.topic, request.value)
         except Invalid as invalid:
             return [fx.Refuse(asked.call, invalid)]
-        return [fx.SetClientState(asked.call, asked.collection_id, asked.topic, asked.value)]
+        return [fx.SetClientState(asked.call, request)]
 
     def _client_state_set(self, event: ev.ClientStateSet) -> list[fx.Effect]:
         if event.error is not None:

@@ -51,25 +51,12 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event
         """What the machine answers."""
         return (
             Ask(m.AllocTimestampRequest, self._timestamp_asked),
-            Ask(m.AllocIdsRequest, lambda call, r: ev.IdsAsked(call=call, count=r.count)),
-            Ask(m.CreateCollectionRequest, create_asked),
-            Ask(m.DropCollectionRequest, lambda call, r: ev.DropAsked(call=call, name=r.name)),
-            Ask(
-                m.RenameCollectionRequest,
-                lambda call, r: ev.RenameAsked(call=call, name=r.name, new_name=r.new_name),
-            ),
-            Ask(
-                m.PartitionRequest,
-                lambda call, r: ev.PartitionAsked(
-                    call=call, name=r.collection, partition=r.partition, drop=r.drop
-                ),
-            ),
-            Ask(
-                m.SetClientStateRequest,
-                lambda call, r: ev.SetClientStateAsked(
-                    call=call, collection_id=r.collection_id, topic=r.topic, value=r.value
-                ),
-            ),
+            Ask(m.AllocIdsRequest, ev.IdsAsked),
+            Ask(m.CreateCollectionRequest, ev.CreateAsked),
+            Ask(m.DropCollectionRequest, ev.DropAsked),
+            Ask(m.RenameCollectionRequest, ev.RenameAsked),
+            Ask(m.PartitionRequest, ev.PartitionAsked),
+            Ask(m.SetClientStateRequest, ev.SetClientStateAsked),
         )
 
     def handlers(self) -> Mapping[type, Handler]:
@@ -84,9 +71,7 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event
         response: m.GrantResponse = await self.present().ask(
             lambda call: ev.GrantAsked(
                 call=call,
-                server_id=request.server_id,
-                count=request.count,
-                pchannels=request.pchannels,
+                request=request,
                 wall_ms=self.around.host.clock.wall_ms(),
                 leads_until=self._leads_until(),
             )
@@ -100,25 +85,9 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event
         return m.Done()
 
     def _timestamp_asked(self, call: int, request: m.AllocTimestampRequest) -> ev.Event:
-        return ev.TimestampAsked(
-            call=call,
-            wall_ms=self.around.host.clock.wall_ms(),
-            leads_until=self._leads_until(),
-        )
+        wall_ms = self.around.host.clock.wall_ms()
+        return ev.TimestampAsked(call=call, wall_ms=wall_ms, leads_until=self._leads_until())
 
     def _leads_until(self) -> float:
         """Handing out timestamps compares nothing, so the lease must surely stand."""
         return self.leadership.stands_until if self.leadership is not None else 0.0
-
-
-def create_asked(call: int, request: m.CreateCollectionRequest) -> ev.CreateAsked:
-    """The order to create, as an event."""
-    return ev.CreateAsked(
-        call=call,
-        name=request.name,
-        schema=request.schema,
-        shards=request.shards,
-        consistency_level=request.consistency_level,
-        properties=request.properties,
-        partitions=request.partitions,
-    )

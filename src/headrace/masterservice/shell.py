@@ -299,14 +299,15 @@ class MasterShell:
     # ---- the rest ----------------------------------------------------------------------------
 
     async def _set_client_state(self, effect: fx.SetClientState) -> ev.Event:
-        key = self._keys.client_state(effect.collection_id, effect.topic)
-        operation = Put(key, effect.value) if effect.value else Delete(key)
+        request = effect.request
+        key = self._keys.client_state(request.collection_id, request.topic)
+        operation = Put(key, request.value) if request.value else Delete(key)
         gone = (CollectionState.DROPPING, CollectionState.DROPPED)
         while True:
-            found = (await self._store.get(self._keys.collection(effect.collection_id))).first
+            found = (await self._store.get(self._keys.collection(request.collection_id))).first
             record = codec.decode(found.value, CollectionRecord, found.key) if found else None
             if found is None or record is None or record.state in gone:
-                error = Refusal.COLLECTION_ID_NOT_FOUND(id=effect.collection_id)
+                error = Refusal.COLLECTION_ID_NOT_FOUND(id=request.collection_id)
                 return ev.ClientStateSet(effect.call, error)
             # Compared, so that a drop that was recorded meanwhile takes it along.
             compare = [ModRevisionIs(found.key, found.mod_revision)]

@@ -21,7 +21,17 @@ from headrace.model.channel import Position, pchannel_of
 from headrace.model.errors import Unavailable
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import logical, physical_ms
-from headrace.rpc.messages import AllocTimestampResponse, CollectionResponse, GrantResponse
+from headrace.rpc.messages import (
+    AllocIdsRequest,
+    AllocTimestampResponse,
+    CollectionResponse,
+    CreateCollectionRequest,
+    DropCollectionRequest,
+    GrantRequest,
+    GrantResponse,
+    PartitionRequest,
+    RenameCollectionRequest,
+)
 from support.players.scripts import show
 
 POOL = ("p-0", "p-1", "p-2", "p-3")
@@ -112,8 +122,10 @@ class Player:
     def _begin(self, half: str = "", name: str = "") -> list[str]:
         standing, undone = {}, {}
         if half:
-            asked = ev.CreateAsked(call=0, name=name, schema=_schema("id"), shards=2)
-            change = make_collection(asked, 7, POOL[:2], 1)
+            asked = ev.CreateAsked(
+                0, CreateCollectionRequest(name=name, schema=_schema("id"), shards=2)
+            )
+            change = make_collection(asked.request, 7, POOL[:2], 1)
             standing[7], undone[7] = Standing(change.record, 50), change.ddl
         loaded = Loaded(
             pchannels=POOL,
@@ -169,9 +181,7 @@ class Player:
         return self._step(
             ev.GrantAsked(
                 call=self._call(),
-                server_id=int(server_id),
-                count=int(count),
-                pchannels=POOL,
+                request=GrantRequest(server_id=int(server_id), count=int(count), pchannels=POOL),
                 wall_ms=self._wall_ms(),
                 leads_until=self.now if late else self.now + 4,
             )
@@ -184,22 +194,28 @@ class Player:
         return self._step(asked)
 
     def _ids(self, count: str) -> list[str]:
-        return self._step(ev.IdsAsked(call=self._call(), count=int(count)))
+        return self._step(ev.IdsAsked(self._call(), AllocIdsRequest(int(count))))
 
     def _create(self, name: str, shards: str, key: str = "id") -> list[str]:
         return self._step(
-            ev.CreateAsked(call=self._call(), name=name, schema=_schema(key), shards=int(shards))
+            ev.CreateAsked(
+                self._call(),
+                CreateCollectionRequest(name=name, schema=_schema(key), shards=int(shards)),
+            )
         )
 
     def _drop(self, name: str) -> list[str]:
-        return self._step(ev.DropAsked(call=self._call(), name=name))
+        return self._step(ev.DropAsked(self._call(), DropCollectionRequest(name)))
 
     def _rename(self, name: str, new_name: str) -> list[str]:
-        return self._step(ev.RenameAsked(call=self._call(), name=name, new_name=new_name))
+        return self._step(ev.RenameAsked(self._call(), RenameCollectionRequest(name, new_name)))
 
     def _partition(self, name: str, partition: str, drop: str = "") -> list[str]:
         return self._step(
-            ev.PartitionAsked(call=self._call(), name=name, partition=partition, drop=bool(drop))
+            ev.PartitionAsked(
+                self._call(),
+                PartitionRequest(collection=name, partition=partition, drop=bool(drop)),
+            )
         )
 
     def _lost(self) -> list[str]:

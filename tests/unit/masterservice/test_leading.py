@@ -30,21 +30,32 @@ from headrace.model import codec
 from headrace.model.channel import Position
 from headrace.model.errors import Fenced, Invalid, Unavailable
 from headrace.model.timestamp import physical_ms
+from headrace.rpc.messages import (
+    AllocIdsRequest,
+    CreateCollectionRequest,
+    DropCollectionRequest,
+    GrantRequest,
+    PartitionRequest,
+    RenameCollectionRequest,
+    SetClientStateRequest,
+)
 
 
 async def create(leading: Leading, name: str, schema: Any = SCHEMA, shards: int = 2) -> Any:
     response = await leading.ask(
-        lambda call: CreateAsked(call=call, name=name, schema=schema, shards=shards)
+        lambda call: CreateAsked(
+            call, CreateCollectionRequest(name=name, schema=schema, shards=shards)
+        )
     )
     return response.record
 
 
 async def drop(leading: Leading, name: str) -> None:
-    await leading.ask(lambda call: DropAsked(call=call, name=name))
+    await leading.ask(lambda call: DropAsked(call, DropCollectionRequest(name)))
 
 
 async def rename(leading: Leading, name: str, new: str) -> None:
-    await leading.ask(lambda call: RenameAsked(call=call, name=name, new_name=new))
+    await leading.ask(lambda call: RenameAsked(call, RenameCollectionRequest(name, new)))
 
 
 async def timestamp(world: World, leading: Leading) -> int:
@@ -62,7 +73,9 @@ async def everything(leading: Leading) -> None:
     await asyncio.gather(
         create(leading, "films", shards=1),
         leading.ask(
-            lambda call: PartitionAsked(call=call, name="books", partition="new", drop=False)
+            lambda call: PartitionAsked(
+                call, PartitionRequest(collection="books", partition="new", drop=False)
+            )
         ),
     )
     await rename(leading, "books", "novels")
@@ -180,11 +193,11 @@ async def test_a_new_leader_resumes_and_starts_above_what_was_granted(world: Wor
         first = world.elect(1)
         await world.lead(first)
         before = await timestamp(world, first)
-        ids = await first.ask(lambda call: IdsAsked(call=call, count=10))
+        ids = await first.ask(lambda call: IdsAsked(call, AllocIdsRequest(10)))
         second = world.elect(2)
         await world.lead(second)
         after = await timestamp(world, second)
-        more = await second.ask(lambda call: IdsAsked(call=call, count=10))
+        more = await second.ask(lambda call: IdsAsked(call, AllocIdsRequest(10)))
         assert after > before
         assert physical_ms(after) - physical_ms(before) < 2 * world.settings.timestamp_window_ms
         assert more.first >= ids.first + 10
@@ -277,7 +290,7 @@ async def test_what_clients_say_goes_with_the_collection(world: World) -> None:
         async def say(topic: str, value: bytes) -> None:
             await leading.ask(
                 lambda call: SetClientStateAsked(
-                    call=call, collection_id=record.id, topic=topic, value=value
+                    call, SetClientStateRequest(collection_id=record.id, topic=topic, value=value)
                 )
             )
 
@@ -474,9 +487,7 @@ async def test_a_grant_needs_no_call_of_the_meta_store(world: World) -> None:
             response = await leading.ask(
                 lambda call, server_id=server_id, now=now: GrantAsked(
                     call=call,
-                    server_id=server_id,
-                    count=100,
-                    pchannels=pchannels,
+                    request=GrantRequest(server_id=server_id, count=100, pchannels=pchannels),
                     wall_ms=world.clock.wall_ms(),
                     leads_until=now + 1,
                 )

@@ -51,7 +51,17 @@ from headrace.model.channel import Position
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import compose
-from headrace.rpc.messages import AllocIdsResponse, AllocTimestampResponse, Done, GrantResponse
+from headrace.rpc.messages import (
+    AllocIdsRequest,
+    AllocIdsResponse,
+    AllocTimestampResponse,
+    CreateCollectionRequest,
+    Done,
+    DropCollectionRequest,
+    GrantRequest,
+    GrantResponse,
+    SetClientStateRequest,
+)
 
 WALL_MS = 1_700_000_000_000
 SCHEMA = Schema(fields=(Field(id=100, name="id", type=DataType.INT64, primary=True),))
@@ -86,9 +96,7 @@ class Script:
     def grant(self, server_id: int = 1, count: int = 4000, **changes: Any) -> Sequence[Effect]:
         asked = GrantAsked(
             call=1,
-            server_id=server_id,
-            count=count,
-            pchannels=POOL,
+            request=GrantRequest(server_id=server_id, count=count, pchannels=POOL),
             wall_ms=WALL_MS + int(self.now * 1000),
             leads_until=self.now + 4,
         )
@@ -222,14 +230,14 @@ def test_a_jump_of_the_wall_clock_is_told_once() -> None:
 def test_ids_are_leased_once() -> None:
     script = Script()
     script.begin()
-    assert script.step(IdsAsked(call=3, count=100)) == [Answer(3, AllocIdsResponse(1, 100))]
-    assert script.step(IdsAsked(call=4, count=100)) == [Answer(4, AllocIdsResponse(101, 100))]
+    assert script.step(IdsAsked(3, AllocIdsRequest(100))) == [Answer(3, AllocIdsResponse(1, 100))]
+    assert script.step(IdsAsked(4, AllocIdsRequest(100))) == [Answer(4, AllocIdsResponse(101, 100))]
 
 
 def test_a_lease_larger_than_what_is_left_waits_for_the_mark() -> None:
     script = Script()
     script.begin()
-    effects = script.step(IdsAsked(call=3, count=50_000))
+    effects = script.step(IdsAsked(3, AllocIdsRequest(50_000)))
     (move,) = [e for e in effects if isinstance(e, MoveMark)]
     assert script.step(MarkMoved(move.mark, move.value)) == [Answer(3, AllocIdsResponse(1, 50_000))]
 
@@ -238,13 +246,15 @@ def test_a_lease_larger_than_what_is_left_waits_for_the_mark() -> None:
 def test_a_lease_of_no_ids_or_too_many_is_refused(count: int) -> None:
     script = Script()
     script.begin()
-    (refusal,) = script.step(IdsAsked(call=3, count=count))
+    (refusal,) = script.step(IdsAsked(3, AllocIdsRequest(count)))
     assert isinstance(refusal, Refuse) and isinstance(refusal.error, Invalid)
 
 
 def create(script: Script) -> int:
     """A collection, whole; its id."""
-    effects = script.step(CreateAsked(call=5, name="books", schema=SCHEMA, shards=2))
+    effects = script.step(
+        CreateAsked(5, CreateCollectionRequest(name="books", schema=SCHEMA, shards=2))
+    )
     (record,) = [e.record for e in effects if isinstance(e, RecordCollection)]
     script.step(DdlRecorded(record.id, 1, 60))
     positions = {v: Position("p", 1, 2) for v in record.vchannels}
@@ -256,7 +266,7 @@ def create(script: Script) -> int:
 
 
 def drop(script: Script, collection_id: int) -> None:
-    script.step(DropAsked(call=6, name="books"))
+    script.step(DropAsked(6, DropCollectionRequest("books")))
     script.step(DdlRecorded(collection_id, 2, 70))
     positions = {
         v: Position("p", 3, 4) for v in (f"p-0_{collection_id}v0", f"p-1_{collection_id}v1")
@@ -270,7 +280,7 @@ def test_a_ddl_that_comes_before_the_marks_waits_for_both() -> None:
     script = Script()
     begun = script.step(LeadershipBegan())
     marks = {e.mark: e.value for e in begun if isinstance(e, MoveMark)}
-    asked = CreateAsked(call=5, name="books", schema=SCHEMA, shards=2)
+    asked = CreateAsked(5, CreateCollectionRequest(name="books", schema=SCHEMA, shards=2))
     assert script.step(asked) == []
     assert script.step(MarkMoved(Mark.IDS, marks[Mark.IDS])) == []
     effects = script.step(MarkMoved(Mark.TIMESTAMPS, marks[Mark.TIMESTAMPS]))
@@ -281,10 +291,12 @@ def test_what_clients_say_is_kept_only_of_collections_that_are_there() -> None:
     script = Script()
     script.begin()
     collection_id = create(script)
-    asked = SetClientStateAsked(call=7, collection_id=collection_id, topic="load", value=b"1")
-    assert script.step(asked) == [SetClientState(7, collection_id, "load", b"1")]
+    asked = SetClientStateAsked(
+        7, SetClientStateRequest(collection_id=collection_id, topic="load", value=b"1")
+    )
+    assert script.step(asked) == [SetClientState(7, asked.request)]
     assert script.step(ClientStateSet(7, None)) == [Answer(7, Done())]
-    (refusal,) = script.step(replace(asked, topic=""))
+    (refusal,) = script.step(replace(asked, request=replace(asked.request, topic="")))
     assert isinstance(refusal, Refuse) and isinstance(refusal.error, Invalid)
     drop(script, collection_id)
     (refusal,) = script.step(asked)

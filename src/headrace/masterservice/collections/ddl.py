@@ -116,54 +116,55 @@ class Ddls:
 
     def create(self, asked: ev.CreateAsked, first_id: int, now: Timestamp) -> list[fx.Effect]:
         """A collection is wanted: it gets the first id, its partitions the next ones."""
-        if self._comes_later(asked, asked.name):
+        request, name = asked.request, asked.request.name
+        if self._comes_later(asked, name):
             return []
-        collection_id = self._taken.get(asked.name)
+        collection_id = self._taken.get(name)
         if collection_id is not None:
             record = self._standing[collection_id].record
-            other = records.difference(record, asked)
+            other = records.difference(record, request)
             if other:
-                raise Refusal.COLLECTION_DIFFERS(
-                    at="collection_name", name=asked.name, difference=other
-                )
+                raise Refusal.COLLECTION_DIFFERS(at="collection_name", name=name, difference=other)
             return self._names.answer(asked.call, CollectionResponse(record))
-        records.check_create(asked, len(self._pool))
-        chosen = pool.choose(self._loads, self._pool, asked.shards)
-        change = records.create(asked, first_id, chosen, now)
+        records.check_create(request, len(self._pool))
+        chosen = pool.choose(self._loads, self._pool, request.shards)
+        change = records.create(request, first_id, chosen, now)
         self._carry(change.record, 1)
-        self._taken[asked.name] = change.record.id
+        self._taken[name] = change.record.id
         self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, asked.call)
         return [fx.RecordCollection(change.record, change.ddl)]
 
     def drop(self, asked: ev.DropAsked, _: int, now: Timestamp) -> list[fx.Effect]:
         """A collection is to go; one that is absent has gone."""
-        if self._comes_later(asked, asked.name):
+        if self._comes_later(asked, asked.request.name):
             return []
-        collection_id = self._taken.get(asked.name)
+        collection_id = self._taken.get(asked.request.name)
         if collection_id is None:
             return self._names.answer(asked.call, Done())
         return self._record(records.drop(self._standing[collection_id].record, now), asked.call)
 
     def rename(self, asked: ev.RenameAsked, _: int, now: Timestamp) -> list[fx.Effect]:
         """A collection is to have another name."""
-        if self._comes_later(asked, asked.name, asked.new_name):
+        name, new_name = asked.request.name, asked.request.new_name
+        if self._comes_later(asked, name, new_name):
             return []
-        record = self._present(asked.name)
-        if asked.new_name in self._taken:
-            raise Refusal.NAME_TAKEN(at="new_name", name=asked.new_name)
-        change = records.rename(record, asked.new_name, now)
-        self._taken[asked.new_name] = record.id
-        return self._record(change, asked.call, old_name=asked.name)
+        record = self._present(name)
+        if new_name in self._taken:
+            raise Refusal.NAME_TAKEN(at="new_name", name=new_name)
+        change = records.rename(record, new_name, now)
+        self._taken[new_name] = record.id
+        return self._record(change, asked.call, old_name=name)
 
     def partition(self, asked: ev.PartitionAsked, first_id: int, now: Timestamp) -> list[fx.Effect]:
         """A partition is wanted and gets the id, or is to go."""
-        if self._comes_later(asked, asked.name):
+        request = asked.request
+        if self._comes_later(asked, request.collection):
             return []
-        record = self._present(asked.name)
-        if asked.drop:
-            change = records.drop_partition(record, asked.partition, now)
+        record = self._present(request.collection)
+        if request.drop:
+            change = records.drop_partition(record, request.partition, now)
         else:
-            change = records.create_partition(record, asked.partition, first_id, now)
+            change = records.create_partition(record, request.partition, first_id, now)
         if change is None:
             return [fx.Answer(asked.call, Done())]
         return self._record(change, asked.call)

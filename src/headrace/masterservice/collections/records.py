@@ -7,7 +7,6 @@ replace` makes the next one, so that what stands and what is wanted can be compa
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from headrace.masterservice.events import CreateAsked
 from headrace.meta.records import (
     CollectionRecord,
     CollectionState,
@@ -21,6 +20,7 @@ from headrace.model.ids import DEFAULT_PARTITION, CollectionId, PartitionId
 from headrace.model.refusals import Refusal
 from headrace.model.schema import DataType, Field, Schema
 from headrace.model.timestamp import Timestamp
+from headrace.rpc.messages import CreateCollectionRequest
 
 STATE_LINE = (
     CollectionState.CREATING,
@@ -44,7 +44,7 @@ class Change:
     ddl: DdlRecord
 
 
-def check_create(asked: CreateAsked, pchannels: int) -> None:
+def check_create(asked: CreateCollectionRequest, pchannels: int) -> None:
     """`Invalid` when no collection can be made of this."""
     most = min(pchannels, MOST_SHARDS)
     if not 1 <= asked.shards <= most:
@@ -59,7 +59,7 @@ def check_create(asked: CreateAsked, pchannels: int) -> None:
         raise Invalid("a collection needs exactly one primary field", field="schema")
 
 
-def partition_names(asked: CreateAsked) -> tuple[str, ...]:
+def partition_names(asked: CreateCollectionRequest) -> tuple[str, ...]:
     """The partitions that a collection begins with; those of a partition key as Milvus names
     them."""
     if not asked.partitions:
@@ -68,7 +68,7 @@ def partition_names(asked: CreateAsked) -> tuple[str, ...]:
 
 
 def create(
-    asked: CreateAsked, first_id: int, pchannels: Sequence[PChannel], now: Timestamp
+    asked: CreateCollectionRequest, first_id: int, pchannels: Sequence[PChannel], now: Timestamp
 ) -> Change:
     """Version 1. `first_id` becomes the collection's, the next ones its partitions'."""
     names = partition_names(asked)
@@ -93,7 +93,7 @@ def create(
     return Change(record, _ddl(record, DdlKind.CREATE, now))
 
 
-def difference(record: CollectionRecord, asked: CreateAsked) -> str:
+def difference(record: CollectionRecord, asked: CreateCollectionRequest) -> str:
     """What stands against taking an existing collection for the one that is asked for, or ""."""
     if record.schema != asked.schema:
         return _schema_difference(record.schema, asked.schema)

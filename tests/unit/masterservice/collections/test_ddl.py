@@ -31,7 +31,14 @@ from headrace.model.channel import Position, pchannel_of
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.schema import DataType, Field, Schema
-from headrace.rpc.messages import CollectionResponse, Done
+from headrace.rpc.messages import (
+    CollectionResponse,
+    CreateCollectionRequest,
+    Done,
+    DropCollectionRequest,
+    PartitionRequest,
+    RenameCollectionRequest,
+)
 
 SCHEMA = Schema(fields=(Field(id=100, name="id", type=DataType.INT64, primary=True),))
 OTHER = Schema(fields=(Field(id=100, name="key", type=DataType.INT64, primary=True),))
@@ -85,16 +92,20 @@ class Script:
         return self.calls
 
     def create(self, name: str = "books", schema: Schema = SCHEMA, shards: int = 2) -> int:
-        return self.ask(CreateAsked(call=0, name=name, schema=schema, shards=shards))
+        return self.ask(
+            CreateAsked(0, CreateCollectionRequest(name=name, schema=schema, shards=shards))
+        )
 
     def drop(self, name: str = "books") -> int:
-        return self.ask(DropAsked(call=0, name=name))
+        return self.ask(DropAsked(0, DropCollectionRequest(name)))
 
     def rename(self, name: str, new_name: str) -> int:
-        return self.ask(RenameAsked(call=0, name=name, new_name=new_name))
+        return self.ask(RenameAsked(0, RenameCollectionRequest(name, new_name)))
 
     def partition(self, partition: str, drop: bool = False) -> int:
-        return self.ask(PartitionAsked(call=0, name="books", partition=partition, drop=drop))
+        return self.ask(
+            PartitionAsked(0, PartitionRequest(collection="books", partition=partition, drop=drop))
+        )
 
     def carry_out(self) -> Effect:
         """The oldest effect is done."""

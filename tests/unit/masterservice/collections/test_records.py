@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from headrace.masterservice.collections import records
-from headrace.masterservice.events import CreateAsked
 from headrace.meta.records import CollectionRecord, CollectionState
 from headrace.model.channel import Position
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Invalid
 from headrace.model.schema import DataType, Field, Schema
+from headrace.rpc.messages import CreateCollectionRequest
 
 KEY = Field(id=100, name="id", type=DataType.INT64, primary=True)
 VECTOR = Field(id=101, name="vector", type=DataType.FLOAT_VECTOR, dim=8)
@@ -19,8 +19,8 @@ TENANT = Field(id=102, name="tenant", type=DataType.INT64, partition_key=True)
 SCHEMA = Schema(fields=(KEY, VECTOR))
 
 
-def asked(**changes: Any) -> CreateAsked:
-    return replace(CreateAsked(call=1, name="books", schema=SCHEMA, shards=2), **changes)
+def asked(**changes: Any) -> CreateCollectionRequest:
+    return replace(CreateCollectionRequest(name="books", schema=SCHEMA, shards=2), **changes)
 
 
 def created(**changes: Any) -> CollectionRecord:
