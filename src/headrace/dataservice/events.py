@@ -14,6 +14,7 @@ from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerI
 from headrace.model.timestamp import Timestamp
 from headrace.rpc.messages import (
     ChannelState,
+    NewEpochRequest,
     ReportOutcome,
     SaveBinlogPathsRequest,
     SaveCheckpointsRequest,
@@ -256,10 +257,7 @@ class NewEpochAsked:
     """A flowgraph has ended by itself."""
 
     call: int
-    server_id: ServerId
-    vchannel: VChannel
-    epoch: Epoch
-    reason: str
+    request: NewEpochRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
             case ev.EpochWritten():
                 return self._epoch_written(event, now)
             case ev.EpochNotWritten():
-                return self._epoch_not_written(event, now)
+                self.channels.epoch_not_written(event.vchannel, now)
             case ev.NodesChanged():
                 return self._nodes_changed(event, now)
             case ev.NodeAnswered():
@@ -82,21 +82,22 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
             case ev.WatchesNotAccepted():
                 return self._watches_not_accepted(event, now)
             case ev.ReleaseEnded():
-                return self._release_ended(event, now)
+                self.channels.release_ended(event, now)
             case ev.HintEnded():
-                return self._hint_ended(event)
+                self.nodes.hint_ended(event.server_id)
             case ev.ReportArrived():
-                return self._report_arrived(event, now)
+                return [*self.reports.arrived(event), *self._awaited_manifests(now)]
             case ev.ReportCommitted():
                 return self._report_committed(event, now)
             case ev.ReportRefused():
                 return self._report_refused(event, now)
             case ev.MovesArrived():
-                return self._moves_arrived(event, now)
+                commit = fx.CommitMoves(event.call, event.request)
+                return [commit, *self._awaited_manifests(now)]
             case ev.MovesCommitted():
                 return self._moves_committed(event, now)
             case ev.MovesRefused():
-                return self._moves_refused(event, now)
+                return [fx.Answer(event.call, event.error), *self._awaited_manifests(now)]
             case ev.NewEpochAsked():
                 return self._new_epoch_asked(event, now)
             case ev.NodeSuspected():
@@ -108,13 +109,14 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
             case ev.ManifestStored():
                 return self._manifest_stored(event, now)
             case ev.ManifestNotStored():
-                return self._manifest_not_stored(event, now)
+                self._manifest_not_stored(event, now)
             case ev.MaintenanceEnded():
-                return self._maintenance_ended(event, now)
+                self._maintenance_ended(event, now)
             case ev.TimePassed():
                 return self._time_passed(now)
             case _:
                 assert_never(event)
+        return []
 
     def validate(self) -> None:
         for channel in self.channels.all():
@@ -183,10 +185,6 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
         self.channels.epoch_written(seen, now)
         return self._wanted_of(event.record.server_id, now)
 
-    def _epoch_not_written(self, event: ev.EpochNotWritten, now: float) -> list[fx.Effect]:
-        self.channels.epoch_not_written(event.vchannel, now)
-        return []
-
     def _see_epoch(self, seen: ev.EpochSeen, now: float) -> None:
         self.channels.see_epoch(seen, now)
         if seen.record is None:
@@ -225,37 +223,16 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
         return self._all_wanted(now) if event.refused else []
 
     def _watches_accepted(self, event: ev.WatchesAccepted, now: float) -> list[fx.Effect]:
-        self.channels.watches_sent(event.server_id, event.left_out, now, accepted=False)
-        self.channels.watches_sent(event.server_id, event.items, now, accepted=True)
+        self.channels.watches_accepted(event, now)
         return self._wanted_of(event.server_id, now)
 
     def _watches_not_accepted(self, event: ev.WatchesNotAccepted, now: float) -> list[fx.Effect]:
-        self.channels.watches_sent(
-            event.server_id,
-            event.items,
-            now,
-            accepted=False,
-            fenced=event.fenced,
-            reason=event.reason,
-        )
+        self.channels.watches_not_accepted(event, now)
         if event.refused:
             self.nodes.not_reached(event.server_id, event.reason, now, refused=True)
         return self._all_wanted(now) if event.refused or event.fenced else []
 
-    def _release_ended(self, event: ev.ReleaseEnded, now: float) -> list[fx.Effect]:
-        self.channels.release_ended(
-            event.server_id, event.vchannel, event.epoch, now, sent=event.sent
-        )
-        return []
-
-    def _hint_ended(self, event: ev.HintEnded) -> list[fx.Effect]:
-        self.nodes.hint_ended(event.server_id)
-        return []
-
     # ---- reports ---------------------------------------------------------------------------------
-
-    def _report_arrived(self, event: ev.ReportArrived, now: float) -> list[fx.Effect]:
-        return [*self.reports.arrived(event), *self._awaited_manifests(now)]
 
     def _report_committed(self, event: ev.ReportCommitted, now: float) -> list[fx.Effect]:
         effects: list[fx.Effect] = [fx.Answer(event.call, SaveBinlogPathsResponse(event.outcome))]
@@ -275,22 +252,16 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
         answer = fx.Answer(event.call, event.error)
         return [answer, *self.reports.ended(event.vchannel), *self._awaited_manifests(now)]
 
-    def _moves_arrived(self, event: ev.MovesArrived, now: float) -> list[fx.Effect]:
-        return [fx.CommitMoves(event.call, event.request), *self._awaited_manifests(now)]
-
     def _moves_committed(self, event: ev.MovesCommitted, now: float) -> list[fx.Effect]:
         for checkpoint in event.checkpoints:
             self._see_checkpoint(checkpoint, now)
         answer = fx.Answer(event.call, SaveCheckpointsResponse(event.left_out))
         return [answer, *self._awaited_manifests(now)]
 
-    def _moves_refused(self, event: ev.MovesRefused, now: float) -> list[fx.Effect]:
-        return [fx.Answer(event.call, event.error), *self._awaited_manifests(now)]
-
     # ---- questions -------------------------------------------------------------------------------
 
     def _new_epoch_asked(self, event: ev.NewEpochAsked, now: float) -> list[fx.Effect]:
-        self.channels.lose(event.vchannel, event.epoch, event.server_id, event.reason, now)
+        self.channels.lose(event.request, now)
         return [fx.Answer(event.call, Done()), *self._all_wanted(now)]
 
     def _node_suspected(self, event: ev.NodeSuspected, now: float) -> list[fx.Effect]:
@@ -328,19 +299,17 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
             news.append(fx.AnnounceManifest(event.collection_id, event.timestamp))
         return [*news, *self._awaited_manifests(now)]
 
-    def _manifest_not_stored(self, event: ev.ManifestNotStored, now: float) -> list[fx.Effect]:
+    def _manifest_not_stored(self, event: ev.ManifestNotStored, now: float) -> None:
         self.manifests.not_stored(event, now)
         for vchannel, timestamp in event.awaits:
             self.channels.await_timestamp(vchannel, timestamp)
-        return []
 
-    def _maintenance_ended(self, event: ev.MaintenanceEnded, now: float) -> list[fx.Effect]:
+    def _maintenance_ended(self, event: ev.MaintenanceEnded, now: float) -> None:
         self.maintenance.ended(event.task, now)
         for collection_id in event.changed:
             self.manifests.changed(collection_id)
         if event.task is MaintenanceTask.DROPS:
             self.maintenance.soon(MaintenanceTask.TRUNCATE, now)
-        return []
 
     def _time_passed(self, now: float) -> list[fx.Effect]:
         if now >= self._hint_at:

@@ -69,11 +69,7 @@ class DataService(LeaderService[DataServiceSettings, DataServiceMachine, ev.Even
         return (
             Ask(m.SaveBinlogPathsRequest, ev.ReportArrived, not_leading=Unavailable),
             Ask(m.SaveCheckpointsRequest, ev.MovesArrived, not_leading=Unavailable),
-            Ask(
-                m.NewEpochRequest,
-                lambda call, r: ev.NewEpochAsked(call, r.server_id, r.vchannel, r.epoch, r.reason),
-                not_leading=Unavailable,
-            ),
+            Ask(m.NewEpochRequest, ev.NewEpochAsked, not_leading=Unavailable),
             Ask(
                 m.FlushStateRequest,
                 lambda call, r: ev.FlushStateAsked(

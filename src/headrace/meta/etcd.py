@@ -10,6 +10,8 @@ delivered. etcd delivers whole revisions, so nothing is missed and nothing comes
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from google.protobuf.message import Message
+
 from headrace.gen import etcd_pb2 as pb
 from headrace.meta.api import (
     Compacted,
@@ -26,7 +28,7 @@ from headrace.meta.api import (
     WatchBatch,
     assert_allowed,
 )
-from headrace.meta.etcd_connections import EtcdAccess, EtcdConnections
+from headrace.meta.etcd_connections import EtcdAccess, EtcdConnections, R
 from headrace.model.errors import Conflict, NotFound, Unavailable
 from headrace.model.ids import Revision
 from headrace.runtime.host import Host
@@ -64,26 +66,14 @@ class EtcdMeta:
             compare=[_compare(c) for c in compare], success=[_operation(o) for o in operations]
         )
         try:
-            response = await self._connections.ask(
-                "/etcdserverpb.KV/Txn",
-                request,
-                pb.TxnResponse,
-                timeout_s=TIMEOUT_S,
-                repeat=False,
-            )
+            response = await self._ask("KV/Txn", request, pb.TxnResponse, repeat=False)
         except NotFound as error:
             raise Conflict(error.message) from error
         return TxnResult(response.succeeded, response.header.revision)
 
     async def grant(self, ttl_s: int) -> int:
-        response = await self._connections.ask(
-            "/etcdserverpb.Lease/LeaseGrant",
-            pb.LeaseGrantRequest(TTL=ttl_s),
-            pb.LeaseGrantResponse,
-            timeout_s=TIMEOUT_S,
-            repeat=True,
-        )
-        return response.ID
+        request = pb.LeaseGrantRequest(TTL=ttl_s)
+        return (await self._ask("Lease/LeaseGrant", request, pb.LeaseGrantResponse)).ID
 
     async def keep_alive(self, lease: int) -> int:
         responses = self._connections.stream(
@@ -99,13 +89,8 @@ class EtcdMeta:
 
     async def revoke(self, lease: int) -> None:
         try:
-            await self._connections.ask(
-                "/etcdserverpb.Lease/LeaseRevoke",
-                pb.LeaseRevokeRequest(ID=lease),
-                pb.LeaseRevokeResponse,
-                timeout_s=TIMEOUT_S,
-                repeat=True,
-            )
+            request = pb.LeaseRevokeRequest(ID=lease)
+            await self._ask("Lease/LeaseRevoke", request, pb.LeaseRevokeResponse)
         except NotFound:
             return  # it has ended already
 
@@ -127,28 +112,24 @@ class EtcdMeta:
 
     async def compact(self, revision: Revision) -> None:
         """Have etcd forget what only reads and watches below `revision` would need."""
-        await self._connections.ask(
-            "/etcdserverpb.KV/Compact",
-            pb.CompactionRequest(revision=revision, physical=True),
-            pb.CompactionResponse,
-            timeout_s=TIMEOUT_S,
-            repeat=False,
-        )
+        request = pb.CompactionRequest(revision=revision, physical=True)
+        await self._ask("KV/Compact", request, pb.CompactionResponse, repeat=False)
 
     async def close(self) -> None:
         await self._connections.close()
 
     # ---- inside ------------------------------------------------------------------------------
 
+    async def _ask(
+        self, method: str, request: Message, response: type[R], *, repeat: bool = True
+    ) -> R:
+        return await self._connections.ask(
+            f"/etcdserverpb.{method}", request, response, timeout_s=TIMEOUT_S, repeat=repeat
+        )
+
     async def _range(self, request: pb.RangeRequest) -> pb.RangeResponse:
         try:
-            return await self._connections.ask(
-                "/etcdserverpb.KV/Range",
-                request,
-                pb.RangeResponse,
-                timeout_s=TIMEOUT_S,
-                repeat=True,
-            )
+            return await self._ask("KV/Range", request, pb.RangeResponse)
         except Compacted:
             raise Compacted(request.revision + 1) from None  # etcd does not say up to where
 

@@ -19,7 +19,12 @@ from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.settings import DataServiceSettings
 from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
 from headrace.model.errors import Conflict
-from headrace.rpc.messages import ChannelState, FlushStateResponse, SaveBinlogPathsResponse
+from headrace.rpc.messages import (
+    ChannelState,
+    FlushStateResponse,
+    NewEpochRequest,
+    SaveBinlogPathsResponse,
+)
 from support.players.scripts import show
 from support.world.facts import position, report, stamp
 
@@ -230,10 +235,13 @@ class Player:
         return self._step(ev.NodeSuspected(self._call(), int(server_id)))
 
     def _failed(self, name: str, epoch: str, server_id: str) -> list[str]:
-        asked = ev.NewEpochAsked(
-            self._call(), int(server_id), self.names[name], int(epoch), "Conflict"
+        request = NewEpochRequest(
+            server_id=int(server_id),
+            vchannel=self.names[name],
+            epoch=int(epoch),
+            reason="Conflict",
         )
-        return self._step(asked)
+        return self._step(ev.NewEpochAsked(self._call(), request))
 
     def _report(self, name: str, epoch: str) -> list[str]:
         request = report(self.names[name], int(epoch), (1, 2))

@@ -16,7 +16,13 @@ beyond the process: epochs stand in meta, the rest is asked for again.
 from collections.abc import Iterable, Sequence
 
 from headrace.dataservice.effects import Effect, Release, SendHint, SendWatches, WriteEpoch
-from headrace.dataservice.events import CheckpointSeen, EpochSeen
+from headrace.dataservice.events import (
+    CheckpointSeen,
+    EpochSeen,
+    ReleaseEnded,
+    WatchesAccepted,
+    WatchesNotAccepted,
+)
 from headrace.dataservice.placement import assignment
 from headrace.dataservice.placement.assignment import Placed
 from headrace.dataservice.placement.channel import ENDED, Channel
@@ -26,7 +32,7 @@ from headrace.dataservice.settings import DataServiceSettings
 from headrace.model.channel import VChannel, parse_vchannel
 from headrace.model.ids import Epoch, ServerId
 from headrace.model.timestamp import Timestamp
-from headrace.rpc.messages import ChannelState, FlowgraphState
+from headrace.rpc.messages import ChannelState, FlowgraphState, NewEpochRequest
 
 _AGAIN_S = 0.25  # what was not done is ordered again so much later
 
@@ -117,56 +123,42 @@ class Channels:
         if channel is not None:
             channel.writing, channel.write_at = False, now + _AGAIN_S
 
-    def watches_sent(
-        self,
-        server_id: ServerId,
-        items: Sequence[tuple[VChannel, Epoch]],
-        now: float,
-        *,
-        accepted: bool,
-        fenced: bool = False,
-        reason: str = "",
-    ) -> None:
-        """A node took these watches; or did not, or nobody knows: then they are sent again. It
-        refused (`fenced`): each by itself, then with a new epoch."""
-        node = self._nodes.get(server_id)
+    def watches_accepted(self, event: WatchesAccepted, now: float) -> None:
+        """The node is asked at once what it watches; what it was not sent is sent again."""
+        node = self._nodes.get(event.server_id)
+        if node is not None:
+            node.sending, node.ask_at = False, now
+        for channel in self._at(event.left_out):
+            channel.not_sent(now, self._settings)
+        for channel in self._at(event.items):
+            channel.sending = channel.unwatched = False
+            channel.changed_at, channel.unsent = now, 0
+
+    def watches_not_accepted(self, event: WatchesNotAccepted, now: float) -> None:
+        """They are sent again; after a refusal (`fenced`) each by itself, then with a new epoch."""
+        node = self._nodes.get(event.server_id)
         if node is not None:
             node.sending = False
-            if accepted:
-                node.ask_at = now
-        for vchannel, epoch in items:
-            channel = self._table.get(vchannel)
-            if channel is None or channel.epoch is None or channel.epoch.epoch != epoch:
-                continue
-            if accepted:
-                channel.sending = channel.unwatched = False
-                channel.changed_at, channel.unsent = now, 0
-                continue
+        for channel in self._at(event.items):
             channel.not_sent(now, self._settings)
-            if fenced and len(items) == 1:
-                channel.lose(reason, now, self._settings)
-            elif fenced:
+            if event.fenced and len(event.items) == 1:
+                channel.lose(event.reason, now, self._settings)
+            elif event.fenced:
                 channel.alone = True
 
-    def release_ended(
-        self, server_id: ServerId, vchannel: VChannel, epoch: Epoch, now: float, *, sent: bool
-    ) -> None:
+    def release_ended(self, event: ReleaseEnded, now: float) -> None:
         """An order to release was taken, or was not: then it is repeated after a pause."""
-        self._nodes.released(server_id, vchannel, epoch)
-        channel = self._table.get(vchannel)
-        if channel and channel.epoch and channel.epoch.epoch == epoch:
-            channel.releasing, channel.released = False, sent
-            channel.release_at = now if sent else now + self._settings.poll_s
+        item = (event.vchannel, event.epoch)
+        self._nodes.released(event.server_id, *item)
+        for channel in self._at([item]):
+            channel.releasing, channel.released = False, event.sent
+            channel.release_at = now if event.sent else now + self._settings.poll_s
 
-    def lose(
-        self, vchannel: VChannel, epoch: Epoch, server_id: ServerId, reason: str, now: float
-    ) -> None:
+    def lose(self, request: NewEpochRequest, now: float) -> None:
         """A flowgraph says that it has ended; ignored when its epoch is not the present one."""
-        channel = self._table.get(vchannel)
-        if channel is None or channel.epoch is None or channel.lost:
-            return
-        if channel.epoch.epoch == epoch and channel.holder == server_id:
-            channel.lose(reason, now, self._settings)
+        for channel in self._at([(request.vchannel, request.epoch)]):
+            if channel.holder == request.server_id and not channel.lost:
+                channel.lose(request.reason, now, self._settings)
 
     # ---- orders ----------------------------------------------------------------------------------
 
@@ -338,6 +330,11 @@ class Channels:
         )
 
     # ---- inside ----------------------------------------------------------------------------------
+
+    def _at(self, items: Iterable[tuple[VChannel, Epoch]]) -> list[Channel]:
+        """Those of the vchannels of which that is the present epoch."""
+        found = [(self._table.get(vchannel), epoch) for vchannel, epoch in items]
+        return [c for c, epoch in found if c and c.epoch and c.epoch.epoch == epoch]
 
     def _is_gone(self, channel: Channel, now: float) -> bool:
         return channel.holder == 0 or self._failovers.is_gone(channel.holder, now)

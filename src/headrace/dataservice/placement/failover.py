@@ -10,15 +10,8 @@ at once must not move every vchannel of the cluster.
 from dataclasses import dataclass
 
 from headrace.dataservice.settings import DataServiceSettings
+from headrace.frame.suspicion import PastFailovers
 from headrace.model.ids import ServerId
-
-
-@dataclass(slots=True)
-class _Past:
-    """Failovers of one node name on suspicion."""
-
-    last: float
-    count: int
 
 
 @dataclass(slots=True)
@@ -39,7 +32,7 @@ class Failovers:
     def __init__(self, settings: DataServiceSettings) -> None:
         self._settings = settings
         self._signs: dict[ServerId, _Sign] = {}
-        self._past: dict[str, _Past] = {}
+        self._past = PastFailovers(settings)  # by node name
 
     def seen(self, server_id: ServerId, node_name: str) -> None:
         """It has a session. Its predecessors under the same node name are gone."""
@@ -65,7 +58,7 @@ class Failovers:
         """Our own connection to it was refused."""
         sign = self._signs.get(server_id)
         if sign is not None and sign.gone_at is None:
-            sign.gone_at = now + self._wait(sign.node_name, now)
+            sign.gone_at = now + self._past.wait_s(sign.node_name, now)
 
     def is_gone(self, server_id: ServerId, now: float) -> bool:
         """Whether what it held may be given to others now."""
@@ -75,7 +68,7 @@ class Failovers:
         if sign.gone_at is not None and now >= sign.gone_at:
             if not sign.counted and sign.session:
                 sign.counted = True
-                self._remember(sign.node_name, now)
+                self._past.note(sign.node_name, now)
             return True
         if sign.session:
             return False
@@ -89,19 +82,5 @@ class Failovers:
         gone = [i for i, s in self._signs.items() if not s.session and self.is_gone(i, now)]
         for server_id in gone:
             del self._signs[server_id]
-        memory = self._settings.suspicion_memory_s
-        self._past = {n: p for n, p in self._past.items() if now - p.last < memory}
+        self._past.forget_old(now)
         return gone
-
-    def _wait(self, node_name: str, now: float) -> float:
-        past = self._past.get(node_name)
-        if past is None or now - past.last >= self._settings.suspicion_memory_s:
-            return 0.0
-        return float(self._settings.suspicion_wait_s * 2 ** (past.count - 1))
-
-    def _remember(self, node_name: str, now: float) -> None:
-        past = self._past.get(node_name)
-        if past is None or now - past.last >= self._settings.suspicion_memory_s:
-            self._past[node_name] = _Past(now, 1)
-        else:
-            past.last, past.count = now, past.count + 1

@@ -7,21 +7,13 @@ same node name, does not wait and does not ask here.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from headrace.frame.suspicion import PastFailovers
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.model.channel import PChannel
 from headrace.model.ids import ServerId
 
 NODE = "node "  # before a node's name among the names of pchannels
-
-
-@dataclass(slots=True)
-class _Past:
-    """Failovers on suspicion of one pchannel or node, the last and how many close together."""
-
-    last: float
-    count: int
 
 
 class Suspicions:
@@ -32,7 +24,7 @@ class Suspicions:
         self._trying: dict[ServerId, None] = {}
         self._retry_at: dict[ServerId, float] = {}  # of those found gone
         self._ready_at: dict[PChannel, float] = {}  # when what they held may move
-        self._past: dict[str, _Past] = {}
+        self._past = PastFailovers(settings)  # of pchannels and nodes
 
     def begin_try(self, server_id: ServerId) -> bool:
         """Whether an own attempt should be made now: none is under way."""
@@ -54,10 +46,10 @@ class Suspicions:
         self._retry_at[server_id] = now + self._settings.suspect_retry_s
         if not first:
             return
-        node_wait = self._wait(NODE + node_name, now)
+        node_wait = self._past.wait_s(NODE + node_name, now)
         for pchannel in held:
-            self._ready_at[pchannel] = now + max(node_wait, self._wait(pchannel, now))
-        self._note_failover(NODE + node_name, now)
+            self._ready_at[pchannel] = now + max(node_wait, self._past.wait_s(pchannel, now))
+        self._past.note(NODE + node_name, now)
 
     def found_there(self, server_id: ServerId) -> bool:
         """The own attempt reached it, or decided nothing; whether it was treated as gone."""
@@ -77,15 +69,14 @@ class Suspicions:
     def failed_over(self, pchannel: PChannel, now: float) -> None:
         """A pchannel moves on suspicion."""
         self._ready_at.pop(pchannel, None)
-        self._note_failover(pchannel, now)
+        self._past.note(pchannel, now)
 
     def keep_only(self, server_ids: Iterable[ServerId], now: float) -> None:
         """Forget processes without a session, and failovers that are long past."""
         there = dict.fromkeys(server_ids)
         self._trying = {i: None for i in self._trying if i in there}
         self._retry_at = {i: at for i, at in self._retry_at.items() if i in there}
-        memory = self._settings.suspicion_memory_s
-        self._past = {k: p for k, p in self._past.items() if now - p.last < memory}
+        self._past.forget_old(now)
 
     def due_to_retry(self, now: float) -> list[ServerId]:
         """Those found gone that should be tried again now."""
@@ -95,17 +86,3 @@ class Suspicions:
         """When something of this should be looked at next: above `now`."""
         retries = [at for i, at in self._retry_at.items() if i not in self._trying]
         return min((at for at in (*retries, *self._ready_at.values()) if at > now), default=None)
-
-    def _wait(self, key: str, now: float) -> float:
-        past = self._past.get(key)
-        if past is None or now - past.last >= self._settings.suspicion_memory_s:
-            return 0.0
-        wait: float = self._settings.suspicion_wait_s * 2 ** (past.count - 1)
-        return wait
-
-    def _note_failover(self, key: str, now: float) -> None:
-        past = self._past.get(key)
-        if past is None or now - past.last >= self._settings.suspicion_memory_s:
-            self._past[key] = _Past(now, 1)
-        else:
-            past.last, past.count = now, past.count + 1
