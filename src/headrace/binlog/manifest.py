@@ -32,7 +32,7 @@ class ManifestSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Flushed segments, in an object of their own."""
+    """Flushed segments, in an object of their own, which manifests name instead of them."""
 
     segments: tuple[ManifestSegment, ...]
 

@@ -1,10 +1,10 @@
 """Sums the bytes that all flowgraphs of a node hold, so that its memory stays bounded.
 
-Credit is taken before a fetch, so memory is bounded before the bytes are there. A message counts
-whole as long as one row of it is in a buffer, because it stays whole in memory that long. What is
-being written becomes free by itself: `waiting_bytes` leaves it out, so that memory pressure does
-not cut the same buffers again and again while the object store is away. Objects that are stored and
-not yet reported have a limit of their own.
+Credit is taken before a fetch (`consume.reading`), so memory is bounded before the bytes are there.
+A message counts whole as long as one row of it is in a buffer, because it stays whole in memory
+that long. What is being written becomes free by itself: `waiting_bytes` leaves it out, so that
+memory pressure does not cut the same buffers again and again while the object store is away.
+Objects that are stored and not yet reported have a limit of their own.
 """
 
 from collections.abc import Hashable, Iterable

@@ -129,10 +129,11 @@ class Seal:
 
 
 class DdlKind(StrEnum):
-    """What a DDL does to its collection."""
+    """What a DDL does to its collection. Each raises the version, so it also seals the growing
+    segments that it does not drop."""
 
     CREATE = "create"
-    ALTER = "alter"  # the schema changes: growing segments are sealed
+    ALTER = "alter"  # the schema changes
     RENAME = "rename"
     DROP = "drop"
     CREATE_PARTITION = "create-partition"

@@ -1,11 +1,11 @@
-"""The driver: feeds events to a machine, runs its effects, answers each with one event.
+"""The driver: feeds events to a machine, runs its effects, brings back their events.
 
 The driver's duties, which a machine may rely on:
 1. `step` is called for one event at a time, with the monotonic time in seconds, never re-entrantly.
-2. Effects of one step start in their order; each runs as one coroutine of its own and ends in
-   exactly one event, failure included (a shell that raises is wrong: the driver stops with its
-   error).
-3. An effect whose coroutine returns None needs no answer (e.g. the answer to a caller).
+2. Effects of one step start in their order, each as one coroutine of its own. A shell that raises
+   is wrong: the driver stops with its error.
+3. A coroutine returns the one event in which its effect ends, failure included, or None where the
+   machine need not hear of the end (e.g. the answer to a caller).
 4. Events are handled in the order in which they arrive.
 5. Every event carries its cause: the effect that it answers, or where it came from.
 """

@@ -53,8 +53,8 @@ class _Sent:
 
 
 class OpenTerm:
-    """One term of one pchannel, from open on. Methods return what is to be done; `pump` is called
-    after each of them."""
+    """One term of one pchannel, from open on. Methods only note what has arrived and return
+    answers; sending is left to `pump`, which the machine calls at the end of each of its steps."""
 
     def __init__(
         self,
@@ -76,8 +76,8 @@ class OpenTerm:
         self._number = 0
         self._stood_at = now
         self._sent: _Sent | None = None  # SQ-1: one append in flight
-        self._seals_need: int | None = None  # the ask that due Seals need
-        self._tick: int | None = None  # the ask that a due tick needs
+        self._seals_need: int | None = None  # number of the `AskGrant` that due Seals need
+        self._tick: int | None = None  # number of the `AskGrant` that a due tick needs
         self._draining = False
         self.replaced = ""  # why this term has ended, "" = it has not
 

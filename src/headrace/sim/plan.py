@@ -1,10 +1,12 @@
 """The plan of a run: settings of the cluster, what goes wrong how often, what clients do.
 
 Sizes are small and times short, so that much happens in a minute; ratios are kept where a rule
-rests on them: the window is longer than a client's deadline, a lease is shorter than a freeze.
+rests on them: request ids are kept longer than a client's deadline, and a lease is shorter than a
+freeze.
 
-Each seed draws its own mix, since what hides one fault shows another: a node that may hold little
-unreported stores many segments in one report; clients that rename a lot meet schema changes.
+Each seed draws its own mix, since a setting that hides one fault shows another. A node with a small
+limit of stored, unreported bytes holds syncs back and then reports many segments at once; clients
+that do much DDL often send rows of an old version.
 """
 
 import random
@@ -75,7 +77,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def sim_settings(data_node: DataNodeSettings) -> RoleSettings:
-    """Two pchannels, segments of some kilobytes, lists every two seconds."""
+    """Two pchannels, segments of some kilobytes, a manifest every two seconds."""
     return RoleSettings(
         master_service=MasterServiceSettings(pchannels=2, tombstone_sweep_s=10.0),
         data_service=DataServiceSettings(

@@ -1,10 +1,11 @@
 """Levels: where the lists of a column begin, and which of them are empty.
 
-Each value has two levels. The repetition level is 0 where a list begins and 1 where it goes on. The
-definition level is the highest one except for an empty list, which stands as one value that is not
-there. Each kind is written in the shorter of two ways, runs or packed bits, throughout the page;
-pages in any other form are left to PyArrow. Source: Apache Parquet's format, "Run Length Encoding /
-Bit-Packing Hybrid" and "Nested Encoding".
+Parquet stores the elements of all lists of a column in one sequence; two small numbers beside each
+element, its levels, say which list it belongs to and whether it is there. The repetition level is 0
+where a list begins and 1 where it goes on. The definition level is the highest one except for an
+empty list, which stands as one value that is not there. Each kind is written in the shorter of two
+ways, runs or packed bits, throughout the page; pages in any other form are left to PyArrow. Source:
+Apache Parquet's format, "Run Length Encoding / Bit-Packing Hybrid" and "Nested Encoding".
 """
 
 import struct

@@ -1,8 +1,9 @@
 """Dense vectors as pages of Parquet that are made around the bytes that were received.
 
-A page of version 1 is a head, repetition levels, definition levels, and the values: floats as they
-are in memory, or one run of packed indices, whose bytes are the numbers in memory. So nothing is
-copied: the parts are views of the arrays' own buffers. Only a checksum reads them, if it is wanted.
+A page of version 1 is a head, levels (which say where each vector begins: `levels`), and the
+values: floats as they are in memory, or one run of packed indices, whose bytes are the numbers in
+memory. So nothing is copied: the parts are views of the arrays' own buffers. Only a checksum reads
+them, if it is wanted.
 """
 
 from collections.abc import Iterator, Sequence

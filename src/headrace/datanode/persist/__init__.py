@@ -1,1 +1,1 @@
-"""Stage 5, persist: the objects of syncs are put side by side and made ready in order."""
+"""Stage 5, persist: puts the objects of syncs in parallel, and hands syncs on in cut order."""

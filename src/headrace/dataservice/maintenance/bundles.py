@@ -3,8 +3,9 @@
 A flushed segment gains nothing (SG-1), so it needs no key of its own; few keys keep the meta store
 small, and manifests name one object for the whole bundle.
 
-The object is stored first, then one transaction compares each segment's key: what was dropped,
-replaced or bundled meanwhile makes it fail, and the object is garbage.
+The object is stored first (`drops.store_bundle`: what a drop leaves of a bundle is stored in the
+same way), then one transaction compares each segment's key: what was dropped, replaced or bundled
+meanwhile makes it fail, and the object is garbage.
 """
 
 from headrace.dataservice.maintenance.drops import store_bundle

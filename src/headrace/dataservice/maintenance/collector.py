@@ -174,6 +174,6 @@ def _has_passed(checkpoint: CheckpointRecord, record: SegmentRecord) -> bool:
 
 
 def _waits(references: References, stored: Sequence[ObjectInfo], highest: Revision) -> bool:
-    """Whether a file that meta names no more is still on the highest list, or may be."""
+    """Whether a file that meta names no more is still in the highest manifest, or may be."""
     revisions = [references.left.get(info.key) for info in stored]
     return any(r is not None and highest < r for r in revisions)

@@ -30,7 +30,7 @@ GONE = 1 << 62  # above every epoch: of a vchannel whose epoch has ended for goo
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The newest list that has been there for the grace: its revision and all that it names."""
+    """The newest manifest that has been there for the grace: its revision and all that it names."""
 
     revision: Revision = -1
     names: frozenset[str] = frozenset()
@@ -93,7 +93,7 @@ def epochs_of(channels: Sequence[VChannelState]) -> dict[VChannel, Epoch]:
 async def read_evidence(
     objects: ObjectStore, manifests: Sequence[ObjectInfo], now_ms: int, grace_ms: int
 ) -> Evidence:
-    """What the newest list that is old enough names, bundles included; nothing when there is none.
+    """What the newest manifest that is old enough names, with its bundles; nothing if none is.
 
     `manifests` in order of their keys. `Unavailable`.
     """
@@ -112,7 +112,7 @@ async def read_evidence(
 
 
 def outlived(manifests: Sequence[ObjectInfo], now_ms: int, grace_ms: int) -> list[str]:
-    """Lists whose successor has been there for the grace: no reader rests on them any more."""
+    """Manifests or name lists whose successor has stood for the grace: no reader uses them now."""
     pairs = pairwise(manifests)
     return [old.key for old, new in pairs if now_ms - new.modified_ms >= grace_ms]
 
@@ -132,11 +132,11 @@ class Round:
         if info.key in self.references.live:
             return False
         if info.key in self.evidence.names:
-            return False  # OB-1: a file goes when a list without it is stored
+            return False  # OB-1: a file goes when a manifest without it is stored
         if info.key in self.references.left:
             # Files of dropped meta go whatever their epoch.
             left = self.references.left[info.key]
-            # OB-1: that list was read after the file left meta
+            # OB-1: that manifest was read after the file left meta
             return left is not None and self.evidence.revision >= left
         try:
             key = parse_data_key(info.key)

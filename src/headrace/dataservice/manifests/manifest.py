@@ -32,8 +32,8 @@ WHOLE_COLLECTION = 0  # where a drop names a partition
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A list, and what follows from it. `complete`: no row in it is above its timestamp; `over`:
-    all vchannels are dropped, so that no later list differs."""
+    """A manifest, and what follows from it. `complete`: no row in it is above its timestamp;
+    `over`: all vchannels are dropped, so that no later manifest differs."""
 
     manifest: Manifest
     complete: bool
@@ -42,8 +42,9 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """No list can be made now: a drop has been passed in some vchannels and not in all. It can be
-    once these checkpoints have passed these timestamps (0 = not known yet)."""
+    """No manifest can be made now, because a drop has been passed in some vchannels and not in all.
+    One can be made when the checkpoints of these vchannels have passed these timestamps (0 = not
+    known yet)."""
 
     awaits: tuple[tuple[VChannel, Timestamp], ...]
 
@@ -51,13 +52,13 @@ class Held:
 async def derive(
     meta: MetaStore, keys: Keys, collection_id: CollectionId, vchannels: Sequence[VChannel]
 ) -> Derived | Held:
-    """The list as of now. `vchannels` are asked for where the collection's record has gone already.
+    """The manifest as of now. `vchannels` are read where the collection's record has gone already.
 
     `NotFound` when there is neither record nor vchannel; `Unavailable`; `Compacted`.
     """
     key = keys.collection(collection_id)
     head = await meta.get(key)
-    revision = head.revision  # SN-1: a list is read at one revision over all pages
+    revision = head.revision  # SN-1: a manifest is read at one revision over all pages
     record = codec.decode(head.first.value, CollectionRecord, key) if head.first else None
     channels = [
         await read_channel(meta, keys, vchannel, revision=revision)
@@ -77,7 +78,7 @@ def manifest_of(
     channels: Sequence[VChannelState],
     ddls: Iterable[DdlRecord],
 ) -> Derived | Held:
-    """The list that these records, read at one revision, amount to."""
+    """The manifest that follows from these records, all read at one revision."""
     awaits = half_passed(channels, ddls)
     if awaits:
         return Held(awaits)
@@ -129,7 +130,7 @@ def manifest_timestamp(channels: Sequence[VChannelState]) -> Timestamp:
 def half_passed(
     channels: Sequence[VChannelState], ddls: Iterable[DdlRecord]
 ) -> tuple[tuple[VChannel, Timestamp], ...]:
-    """What has to be passed before the next list: the last place of each drop that some checkpoint
+    """What must be passed before the next manifest: the last place of each drop which a checkpoint
     has passed, in every vchannel that is not there yet."""
     places: dict[PartitionId, Timestamp] = {}
     for ddl in ddls:
@@ -152,7 +153,7 @@ def half_passed(
 
 
 def manifest_segment(record: SegmentRecord) -> ManifestSegment:
-    """A segment as lists and bundles name it."""
+    """A segment as manifests and bundles name it."""
     return ManifestSegment(
         id=record.id,
         partition_id=record.partition_id,
@@ -165,13 +166,13 @@ def manifest_segment(record: SegmentRecord) -> ManifestSegment:
 
 
 async def store(objects: ObjectStore, made: Manifest) -> None:
-    """Store a list under its revision; done as well when it is there. `Unavailable`."""
-    # OB-1: lists are named by revision, the highest counts
+    """Store a manifest under its revision; done as well when it is there. `Unavailable`."""
+    # OB-1: manifests are named by revision, the highest counts
     key = paths.manifest_key(made.collection_id, made.revision)
     try:
         await objects.put(key, [codec.encode(made)])
     except Conflict:
-        return  # an earlier attempt whose answer was lost: one revision has one list
+        return  # an earlier attempt whose answer was lost: one revision has one manifest
 
 
 def _is_whole(bundle: BundleRecord, live: dict[int, SegmentRecord]) -> bool:

@@ -1,9 +1,10 @@
 """When the manifest of each collection is made.
 
 It is made at once when a caller waits for a timestamp that all checkpoints have passed, else at
-most every `manifest_interval_s` after a change; moved checkpoints alone count only while rows that
-are in files lie above the timestamp of the last manifest. A new leader does not ask what earlier
-leaders stored: it makes the first manifest of each collection anew.
+most every `manifest_interval_s` after a change, or when checkpoints have moved and rows in files
+lie above the timestamp of the last manifest. When checkpoints have moved and no such rows exist, it
+is made at most every `idle_manifest_interval_s`. A new leader does not ask what earlier leaders
+stored: it makes the first manifest of each collection anew.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """The committer: carries commits to the meta store and finds out what became of them.
 
 After an unknown outcome it reads what was compared and decides anew: if the report stands, it is
-done. An attempt that lands late meets comparisons that no longer hold. A kept channel may be stale:
-that costs one refused transaction, since only a fresh channel refuses.
+done. An attempt that lands late meets comparisons that no longer hold. A kept channel state may be
+stale: then it is read again, and only a fresh one refuses a report.
 """
 
 from collections import OrderedDict
@@ -57,7 +57,7 @@ class Committer:
         self._channels.pop(vchannel, None)
 
     async def save(self, report: SaveBinlogPathsRequest) -> Saved:
-        """Commit a report; `Fenced`, `Conflict`, `Invalid` as `commit.decide` says.
+        """Commit a report; `Fenced`, `Conflict`, `Invalid` as `decision.decide` says.
 
         `Unavailable` when the outcome stays unknown for `timeout_s`: the asker repeats it.
         `NotLeading` when this process no longer leads.

@@ -1,9 +1,10 @@
 """Commits: what becomes of a report, given what stands.
 
 One transaction carries files, segment meta and checkpoints, and compares all that it rests on: the
-epoch, every checkpoint that the report extends, and (`leader_meta`) the leader key. A decision is a
-pure function of (report, channel), so a repeat of a report is decided anew from what stands, and
-that alone says whether an earlier copy was applied. See the protocol, "From row to meta".
+epoch, every checkpoint that the report extends, and (`frame.leader_store`) the leader key. A
+decision is a pure function of (report, channel), so a repeat of a report is decided anew from what
+stands, and that alone says whether an earlier copy was applied. See the protocol, "From row to
+meta".
 """
 
 from collections.abc import Sequence
@@ -89,7 +90,7 @@ def decide(report: SaveBinlogPathsRequest, channel: VChannelState, keys: Keys) -
     nothing_else = report.deletes is None and report.channel_extends == report.channel_checkpoint
     if report.segments and not kept and nothing_else:
         return Already(ReportOutcome.FORGOTTEN)
-    if all(p.new for p in parts):  # present = new is done: an earlier copy was applied
+    if all(p.new for p in parts):  # all that it would write stands: an earlier copy was applied
         return Already(ReportOutcome.DONE)
     for part in parts:
         if not part.extends:

@@ -1,4 +1,4 @@
-"""Writes rows that do not fit into the file of `--skip-bad`, as JSON lines.
+"""The file of `--skip-bad`: rows of a source that do not fit the collection, as JSON lines.
 
 The journal has the file's length after each batch. So what a killed ingest wrote for a batch that
 it did not journal is cut off, and each row stands in the file once.

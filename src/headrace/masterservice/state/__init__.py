@@ -1,1 +1,1 @@
-"""What the master service keeps in etcd: how it is read and how it is written."""
+"""What a new leader of the master service reads from etcd before it acts."""

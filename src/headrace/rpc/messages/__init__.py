@@ -1,8 +1,9 @@
 """What the roles say to each other: requests and responses as frozen dataclasses, by who is asked.
 
-`@answered_by(Response)` ties a request to its response. Timestamps are hybrid, positions are whole
-values. Where a server id stands in a request to a role, a role with another id answers `Fenced`.
-A field may be added when it has a default: peers know fields by their names (`rpc.codec`).
+`@answered_by(Response)` ties a request to its response. A timestamp is a hybrid one
+(`model.timestamp`), a position a whole `model.channel.Position`. Where a server id stands in a
+request to a role, a role with another id answers `Fenced`. A field may be added when it has a
+default: peers know fields by their names (`rpc.codec`).
 """
 # ruff: noqa: F403
 

@@ -2,9 +2,10 @@
 
 The call itself is made by the `grant_client`, one at a time for all pchannels of the process.
 
-Asks are numbered. What arrives while ask n is the latest needs a grant of ask n + 1 or later: one
-asked for after it arrived. So "asked for after its requests arrived" and "asked for after TermStart
-stood" are comparisons of whole numbers, and an answer that comes late is recognised.
+Each `AskGrant` has a number. What arrives while number n is the latest needs the grant of number n
++ 1 or later: one asked for after it arrived. So "asked for after its requests arrived" and "asked
+for after TermStart stood" are comparisons of whole numbers, and an answer that comes late is
+recognised.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from headrace.sequencer.settings import SequencerSettings
 class Grant:
     """A range of timestamps and how far it is used."""
 
-    asked: int
+    asked: int  # the number of the `AskGrant` that brought it
     next: Timestamp
     end: Timestamp  # the first that is not ours
 
@@ -33,7 +34,7 @@ class GroupTimestamps:
 
     @property
     def asked(self) -> int:
-        """The ask that brought them."""
+        """The number of the `AskGrant` that brought them."""
         return self._grant.asked
 
     @property
@@ -81,7 +82,7 @@ class Grants:
 
     @property
     def away(self) -> bool:
-        """Whether the master service did not answer the last ask."""
+        """Whether the master service did not answer the last `AskGrant`."""
         return self._away
 
     def begin_term(self) -> None:
@@ -92,7 +93,7 @@ class Grants:
         self._grant = None
 
     def need(self) -> int:
-        """Something arrived: the number of the ask that it needs, which will be made."""
+        """Something arrived: the number of the `AskGrant` that it needs, which will be ordered."""
         self._wanted = True
         return self._asked + 1
 
@@ -103,7 +104,7 @@ class Grants:
         self._wanted = True
 
     def order(self) -> list[AskGrant]:
-        """Ask, if something needs it and no ask is out."""
+        """Ask for a grant, if something needs one and no answer is outstanding."""
         if self._outstanding or not self._wanted:
             return []
         self._asked += 1
@@ -135,7 +136,7 @@ class Grants:
         return []
 
     def covers(self, needed: int) -> bool:
-        """Whether the present grant may be used for what needs that ask."""
+        """Whether the present grant may be used for what needs that number."""
         # TT-2: a grant counts for what arrived before it was asked for. Only while the master
         # service does not answer is the rest of the last grant used for what came later.
         return self._grant is not None and (self._grant.asked >= needed or self._away)

@@ -74,8 +74,8 @@ class Grouping:
         built, turned = Built(), Turned()
         for order in ddls:
             self._add_ddl(built, timestamps, order)
-        for ask in seals:
-            self._add_seals(built, timestamps, ask)
+        for seal_order in seals:
+            self._add_seals(built, timestamps, seal_order)
         for segment in due:
             if self._segments.has(segment) and self._room(built, timestamps, SEAL_BYTES):
                 self._seal(built, timestamps, segment)
@@ -113,23 +113,26 @@ class Grouping:
             entries.append(entry)
         built.ddls.append((order, entries))
 
-    def _add_seals(self, built: Built, timestamps: GroupTimestamps, ask: SealOrder) -> None:
-        """Above what was asked: the next timestamps, or those of a later grant."""
-        for segment in self._segments.of_collection(ask.collection_id, ask.only):
-            if not self._room(built, timestamps, SEAL_BYTES) or not timestamps.has_above(ask.above):
+    def _add_seals(self, built: Built, timestamps: GroupTimestamps, order: SealOrder) -> None:
+        """Its Seals, or a tick, all above `order.above`; what finds no room or no timestamp waits
+        for the next group."""
+        above = order.above
+        for segment in self._segments.of_collection(order.collection_id, order.only):
+            if not self._room(built, timestamps, SEAL_BYTES) or not timestamps.has_above(above):
                 return
-            self._seal(built, timestamps, segment, ask.above)
-            ask.sealed.append(segment.id)
+            self._seal(built, timestamps, segment, above)
+            order.sealed.append(segment.id)
         last = built.entries[-1].timestamp if built.entries else 0
-        if last <= ask.above:
-            if not self._room(built, timestamps, SEAL_BYTES) or not timestamps.has_above(ask.above):
+        if last <= above:
+            if not self._room(built, timestamps, SEAL_BYTES) or not timestamps.has_above(above):
                 return
-            self._add(built, Tick(timestamps.take(ask.above)), SEAL_BYTES)
-        built.seals.append(ask)
+            self._add(built, Tick(timestamps.take(above)), SEAL_BYTES)
+        built.seals.append(order)
 
     def _seal(
         self, built: Built, timestamps: GroupTimestamps, segment: OpenSegment, above: int = 0
     ) -> None:
+        """Write the Seal of an open segment, at a timestamp above `above`; it is open no more."""
         entry = Seal(segment.vchannel, timestamps.take(above), segment.id)
         self._segments.close(segment)
         self._add(built, entry, SEAL_BYTES)

@@ -3,6 +3,9 @@
 The questions are asked in this order: is its id known, is it below the window's floor, is its
 version the present one, is there trouble? Ids are looked up before versions: a repeat gets its
 first result, whatever has become of its collection since.
+
+Nothing is sent here: the machine calls `OpenTerm.pump` at the end of each step, which takes from
+the queue what can go.
 """
 
 from headrace.model.channel import PChannel, pchannel_of

@@ -31,7 +31,7 @@ class DdlOrder:
     record: CollectionRecord
     ddl: DdlRecord
     vchannels: tuple[VChannel, ...]  # of this pchannel
-    need: int  # the ask for timestamps that it needs
+    need: int  # number of the `AskGrant` that it needs
     calls: list[Call] = field(default_factory=list)
     sent: bool = False
 
@@ -106,21 +106,21 @@ class ControlEntries:
     def answer_done(self, segments: Segments, here: Position) -> list[Effect]:
         """Seals that need nothing more: nothing is open, and what stands is above already."""
         done = [
-            ask
-            for ask in self._seals
-            if not ask.sent
-            and here.timestamp > ask.above
-            and not segments.of_collection(ask.collection_id, ask.only)
+            order
+            for order in self._seals
+            if not order.sent
+            and here.timestamp > order.above
+            and not segments.of_collection(order.collection_id, order.only)
         ]
         return self.seals_stand(done, here)
 
     def ddls(self) -> list[DdlOrder]:
         """Those for which there are timestamps now."""
-        return [w for w in self._ddls if not w.sent and self._grants.covers(w.need)]
+        return [d for d in self._ddls if not d.sent and self._grants.covers(d.need)]
 
     def seals(self) -> list[SealOrder]:
         """Those for which there are timestamps now."""
-        return [a for a in self._seals if not a.sent and self._grants.covers(a.need)]
+        return [s for s in self._seals if not s.sent and self._grants.covers(s.need)]
 
     def ddl_stands(
         self, order: DdlOrder, entries: Iterable[Ddl], message_id: MessageId
@@ -134,23 +134,23 @@ class ControlEntries:
         self._ddls.remove(order)
         return [Answer(call, AppendDdlResponse(tuple(places))) for call in order.calls]
 
-    def seals_stand(self, asks: Iterable[SealOrder], here: Position) -> list[Effect]:
-        """All that was open is sealed, or time has moved on; `here` is above what was asked."""
+    def seals_stand(self, orders: Iterable[SealOrder], here: Position) -> list[Effect]:
+        """What was open is sealed, or time has moved on; `here` is above what each order asks."""
         effects: list[Effect] = []
-        for ask in asks:
-            self._seals.remove(ask)
-            response = SealResponse(position=here, segment_ids=tuple(ask.sealed))
-            effects.append(Answer(ask.call, response))
+        for order in orders:
+            self._seals.remove(order)
+            response = SealResponse(position=here, segment_ids=tuple(order.sealed))
+            effects.append(Answer(order.call, response))
         return effects
 
     def refuse(self, error: HeadraceError, *, sent_too: bool) -> list[Effect]:
-        """This term appends no more of them; those on their way may still stand unless told."""
-        ddls = [w for w in self._ddls if sent_too or not w.sent]
-        seals = [a for a in self._seals if sent_too or not a.sent]
-        self._ddls = [w for w in self._ddls if w not in ddls]
-        self._seals = [a for a in self._seals if a not in seals]
-        effects: list[Effect] = [Refuse(call, error) for w in ddls for call in w.calls]
-        return effects + [Refuse(a.call, error) for a in seals]
+        """Refuse the callers of what is not sent, and with `sent_too` also of what is in flight."""
+        ddls = [d for d in self._ddls if sent_too or not d.sent]
+        seals = [s for s in self._seals if sent_too or not s.sent]
+        self._ddls = [d for d in self._ddls if d not in ddls]
+        self._seals = [s for s in self._seals if s not in seals]
+        effects: list[Effect] = [Refuse(call, error) for d in ddls for call in d.calls]
+        return effects + [Refuse(s.call, error) for s in seals]
 
     def _begin(self, order: DdlOrder) -> None:
         for vchannel in order.vchannels:

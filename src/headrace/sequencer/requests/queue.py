@@ -35,7 +35,7 @@ class Part:
 
     request: AppendRequest = field(repr=False)
     size_bytes: int
-    need: int  # number of the ask for timestamps that it needs
+    need: int  # number of the `AskGrant` that it needs
     state: PartState
     calls: dict[Call, float]  # -> deadline, monotonic seconds
     first_call: Call  # the one whose bytes are appended

@@ -58,7 +58,8 @@ class Window:
         return len(self._packed) >= self._ids_max
 
     def floor(self, keyed: bool) -> Timestamp:
-        """All ids of that kind first sent above it are here; it only rises."""
+        """Every id of that kind whose request was first sent above this timestamp is kept here. It
+        never falls."""
         return self._floors[keyed]
 
     def find(self, part_id: PartId) -> DigestItem | None:
