@@ -59,7 +59,7 @@ def test_wrong_settings_are_refused_before_anything_is_started(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("0", "has layout version 0, this program knows 1; use the release that wrote it"),
+        ("0", "has layout version 0, this program knows 2; use the release that wrote it"),
         (None, "is not empty and no data directory of Headrace (it holds precious)"),
     ],
 )

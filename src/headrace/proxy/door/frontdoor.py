@@ -54,7 +54,7 @@ class FrontDoor:
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
                 # pymilvus pings every 10 s, with or without a call.
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
                 ("grpc.keepalive_permit_without_calls", 1),
             )
         )
