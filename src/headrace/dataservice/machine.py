@@ -121,7 +121,7 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
     def validate(self) -> None:
         for channel in self.channels.all():
             if channel.sending:
-                assert channel.holder, f"{channel} is sent to nobody"
+                assert channel.holder, f"{channel} is sent to no process"
             assert not (channel.unwatched and channel.lost), f"{channel} is lost and unwatched"
             if channel.dropped and channel.epoch is not None:
                 known_end = channel.epoch_revision >= channel.checkpoint_revision
@@ -132,7 +132,6 @@ class DataServiceMachine(Machine[ev.Event, fx.Effect]):
     # ---- what is wanted --------------------------------------------------------------------------
 
     def _all_wanted(self, now: float) -> list[fx.Effect]:
-        """All that is missing between what is wanted and what is reported."""
         if not self.ready:
             return []
         return [

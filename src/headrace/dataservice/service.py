@@ -43,7 +43,6 @@ class DataService(LeaderService[DataServiceSettings, DataServiceMachine, ev.Even
 
     @property
     def leads(self) -> bool:
-        """Whether this process leads and has seen what it needs."""
         return self.actor is not None and self.actor.machine.ready
 
     def begin(self, group: TaskGroup, session: Session) -> None:

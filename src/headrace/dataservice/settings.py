@@ -69,7 +69,6 @@ class DataServiceSettings:
 
     @property
     def pauses(self) -> Pauses:
-        """Between the tries of what is repeated."""
         return Pauses(self.retry_least_s, self.retry_most_s)
 
     @property

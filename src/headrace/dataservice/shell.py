@@ -16,6 +16,7 @@ from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.placement.watches import read_watch
 from headrace.dataservice.reports.committer import Committer, Saved
 from headrace.dataservice.settings import DataServiceSettings
+from headrace.dataservice.state.channel_state import VChannelState
 from headrace.frame.leader_store import LeaderStore, NotLeading
 from headrace.frame.surroundings import Surroundings
 from headrace.meta.api import Compacted
@@ -233,8 +234,8 @@ class DataServiceShell:
             effect.call,
             report.vchannel,
             saved.outcome,
-            epoch_seen(saved),
-            checkpoint_seen(saved),
+            epoch_seen(saved.channel),
+            checkpoint_seen(saved.channel),
             flushed_by(report, saved),
             bool(report.segments or report.deletes or report.dropped_partitions),
         )
@@ -245,11 +246,7 @@ class DataServiceShell:
             channels, left_out = await self._committer.save_moves(request.server_id, request.moves)
         except HeadraceError as error:
             return ev.MovesRefused(effect.call, self._refusal(error))
-        checkpoints = tuple(
-            ev.CheckpointSeen(i.vchannel, i.checkpoint.value, i.checkpoint.revision)
-            for i in channels
-        )
-        return ev.MovesCommitted(effect.call, checkpoints, left_out)
+        return ev.MovesCommitted(effect.call, tuple(map(checkpoint_seen, channels)), left_out)
 
     async def _announce(self, news: object, address: str) -> None:
         try:
@@ -324,16 +321,15 @@ class DataServiceShell:
         return False
 
 
-def epoch_seen(saved: Saved) -> ev.EpochSeen:
+def epoch_seen(channel: VChannelState) -> ev.EpochSeen:
     """The epoch record after a commit."""
-    epoch = saved.channel.epoch
-    return ev.EpochSeen(saved.channel.vchannel, epoch.value, epoch.revision)
+    return ev.EpochSeen(channel.vchannel, channel.epoch.value, channel.epoch.revision)
 
 
-def checkpoint_seen(saved: Saved) -> ev.CheckpointSeen:
+def checkpoint_seen(channel: VChannelState) -> ev.CheckpointSeen:
     """The channel checkpoint after a commit."""
-    checkpoint = saved.channel.checkpoint
-    return ev.CheckpointSeen(saved.channel.vchannel, checkpoint.value, checkpoint.revision)
+    checkpoint = channel.checkpoint
+    return ev.CheckpointSeen(channel.vchannel, checkpoint.value, checkpoint.revision)
 
 
 def flushed_by(report: SaveBinlogPathsRequest, saved: Saved) -> tuple[int, ...]:

@@ -71,7 +71,6 @@ class Actor(Generic[M, Ev]):
         return await self._callers.ask(self.post, make, source)
 
     def handler(self, ask: Ask[Any, Ev]) -> Handler:
-        """What a server calls for such a request."""
         return lambda request: self.ask(lambda call: ask.event(call, request))
 
     def end(self, reason: str) -> None:
@@ -80,7 +79,7 @@ class Actor(Generic[M, Ev]):
         self._driver.stop()
 
     async def run(self) -> str:
-        """Run until `end`; why it ended. Then nobody waits any more."""
+        """Run until `end`; why it ended. By then every caller has an answer."""
         try:
             with self.journal.told_on_assertion(self.name):
                 await self._driver.run()

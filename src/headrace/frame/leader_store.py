@@ -49,7 +49,7 @@ class LeaderStore:
     ) -> Revision | None:
         """The revision at which it was done, or None: something that it compares has changed.
 
-        `NotLeading` when this process no longer leads; `Unavailable` when nobody knows.
+        `NotLeading` when this process no longer leads; `Unavailable` when the outcome is not known.
         """
         result = await self.store.txn([self.leader, *compare], operations)
         if result.succeeded:
@@ -62,7 +62,8 @@ class LeaderStore:
     async def commit(
         self, compare: Sequence[Compare], operations: Sequence[Operation]
     ) -> Revision | None:
-        """As `txn`, but None also when nobody knows; then it has waited, so callers may loop."""
+        """As `txn`, but None also when the outcome is not known; then it has waited, so that
+        callers may loop."""
         try:
             revision = await self.txn(compare, operations)
         except Unavailable:

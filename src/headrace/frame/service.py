@@ -89,7 +89,6 @@ class RoleService(Generic[S]):
         return self._healthy and not self._stop.is_set()
 
     def stop(self) -> None:
-        """End `run`."""
         self._stop.set()
 
     async def run(self) -> None:

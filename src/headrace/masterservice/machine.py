@@ -201,7 +201,6 @@ class MasterMachine(Machine[ev.Event, fx.Effect]):
         now: float,
         begin: Callable[[int, Timestamp], list[fx.Effect]],
     ) -> list[fx.Effect]:
-        """Begin a DDL with ids and a timestamp of its own."""
         first_id = self._ids.take(ids_needed) if ids_needed else 0
         timestamp = self._timestamps.take(1, now)
         if first_id is None or timestamp is None:

@@ -33,7 +33,6 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event
 
     @property
     def leads(self) -> bool:
-        """Whether this process leads and has read what it needs."""
         return self.actor is not None
 
     async def lead(self, store: LeaderStore, group: TaskGroup) -> Actor[MasterMachine, ev.Event]:
@@ -48,7 +47,6 @@ class MasterService(LeaderService[MasterServiceSettings, MasterMachine, ev.Event
         return details(self.actor.machine, topic) if self.actor else {}
 
     def asks(self) -> Sequence[Ask[Any, ev.Event]]:
-        """What the machine answers."""
         return (
             Ask(m.AllocTimestampRequest, self._timestamp_asked),
             Ask(m.AllocIdsRequest, ev.IdsAsked),

@@ -51,5 +51,4 @@ class MasterServiceSettings:
 
     @property
     def pauses(self) -> Pauses:
-        """Between the tries of what is repeated."""
         return Pauses(self.retry_least_s, self.retry_most_s)

@@ -229,7 +229,6 @@ class MasterShell:
     async def _positions(
         self, effect: fx.RecordCollection, *, forever: bool
     ) -> dict[PChannel, Position]:
-        """The last position of each pchannel of the collection, from its sequencer."""
         within_s = None if forever else self._settings.placing_timeout_s
         pchannels = list(dict.fromkeys(pchannel_of(v) for v in effect.record.vchannels))
         answers: list[PositionResponse] = await asyncio.gather(

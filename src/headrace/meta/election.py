@@ -35,11 +35,10 @@ class Leadership:
 
     @property
     def compare(self) -> ModRevisionIs:
-        """What every transaction of the leader compares."""
         return ModRevisionIs(self.key, self.revision)
 
     def surely_stands(self, now: float) -> bool:
-        """Whether nobody else can lead at `now` (monotonic), short of a store that ends leases
+        """Whether no other process can lead at `now` (monotonic), short of a store that ends leases
         early."""
         return now < self.stands_until
 

@@ -100,7 +100,6 @@ class Following(Generic[T]):
 
     @property
     def listed(self) -> bool:
-        """Whether there is a copy."""
         return self.revision > 0
 
     async def run(self) -> Never:
@@ -171,7 +170,7 @@ class LeaderWatcher(Following[LeaderRecord]):
 
     @property
     def leader(self) -> LeaderRecord | None:
-        """None while nobody leads, or that is not known yet."""
+        """None while no process leads, or it is not known yet."""
         return self.items.get(self._leader_key)
 
     async def found(self) -> LeaderRecord:

@@ -82,7 +82,6 @@ class MemoryMetaServer:
         self._waiters: dict[asyncio.Future[None], None] = {}
 
     def client(self, name: str = "", hook: CallHook | None = None) -> "MemoryMeta":
-        """A handle of one process."""
         return MemoryMeta(self, self._clock, name, hook)
 
     @property

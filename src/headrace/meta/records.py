@@ -97,7 +97,7 @@ class PChannelRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
-    """A vchannel's assignment. server_id 0 = nobody yet. `ended`: the vchannel is dropped."""
+    """A vchannel's assignment. server_id 0 = no node yet. `ended`: the vchannel is dropped."""
 
     epoch: Epoch
     server_id: ServerId
@@ -149,7 +149,6 @@ class SegmentRecord:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of its insert logs."""
         return sum(f.size_bytes for f in self.files)
 
 

@@ -84,7 +84,6 @@ class SequencerMachine(Machine[ev.Event, Effect]):
 
     @property
     def is_open(self) -> bool:
-        """Whether requests are taken."""
         return self.phase is SequencerPhase.OPEN
 
     @property
@@ -119,23 +118,31 @@ class SequencerMachine(Machine[ev.Event, Effect]):
             case ev.StopAsked():
                 return self._stop_asked(event, now)
             case ev.EndRead():
-                return self._end_read(event, now)
+                present = self._present(event.attempt)
+                return present.end_read(event, now) if present else []
             case ev.MetaRead():
-                return self._meta_read(event)
+                present = self._present(event.attempt)
+                return present.meta_read(event.view) if present else []
             case ev.WindowRead():
-                return self._window_read(event)
+                present = self._present(event.attempt)
+                return present.window_read(event.past) if present else []
             case ev.ReadFailed():
-                return self._read_failed(event)
+                present = self._present(event.attempt)
+                return present.read_failed() if present else []
             case ev.CorruptRead():
-                return self._corrupt_read(event)
+                present = self._present(event.attempt)
+                return present.corrupt_read(event.reason) if present else []
             case ev.AppendAnswered():
-                return self._append_answered(event, now)
+                appender = self._appender(event.attempt)
+                return appender.answered(event, now) if appender else []
             case ev.AppendUnanswered():
-                return self._append_unanswered(event)
+                appender = self._appender(event.attempt)
+                return appender.unanswered(event) if appender else []
             case ev.Looked():
-                return self._looked(event, now)
+                appender = self._appender(event.attempt)
+                return appender.looked(event, now) if appender else []
             case ev.DiskRead():
-                return self._disk_read(event)
+                return self._term.disk_read(event) if self._term else []
             case ev.Granted():
                 return self._grants.granted(event)
             case ev.GrantWithheld():
@@ -159,54 +166,13 @@ class SequencerMachine(Machine[ev.Event, Effect]):
             case _:
                 assert_never(event)
 
-    # ---- becoming the sequencer --------------------------------------------------------------
-
     def _present(self, attempt: int) -> Attempt | None:
         """The attempt to take over with this number, if it is still under way."""
         return self._failover if attempt == self._attempt else None
 
-    def _end_read(self, event: ev.EndRead, now: float) -> list[Effect]:
-        present = self._present(event.attempt)
-        return present.end_read(event, now) if present else []
-
-    def _meta_read(self, event: ev.MetaRead) -> list[Effect]:
-        present = self._present(event.attempt)
-        return present.meta_read(event.view) if present else []
-
-    def _window_read(self, event: ev.WindowRead) -> list[Effect]:
-        present = self._present(event.attempt)
-        return present.window_read(event.past) if present else []
-
-    def _read_failed(self, event: ev.ReadFailed) -> list[Effect]:
-        present = self._present(event.attempt)
-        return present.read_failed() if present else []
-
-    def _corrupt_read(self, event: ev.CorruptRead) -> list[Effect]:
-        present = self._present(event.attempt)
-        return present.corrupt_read(event.reason) if present else []
-
-    # ---- the log -----------------------------------------------------------------------------
-
     def _appender(self, attempt: int) -> Attempt | OpenTerm | None:
         """What has a message on its way under this attempt."""
         return (self._failover or self._term) if attempt == self._attempt else None
-
-    def _append_answered(self, event: ev.AppendAnswered, now: float) -> list[Effect]:
-        appender = self._appender(event.attempt)
-        return appender.answered(event, now) if appender else []
-
-    def _append_unanswered(self, event: ev.AppendUnanswered) -> list[Effect]:
-        appender = self._appender(event.attempt)
-        return appender.unanswered(event) if appender else []
-
-    def _looked(self, event: ev.Looked, now: float) -> list[Effect]:
-        appender = self._appender(event.attempt)
-        return appender.looked(event, now) if appender else []
-
-    def _disk_read(self, event: ev.DiskRead) -> list[Effect]:
-        if self._term is not None:
-            self._term.disk_read(event)
-        return []
 
     # ---- requests ----------------------------------------------------------------------------
 

@@ -157,7 +157,6 @@ class Sequencers:
             self._stopping = True
 
     def stop(self) -> None:
-        """End `run`: take nothing more, wait a little for what is on its way, let go."""
         self._stop.set()
 
     async def _let_go(self) -> None:

@@ -61,5 +61,4 @@ class SequencerSettings:
 
     @property
     def pauses(self) -> Pauses:
-        """Between the tries of what is repeated."""
         return Pauses(self.retry_least_s, self.retry_most_s)

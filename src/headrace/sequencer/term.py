@@ -120,16 +120,16 @@ class OpenTerm:
         return self._control.seal(event.call, event.request)
 
     def position(self, event: ev.PositionAsked) -> list[Effect]:
-        """Of the last message that is known to stand."""
         return [Answer(event.call, PositionResponse(self._here()))]
 
-    def disk_read(self, event: ev.DiskRead) -> None:
+    def disk_read(self, event: ev.DiskRead) -> list[Effect]:
         """How much the log's disk still takes."""
         free_bytes, least = event.free_bytes, self._settings.log_free_bytes_min
         low = free_bytes is not None and free_bytes < least
         self._admission.disk_trouble = (
             f"log disk almost full: {free_bytes} bytes are free, {least} are kept" if low else ""
         )
+        return []
 
     def time_passed(self, now: float) -> list[Effect]:
         """Deadlines, ages, idleness."""

@@ -126,7 +126,6 @@ class Collector:
         return [self._missed[info.key] for info in bundles if info.key in self._missed]
 
     async def _forget(self, channels: Sequence[VChannelState], there: set[str]) -> None:
-        """Remove records of dropped segments and delta logs whose files are gone."""
         for channel in channels:
             gone: list[Stored[SegmentRecord]] = [
                 s

@@ -24,7 +24,6 @@ class MaintenanceSchedule:
         self._running = False
 
     def soon(self, task: MaintenanceTask, now: float) -> None:
-        """There is something to do for it: its next round is due."""
         self._due[task] = min(self._due[task], now)
 
     def due(self, now: float) -> list[Effect]:

@@ -44,7 +44,6 @@ class Samples:
         return max((m for t, m in self.points if t <= timestamp), default=1)
 
     def forget_below(self, message_id: MessageId) -> None:
-        """What is truncated needs no sample."""
         self.points = [p for p in self.points if p[1] >= message_id]
 
 

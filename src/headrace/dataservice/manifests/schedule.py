@@ -50,7 +50,6 @@ class ManifestSchedule:
         return sorted(entry.vchannels) if entry else []
 
     def collections(self) -> list[CollectionId]:
-        """All that were seen."""
         return sorted(self._table)
 
     def timestamp(self, collection_id: CollectionId) -> Timestamp:
@@ -59,7 +58,6 @@ class ManifestSchedule:
         return entry.timestamp if entry else -1
 
     def see(self, collection_id: CollectionId, vchannel: VChannel) -> None:
-        """A vchannel of a collection is there."""
         self._table.setdefault(collection_id, Scheduled()).vchannels[vchannel] = None
 
     def keep_only(self, vchannels: Iterable[VChannel]) -> None:

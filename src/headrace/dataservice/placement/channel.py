@@ -56,7 +56,6 @@ class Channel:
 
     @property
     def dropped(self) -> bool:
-        """Whether the collection's drop is behind it."""
         return bool(self.checkpoint and self.checkpoint.dropped)
 
     @property
@@ -67,7 +66,7 @@ class Channel:
 
     @property
     def holder(self) -> ServerId:
-        """The process that the present epoch names, 0 = nobody."""
+        """The process that the present epoch names, 0 = none."""
         return self.epoch.server_id if self.epoch else 0
 
     def see_epoch(self, seen: EpochSeen, now: float) -> bool:
@@ -112,7 +111,7 @@ class Channel:
         self.lost, self.unwatched = True, False
 
     def not_sent(self, now: float, settings: DataServiceSettings) -> None:
-        """Its watch could not be made, or nobody knows: again, each time a little later."""
+        """Its watch could not be made, or the outcome is not known: again, each time later."""
         self.sending, self.changed_at = False, now
         self.unsent += 1
         self.send_at = now + settings.pauses.after(self.unsent)

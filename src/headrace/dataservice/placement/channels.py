@@ -8,7 +8,7 @@ Level-triggered: `reconcile` looks at everything that does not agree and orders 
 whether it was never done, failed, or was lost with the leader before. Nothing here is remembered
 beyond the process: epochs stand in meta, the rest is asked for again.
 
-    nobody  --WriteEpoch-->  held, unwatched  --SendWatches-->  watched
+    no node --WriteEpoch-->  held, unwatched  --SendWatches-->  watched
     watched --(holder gone, flowgraph ended)--> WriteEpoch for the next one
     watched --Release, released or waited long enough--> WriteEpoch for another node
 """
@@ -54,11 +54,9 @@ class Channels:
         self._balance_at = start
 
     def all(self) -> list[Channel]:
-        """Every vchannel, in order of name."""
         return [self._table[v] for v in sorted(self._table)]
 
     def get(self, vchannel: VChannel) -> Channel | None:
-        """One vchannel, None when it is unknown."""
         return self._table.get(vchannel)
 
     # ---- facts -----------------------------------------------------------------------------------
@@ -118,7 +116,7 @@ class Channels:
             channel.unwatched = channel.epoch == seen.record
 
     def epoch_not_written(self, vchannel: VChannel, now: float) -> None:
-        """Our own write does not stand, or nobody knows; the watch tells what does."""
+        """Our own write does not stand, or may not; the watch tells what stands."""
         channel = self._table.get(vchannel)
         if channel is not None:
             channel.writing, channel.write_at = False, now + _AGAIN_S
@@ -205,7 +203,7 @@ class Channels:
         if channel.drained_by is None:
             channel.drained_by = now + self._settings.drain_s
         if now >= channel.drained_by or channel.unwatched:
-            return self._write(channel, node)  # waited long enough, or nobody has begun
+            return self._write(channel, node)  # waited long enough, or it was never watched
         return self._release(channel) if now >= channel.release_at else None
 
     def _write(self, channel: Channel, node: Node) -> Effect:
@@ -272,7 +270,6 @@ class Channels:
     # ---- places ----------------------------------------------------------------------------------
 
     def _choose(self, now: float) -> None:
-        """Give the homeless a node; move for the sake of balance when it is time."""
         usable = self._nodes.usable_names(now)
         forgotten = self._nodes.forget_gone(now)
         self._stale |= usable != self._usable or forgotten

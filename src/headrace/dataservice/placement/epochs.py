@@ -19,7 +19,7 @@ async def write_epoch(
 ) -> tuple[EpochRecord, Revision] | None:
     """The record as it stands, with its revision; None when something else stands.
 
-    `Unavailable` when nobody knows; `NotLeading` when this process no longer leads.
+    `Unavailable` when the outcome is not known; `NotLeading` when this process no longer leads.
     """
     key = keys.epoch(order.vchannel)
     record = EpochRecord(epoch=order.epoch, server_id=order.server_id, node_name=order.node_name)

@@ -34,12 +34,10 @@ class Node:
 
     @property
     def usable(self) -> bool:
-        """Whether it has a session and may be given vchannels."""
         return self.session and self.seen.state is SessionState.HEALTHY
 
     @property
     def stopping(self) -> bool:
-        """Whether it is about to end and should hold nothing."""
         return self.session and self.seen.state is SessionState.STOPPING
 
 
@@ -56,11 +54,9 @@ class Nodes:
         return iter(self._table.values())
 
     def get(self, server_id: ServerId) -> Node | None:
-        """The process with that id, None when it is unknown or gone."""
         return self._table.get(server_id)
 
     def usable(self) -> dict[str, Node]:
-        """Processes that have a session and are HEALTHY, by node name."""
         return {n.seen.node_name: n for n in self._table.values() if n.usable}
 
     def see(self, nodes: Iterable[NodeSeen], now: float) -> None:

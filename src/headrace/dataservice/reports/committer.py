@@ -157,7 +157,7 @@ class Committer:
     async def _read(self, vchannel: VChannel, deadline: float) -> VChannelState:
         """The vchannel as it stands now; repeated until the deadline, then `Unavailable`.
 
-        `Fenced` when there is none: nobody holds an epoch of it any more.
+        `Fenced` when there is none: no node holds an epoch of it any more.
         """
         self.forget(vchannel)
         while True:

@@ -158,7 +158,7 @@ def _is_present(record: EpochRecord, epoch: Epoch, server_id: ServerId) -> bool:
 
 
 def _is_forgotten(segment_id: SegmentId, channel: VChannelState) -> bool:
-    """A report for a dropped segment is done: nobody reads its rows."""
+    """A report for a dropped segment is done: its rows are not read."""
     record = channel.segment(segment_id)
     return record is not None and is_dropped(record, channel.checkpoint.value)
 
@@ -253,7 +253,6 @@ def _commit(
 def _composed(
     channel: VChannelState, after: VChannelState, reads: Sequence[ModRevisionIs]
 ) -> Commit:
-    """The transaction that turns one channel into the other."""
     operations: list[Operation] = []  # DL-1: files and checkpoint in one transaction
     for segment_id, s in after.segments.items():
         if channel.segments.get(segment_id) is not s:

@@ -38,5 +38,4 @@ class Reports:
         return [CommitReport(following.call, following.report)]
 
     def under_way(self) -> int:
-        """How many vchannels have a report under way."""
         return len(self._waiting)

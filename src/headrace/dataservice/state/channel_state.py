@@ -37,7 +37,7 @@ class Stored(Generic[R]):
 
     @property
     def unchanged(self) -> ModRevisionIs:
-        """True as long as nobody wrote it since."""
+        """True as long as it was not written since."""
         return ModRevisionIs(self.key, self.revision)
 
 

@@ -18,7 +18,6 @@ class Ids:
 
     @property
     def mark(self) -> int:
-        """The mark that stands."""
         return self._mark
 
     def take(self, count: int) -> int | None:

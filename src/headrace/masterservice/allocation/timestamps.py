@@ -25,11 +25,9 @@ class Timestamps:
 
     @property
     def mark(self) -> Timestamp:
-        """The mark that stands."""
         return self._mark
 
     def present_ms(self, now: float) -> int:
-        """The present millisecond."""
         return self._began_ms + int((now - self._began) * 1000)
 
     def take(self, count: int, now: float) -> Timestamp | None:

@@ -100,7 +100,6 @@ class Ddls:
         return standing.record
 
     def tombstones(self) -> tuple[CollectionId, ...]:
-        """Dropped collections whose records are still there."""
         return tuple(
             i
             for i, s in sorted(self._standing.items())

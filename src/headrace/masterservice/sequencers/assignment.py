@@ -66,15 +66,13 @@ class Sequencers:
 
     def granted(self, server_id: ServerId, pchannels: Iterable[PChannel]) -> tuple[PChannel, ...]:
         """Those for which that process is wanted, by the records that stand. While a record is on
-        its way it may name another: nobody gets timestamps."""
+        its way it may name another: no process gets timestamps."""
         return tuple(p for p in pchannels if self._holder(p) == server_id and not self._writing(p))
 
     def wanted(self) -> dict[PChannel, SequencerRecord]:
-        """The records as they stand, in the order of the pool."""
         return {p: self._stood[p].record for p in self._pchannels if p in self._stood}
 
     def proxies(self) -> tuple[ProxyProcess, ...]:
-        """The proxies that have a session."""
         return tuple((self._proxies or {}).values())
 
     # ---- what happened -----------------------------------------------------------------------
@@ -123,7 +121,7 @@ class Sequencers:
         if target is None:
             target = self._holder(pchannel)
         if target not in (self._proxies or {}):
-            return self._plan(now)  # nobody is there: it is an orphan
+            return self._plan(now)  # no proxy is there: it is an orphan
         return [self._write(pchannel, target, move.reason), *self._plan(now)]
 
     def stands(

@@ -34,7 +34,6 @@ class Suspicions:
         return True
 
     def is_gone(self, server_id: ServerId) -> bool:
-        """Whether the own attempt found that process gone."""
         return server_id in self._retry_at
 
     def found_gone(
@@ -63,7 +62,6 @@ class Suspicions:
             self._retry_at[server_id] = now + self._settings.suspect_retry_s
 
     def ready(self, pchannel: PChannel, now: float) -> bool:
-        """Whether a pchannel of a process found gone may move now."""
         return now >= self._ready_at.get(pchannel, now)
 
     def failed_over(self, pchannel: PChannel, now: float) -> None:
@@ -79,7 +77,6 @@ class Suspicions:
         self._past.forget_old(now)
 
     def due_to_retry(self, now: float) -> list[ServerId]:
-        """Those found gone that should be tried again now."""
         return [i for i, at in self._retry_at.items() if at <= now and i not in self._trying]
 
     def due(self, now: float) -> float | None:

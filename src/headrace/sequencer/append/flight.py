@@ -27,16 +27,13 @@ class Flight:
 
     @property
     def message_id(self) -> MessageId:
-        """The id that it gets if it is taken."""
         return self.expected_last + 1
 
     @property
     def size_bytes(self) -> int:
-        """Of the message."""
         return sum(map(len, self.parts))
 
     def send(self) -> Append:
-        """The first time."""
         return Append(self.attempt, self.expected_last, self.parts, self.what, 0.0)
 
     def look(self) -> Look:

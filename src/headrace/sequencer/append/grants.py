@@ -39,16 +39,13 @@ class GroupTimestamps:
 
     @property
     def end(self) -> Timestamp:
-        """The first one that is not ours."""
         return self._grant.end
 
     @property
     def left(self) -> int:
-        """How many there are."""
         return self._grant.end - self._next
 
     def peek(self) -> Timestamp:
-        """The next one, without taking it."""
         return self._next
 
     def take(self, above: Timestamp = 0) -> Timestamp:

@@ -30,7 +30,6 @@ class Leases:
 
     @property
     def left(self) -> int:
-        """How many ids are here."""
         return sum(r.end - r.next for r in self._ranges)
 
     @property

@@ -94,7 +94,6 @@ class Segments:
         ]
 
     def has(self, segment: OpenSegment) -> bool:
-        """Whether it is still open."""
         return self._open.get((segment.vchannel, segment.partition_id)) is segment
 
     def sealed_by(self, vchannel: VChannel, ddl: DdlRecord) -> list[OpenSegment]:
@@ -110,7 +109,6 @@ class Segments:
         )
 
     def close(self, segment: OpenSegment) -> None:
-        """It is sealed."""
         del self._open[segment.vchannel, segment.partition_id]
 
     def end(self, vchannel: VChannel, ddl: DdlRecord) -> None:

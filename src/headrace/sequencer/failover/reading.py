@@ -159,7 +159,7 @@ class Reading:
     async def _collection(
         self, collection_id: CollectionId, revision: Revision
     ) -> tuple[CollectionRecord, DdlRecord | None, DdlRecord | None] | None:
-        """None: its tombstone is gone, everybody has passed its drop."""
+        """None: its tombstone is gone, every checkpoint has passed its drop."""
         found = (
             await self._meta.get(self._keys.collection(collection_id), revision=revision)
         ).first

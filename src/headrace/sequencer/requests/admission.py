@@ -156,7 +156,7 @@ class Admission:
                 return [Refuse(call, other)]
             return [self.stored(call, request, item, deadline - now)]
         if request.first_sent <= self._window.floor(request.keyed):
-            # RQ-1: below the window's floor nobody can tell, and nothing is appended
+            # RQ-1: below the window's floor it is not known, and nothing is appended
             return [Answer(call, AppendResponse(outcome=AppendOutcome.UNKNOWN))]
         return None
 

@@ -41,7 +41,7 @@ class Digests:
         self._items += items
 
     def entry(self, timestamp: Timestamp, window: Window) -> Digest:
-        """The digest, without the ids that everybody has forgotten."""
+        """The digest, without the ids that lie below the window."""
         kept = tuple(i for i in self._items if i.first_sent > window.floor(i.keyed))
         return Digest(timestamp, self._previous, window.floor(keyed=True), self._since, kept)
 

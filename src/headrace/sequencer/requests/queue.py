@@ -61,7 +61,6 @@ class Queue:
         return len(self._parts)
 
     def find(self, part_id: PartId) -> Part | None:
-        """The part, if it is here."""
         return self._parts.get(part_id)
 
     def add(self, call: Call, request: AppendRequest, need: int, deadline: float) -> Part:
@@ -95,7 +94,6 @@ class Queue:
         return released
 
     def parked(self, reason: str) -> int:
-        """How many wait for it."""
         return len(self._parked.get(reason, ()))
 
     def ready(self) -> Iterator[Part]:
@@ -137,11 +135,9 @@ class Queue:
         return expired
 
     def unsent(self) -> list[Part]:
-        """Every part of which nothing was sent."""
         return [p for p in self._parts.values() if p.state is not PartState.FLYING]
 
     def all(self) -> list[Part]:
-        """Every part."""
         return list(self._parts.values())
 
     def validate(self) -> None:

@@ -55,7 +55,6 @@ class Versions:
         return vchannel in self._present
 
     def get(self, vchannel: VChannel) -> Present | None:
-        """The vchannel as it stands, None when unknown."""
         return self._present.get(vchannel)
 
     @property
