@@ -5,7 +5,6 @@ from typing import Any
 
 from headrace.masterservice.collections import records
 from headrace.masterservice.collections.records import Change
-from headrace.masterservice.service import create_asked
 from headrace.meta.api import Delete, Put
 from headrace.meta.records import CollectionRecord, CollectionState, SequencerRecord
 from headrace.model.channel import PChannel, Position, pchannel_of
@@ -87,13 +86,12 @@ class FakeMasterService:
 
     async def _create(self, request: m.CreateCollectionRequest) -> m.CollectionResponse:
         self.orders.append(request)
-        asked = create_asked(0, request)
         standing = self._find(request.name)
         if standing is None:
             first = self._ids(10 + request.partitions)
             chosen = [self._pool[n % len(self._pool)] for n in range(request.shards)]
-            standing = self._note(records.create(asked, first, chosen, self.timestamp()))
-        elif difference := records.difference(standing, asked):
+            standing = self._note(records.create(request, first, chosen, self.timestamp()))
+        elif difference := records.difference(standing, request):
             raise Refusal.COLLECTION_DIFFERS(name=request.name, difference=difference)
         return m.CollectionResponse(standing)
 
