@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace.app.servers.etcd import EtcdServer
+from headrace.app.servers.etcd import NO_FSYNC, EtcdServer
 from headrace.meta.api import (
     Compacted,
     Compare,
@@ -130,7 +130,7 @@ class Story:
 @pytest.fixture
 async def empty_etcd(tmp_path: Path) -> AsyncIterator[EtcdMeta]:
     """A store of its own, so that revisions begin at 1."""
-    server = EtcdServer(tmp_path / "etcd", unsafe_no_fsync=True)
+    server = EtcdServer(tmp_path / "etcd", flags=(NO_FSYNC,))
     await server.start()
     meta = EtcdMeta(EtcdAccess(endpoints=(server.endpoint,)), real_host())
     yield meta

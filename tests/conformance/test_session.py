@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.servers.etcd import Etcd, etcd, etcd_server
 
-from headrace.app.servers.etcd import EtcdServer
+from headrace.app.servers.etcd import NO_FSYNC, EtcdServer
 from headrace.meta.api import MetaStore
 from headrace.meta.election import Election, Leadership
 from headrace.meta.etcd import EtcdMeta
@@ -167,7 +167,7 @@ async def test_peers_are_seen_as_they_come_change_and_go(world: World) -> None:
 async def test_an_etcd_that_is_away_for_longer_than_a_lease_ends_no_session(
     tmp_path: Path,
 ) -> None:
-    server = EtcdServer(tmp_path / "etcd", unsafe_no_fsync=True)
+    server = EtcdServer(tmp_path / "etcd", flags=(NO_FSYNC,))
     await server.start()
     access = EtcdAccess(endpoints=(server.endpoint,))
     world = World(lambda: EtcdMeta(access, real_host()), Keys(), [])

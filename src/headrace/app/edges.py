@@ -38,7 +38,6 @@ class Edges:
     server: Server
 
     async def close(self) -> None:
-        """Give all connections back."""
         for edge in (self.peers, self.log, self.objects, self.meta):
             await edge.close()
 

@@ -56,7 +56,6 @@ async def own_store(meta: MetaStore, keys: Keys, objects: ObjectStore, host: Hos
 
 
 async def _record(meta: MetaStore, keys: Keys, host: Host) -> tuple[StoreRecord, Revision]:
-    """What the meta store says, made if it says nothing yet."""
     found = (await meta.get(keys.store)).first
     if found is None:
         made = StoreRecord(cluster=host.token().hex(), marked=False)

@@ -67,7 +67,6 @@ class ObjectSettings:
     timeout_s: float = 120.0  # of one request to a bucket: a part of 16 MB, an object of 32 MB
 
     def __post_init__(self) -> None:
-        """`Invalid` names the value that cannot be."""
         if not self.timeout_s > 0:
             raise Invalid(f"timeout_s is {self.timeout_s}, not above 0", field="timeout_s")
         self.access()
@@ -100,7 +99,6 @@ class ProcessSettings:
     journal_values: int = 400  # kept of one event or effect; a replay needs all, at any size
 
     def __post_init__(self) -> None:
-        """`Invalid` names the value that cannot be."""
         if self.log_level not in LOG_LEVELS:
             raise Invalid(
                 f"log_level is {self.log_level!r}, not one of {', '.join(LOG_LEVELS)}",

@@ -108,7 +108,6 @@ def _are_small(chunks: Sequence[RowsChunk]) -> bool:
 
 
 def _own_columns(chunks: Sequence[RowsChunk]) -> tuple[pa.Array, pa.Array]:
-    """`_row_id` and `_timestamp` of all rows."""
     counts = np.array([c.batch.num_rows for c in chunks], dtype=np.int64)
     starts = np.cumsum(counts) - counts
     firsts = np.array([c.first_row_id for c in chunks], dtype=np.int64)

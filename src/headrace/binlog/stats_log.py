@@ -44,7 +44,6 @@ class Stats:
 
     @property
     def rows(self) -> int:
-        """Rows in the insert log."""
         return self.head.rows
 
     def may_contain(self, keys: pa.Array) -> list[bool]:

@@ -120,7 +120,6 @@ async def _run(options: Options) -> int:
 
 
 def _conclude(options: Options, done: Sequence[SourceResult], seconds: float) -> None:
-    """The words at the end, on standard output."""
     for one in done:
         what = f"{one.rows:,} rows of {one.source}"
         if one.rejected:

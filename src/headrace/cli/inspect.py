@@ -5,6 +5,7 @@ Each role's `StatusRequest` handler gives lists of rows; what holds a checkpoint
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headrace.app.observe import Seen, collection_names, etcd_settings, look
+from headrace.meta.records import Role
 from headrace.model.channel import parse_vchannel
 from headrace.model.ids import CollectionId
 
@@ -120,3 +122,28 @@ def show(topic: str, *, data_dir: Path | None, etcd: str | None) -> int:
         silent = [f"{s.session.node_name}: {s.trouble}" for s in seen if s.trouble]
         console.print("\n".join(silent) or f"no {topic}")
     return 0 if any(not one.trouble for one in seen) else 1
+
+
+def show_status(*, data_dir: Path | None, etcd: str | None) -> int:
+    """Ask and print; 1 when a process does not answer."""
+    where = etcd_settings(data_dir, etcd)
+    seen = asyncio.run(look(where))
+    console = console_for_tables()
+    print_table(console, processes(seen))
+    names = asyncio.run(collection_names(where))
+    channels = asyncio.run(look(where, "channels", Role.DATA_SERVICE))
+    for table in tables_of([without_dropped(one) for one in channels], names):
+        print_table(console, table)
+    return 1 if any(one.trouble for one in seen) else 0
+
+
+def without_dropped(one: Seen) -> Seen:
+    """An answer without the vchannels of dropped collections, of which a trace stays for some
+    minutes: nobody watches them, and `inspect channels` has them."""
+
+    def living(rows: Any) -> Any:
+        if not isinstance(rows, list):
+            return rows
+        return [r for r in rows if not (isinstance(r, Mapping) and r.get("state") == "dropped")]
+
+    return replace(one, details={name: living(rows) for name, rows in one.details.items()})

@@ -202,7 +202,7 @@ def ingest(
 @app.command()
 def status(data_dir: DataDir = None, etcd: Etcd = None) -> None:
     """Who runs, who leads, who watches what."""
-    from headrace.cli.status import show_status
+    from headrace.cli.inspect import show_status
 
     raise typer.Exit(show_status(data_dir=data_dir, etcd=etcd))
 

@@ -105,7 +105,6 @@ def parse_time(text: str | None) -> int | datetime.datetime | None:
 
 
 def _store(data_dir: Path | None, store: str | None) -> tuple[str, str, str]:
-    """Its URI, and its server and region where a cluster says so."""
     if store is None:
         cluster = clusterfile.read(data_dir or clusterfile.DEFAULT_DIRECTORY)
         return cluster.store, cluster.store_endpoint, cluster.store_region
@@ -168,19 +167,16 @@ def _write_parquet(snapshot: Snapshot, limit: int | None, file: IO[bytes]) -> No
 
 
 def _new_file(folder: Path, name: str) -> IO[bytes]:
-    path = folder / name
+    path, taken = (
+        folder / name,
+        f"--out {folder}: something in this path is a file; name a directory",
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise Invalid(
-            f"--out {folder}: something in this path is a file; name a directory", field="out"
-        ) from None
-    except OSError as error:
-        raise Invalid(f"--out {folder}: {error.strerror}", field="out") from error
-    try:
+        taken = f"{path} exists already"
         return path.open("xb")
-    except FileExistsError:
-        raise Invalid(f"{path} exists already", field="out") from None
+    except (FileExistsError, NotADirectoryError):
+        raise Invalid(taken, field="out") from None
     except OSError as error:
         raise Invalid(f"--out {folder}: {error.strerror}", field="out") from error
 

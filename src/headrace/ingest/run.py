@@ -209,7 +209,6 @@ class Ingest:
     # ---- beside the source -------------------------------------------------------------------
 
     async def _compare(self, path: Path, journal: UploadJournal) -> None:
-        """Say so when a file became another while it was read."""
         if path != STANDARD_INPUT:
             now = await self._host.offload.run(lambda: identity_of(path))
             if now != journal.identity:

@@ -63,30 +63,23 @@ class Shipment:
     data: bytes
 
 
+@dataclass(kw_only=True, eq=False)
 class Upload:
     """See the module. `stop` may be called at any time."""
 
-    def __init__(
-        self,
-        *,
-        options: Options,
-        source: RowSource,
-        described: Described,
-        connection: Connection,
-        journal: UploadJournal,
-        rejects: Rejects | None,
-        host: Host,
-        listener: Listener,
-    ) -> None:
-        self._options = options
-        self._source = source
-        self._described = described
-        self._connection = connection
-        self._journal = journal
-        self._rejects = rejects
-        self._host = host
-        self._listener = listener
-        self._retries = Retries(host, listener.note, options.retry_s)
+    options: Options
+    source: RowSource
+    described: Described
+    connection: Connection
+    journal: UploadJournal
+    rejects: Rejects | None
+    host: Host
+    listener: Listener
+    rows_sent: int = 0  # acknowledged in this run
+    bytes_sent: int = 0
+
+    def __post_init__(self) -> None:
+        self._retries = Retries(self.host, self.listener.note, self.options.retry_s)
         self._stopping = asyncio.Event()
         self._known: Timestamp = 0
         self._learned = 0.0
@@ -94,12 +87,9 @@ class Upload:
         self._taking = asyncio.Lock()
         self._shipping: Iterator[Shipment] = iter(())
         self._whole = False  # the source has ended
-        self.rows_sent = 0  # acknowledged in this run
-        self.bytes_sent = 0
 
     @property
     def stopped(self) -> bool:
-        """Whether it was asked to stop."""
         return self._stopping.is_set()
 
     def stop(self) -> None:
@@ -113,7 +103,7 @@ class Upload:
         without an answer.
         """
         self._shipping = self._shipments()
-        workers = [asyncio.create_task(self._work()) for _ in range(self._options.in_flight)]
+        workers = [asyncio.create_task(self._work()) for _ in range(self.options.in_flight)]
         await race(asyncio.wait(workers), self._stopping.wait())
         await asyncio.wait(workers, timeout=STOP_S)
         for task in workers:
@@ -121,9 +111,9 @@ class Upload:
         for outcome in await asyncio.gather(*workers, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
-        if self._whole and all(s.done for s in self._journal.sent):
-            rows = sum(s.rows for s in self._journal.sent)
-            await self._host.offload.run(lambda: self._journal.finish(rows))
+        if self._whole and all(s.done for s in self.journal.sent):
+            rows = sum(s.rows for s in self.journal.sent)
+            await self.host.offload.run(lambda: self.journal.finish(rows))
 
     async def _work(self) -> None:
         """One of several: take the next batch, see it through."""
@@ -133,7 +123,7 @@ class Upload:
                     if self.stopped or self._whole:
                         return
                     await self._learn()
-                    shipment = await self._host.offload.run(self._next)
+                    shipment = await self.host.offload.run(self._next)
                     if shipment is None:
                         self._whole = True
                         return
@@ -147,20 +137,20 @@ class Upload:
             return next(self._shipping, None)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise Unavailable(f"{self._source.name} cannot be read: {reason}") from error
+            raise Unavailable(f"{self.source.name} cannot be read: {reason}") from error
         except pa.ArrowException as error:
-            raise Invalid(f"{self._source.name} cannot be read: {error}") from error
+            raise Invalid(f"{self.source.name} cannot be read: {error}") from error
 
     # ---- what is sent ------------------------------------------------------------------------
 
     def _shipments(self) -> Iterator[Shipment]:
         """In order: those that a run before left open, then new ones, each written down. Blocks."""
-        journal, schema = self._journal, self._described.schema
+        journal, schema = self.journal, self.described.schema
         open_ = [s for s in journal.sent if journal.verify or not s.done]
         end = journal.sent[-1].first + journal.sent[-1].rows if journal.sent else 0
         start = open_[0].first if open_ else end
-        pieces = self._source.read(schema, start)
-        batches = Batches(pieces, schema, self._options.limits, start)
+        pieces = self.source.read(schema, start)
+        batches = Batches(pieces, schema, self.options.limits, start)
         for sent in list(journal.sent):
             if sent.first < start:
                 continue
@@ -172,9 +162,8 @@ class Upload:
             yield self._new(batch)
 
     def _again(self, batch: Batch | None, sent: Sent) -> Shipment:
-        """What was sent before, if the source still has it."""
         if batch is not None and batch.rows == sent.rows:
-            if sent.done and not self._journal.verify:
+            if sent.done and not self.journal.verify:
                 return Shipment(sent, batch, b"")
             runs = sent.runs
             data = self._encode(batch, None if runs is None else places_of(runs))
@@ -182,29 +171,29 @@ class Upload:
                 return Shipment(sent, batch, data)
         last = sent.first + sent.rows
         raise Invalid(
-            f"{self._source.name} has changed since its ingest began: rows {sent.first + 1:,} to "
+            f"{self.source.name} has changed since its ingest began: rows {sent.first + 1:,} to "
             f"{last:,} were sent as they are no more. Put the first content back to go on, or "
-            f"remove {self._journal.path} to begin anew (rows sent before stay in the collection)"
+            f"remove {self.journal.path} to begin anew (rows sent before stay in the collection)"
         )
 
     def _new(self, batch: Batch) -> Shipment:
         if batch.unfitting:
-            if self._rejects is None:
+            if self.rejects is None:
                 worst = batch.unfitting[0]
-                raise BadRow(self._source.name, worst.row, worst.fault)
-            self._rejects.write(self._source.name, batch.unfitting)
+                raise BadRow(self.source.name, worst.row, worst.fault)
+            self.rejects.write(self.source.name, batch.unfitting)
         data = self._encode(batch, None)
         sent = Sent(
-            batch=len(self._journal.sent),
+            batch=len(self.journal.sent),
             first=batch.first,
             rows=batch.rows,
             count=batch.count,
             attempt=0,
             first_sent=self._known,
             crc=zlib.crc32(data),
-            rejects_bytes=self._rejects.size_bytes if self._rejects else 0,
+            rejects_bytes=self.rejects.size_bytes if self.rejects else 0,
         )
-        self._journal.send(sent)
+        self.journal.send(sent)
         return Shipment(sent, batch, data)
 
     def _encode(self, batch: Batch, places: npt.NDArray[np.int64] | None) -> bytes:
@@ -213,7 +202,7 @@ class Upload:
             columns = tuple(c.take(pa.array(places)) for c in columns)
         elif batch.count == 0:
             return b""
-        options = self._options
+        options = self.options
         return insert_request(
             options.collection, batch.fields, columns, partition=options.partition
         )
@@ -221,7 +210,6 @@ class Upload:
     # ---- one batch ---------------------------------------------------------------------------
 
     async def _deliver(self, shipment: Shipment) -> None:
-        """Until its rows stand."""
         now: Shipment | None = shipment
         while now is not None:
             if now.sent.count:
@@ -232,17 +220,17 @@ class Upload:
                     continue
             break
         sent = shipment.sent
-        self._journal.done(sent.batch)
+        self.journal.done(sent.batch)
         self.rows_sent += sent.rows
         self.bytes_sent += len(shipment.data)
-        self._listener.acknowledged(sent.rows, len(shipment.data), shipment.batch.position)
+        self.listener.acknowledged(sent.rows, len(shipment.data), shipment.batch.position)
 
     async def _insert(self, shipment: Shipment) -> Timestamp:
         sent = shipment.sent
-        key = sent.key(self._journal.run)
+        key = sent.key(self.journal.run)
         try:
             return await self._retries.call(
-                lambda: self._connection.insert(shipment.data, key, sent.first_sent)
+                lambda: self.connection.insert(shipment.data, key, sent.first_sent)
             )
         except Invalid as error:
             raise Invalid(f"{self._blamed(shipment, error.message)}: {error.message}") from error
@@ -253,9 +241,9 @@ class Upload:
         places = np.arange(shipment.batch.count) if sent.runs is None else places_of(sent.runs)
         if named is not None and int(named[1]) < len(places):
             row = shipment.batch.row_of(int(places[int(named[1])]))
-            return f"{self._source.name}, row {row + 1:,}, was refused as {named[0]} of its request"
+            return f"{self.source.name}, row {row + 1:,}, was refused as {named[0]} of its request"
         last = sent.first + sent.rows
-        return f"{self._source.name}, rows {sent.first + 1:,} to {last:,} were refused"
+        return f"{self.source.name}, rows {sent.first + 1:,} to {last:,} were refused"
 
     async def _resolve(self, shipment: Shipment) -> Shipment | None:
         """What is left to be sent of a batch that nobody can tell about any more; None = nothing.
@@ -264,25 +252,25 @@ class Upload:
         will never be.
         """
         column, sent = self._told_apart_by(), shipment.sent
-        store = self._options.store
+        store = self.options.store
         if store is None:
             raise Invalid(
-                f"rows {sent.first + 1:,} to {sent.first + sent.rows:,} of {self._source.name} "
+                f"rows {sent.first + 1:,} to {sent.first + sent.rows:,} of {self.source.name} "
                 f"were sent more than {WINDOW_MINUTES} minutes ago; whether they stand is to be "
                 "looked up in the files: name their store with --store URI or --data-dir DIR"
             )
-        self._listener.note(
+        self.listener.note(
             f"rows {sent.first + 1:,} to {sent.first + sent.rows:,} were sent more than "
             f"{WINDOW_MINUTES} minutes ago: they are looked up in the files"
         )
         places = np.arange(shipment.batch.count) if sent.runs is None else places_of(sent.runs)
         values = shipment.batch.column(column).take(pa.array(places))
         async with self._looking:
-            until = await self._retries.flush(self._connection, self._options.collection)
-            missing = await self._host.offload.run(
+            until = await self._retries.flush(self.connection, self.options.collection)
+            missing = await self.host.offload.run(
                 lambda: absent(
                     store,
-                    self._described.id,
+                    self.described.id,
                     column,
                     values,
                     since=sent.first_sent,
@@ -290,11 +278,11 @@ class Upload:
                 )
             )
         standing = len(values) - len(missing)
-        self._listener.note(f"{standing:,} of them stand, {len(missing):,} do not")
+        self.listener.note(f"{standing:,} of them stand, {len(missing):,} do not")
         if len(missing) == 0:
             return None
         await self._learn()
-        return await self._host.offload.run(lambda: self._anew(shipment, places[missing]))
+        return await self.host.offload.run(lambda: self._anew(shipment, places[missing]))
 
     def _anew(self, shipment: Shipment, places: npt.NDArray[np.int64]) -> Shipment:
         data = self._encode(shipment.batch, places)
@@ -306,17 +294,17 @@ class Upload:
             crc=zlib.crc32(data),
             runs=runs_of(places),
         )
-        self._journal.send(sent)
+        self.journal.send(sent)
         return Shipment(sent, shipment.batch, data)
 
     def _told_apart_by(self) -> str:
-        key = self._described.schema.key
-        if self._options.key_column is not None:
-            return self._options.key_column
+        key = self.described.schema.key
+        if self.options.key_column is not None:
+            return self.options.key_column
         if not key.auto_id:
             return key.name
         raise Invalid(
-            f"some rows of {self._source.name} were sent more than {WINDOW_MINUTES} minutes ago, "
+            f"some rows of {self.source.name} were sent more than {WINDOW_MINUTES} minutes ago, "
             "and the collection makes its keys itself, so nothing tells whether they stand: name "
             "a column whose values are different in every row with --key-column"
         )
@@ -325,10 +313,10 @@ class Upload:
 
     async def _learn(self) -> None:
         """A timestamp that is new enough: under an old one a batch would count as long sent."""
-        if self._known and self._host.clock.monotonic() - self._learned < KNOWN_S:
+        if self._known and self.host.clock.monotonic() - self._learned < KNOWN_S:
             return
-        self._newer(await self._retries.call(self._connection.timestamp))
+        self._newer(await self._retries.call(self.connection.timestamp))
 
     def _newer(self, timestamp: Timestamp) -> None:
         self._known = max(self._known, timestamp)
-        self._learned = self._host.clock.monotonic()
+        self._learned = self.host.clock.monotonic()

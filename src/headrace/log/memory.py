@@ -12,7 +12,8 @@ log.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar, TypeVarTuple
 
 from headrace.log.api import LogReader, Message
 from headrace.model.channel import PChannel
@@ -21,6 +22,7 @@ from headrace.model.errors import Conflict, Corrupt, Invalid, Unavailable
 from headrace.model.ids import MessageId
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 MAX_MESSAGE_BYTES = 8_000_000
 
 
@@ -146,9 +148,9 @@ class MemoryLogServer:
         stream = self._stream(pchannel)
         below = min(below, stream.last)
         if below > stream.first:
-            dropped = stream.kept[: below - stream.first]
-            self._used_bytes -= sum(map(len, dropped))
-            del stream.kept[: below - stream.first]
+            count = below - stream.first
+            self._used_bytes -= sum(map(len, stream.kept[:count]))
+            del stream.kept[:count]
             stream.first = below
             self._wake(pchannel)
 
@@ -173,10 +175,9 @@ class MemoryLogServer:
                 future.set_result(None)
 
     def _stream(self, pchannel: PChannel) -> _Stream:
-        stream = self._streams.get(pchannel)
-        if stream is None:
+        if pchannel not in self._streams:
             raise Unavailable(f"pchannel {pchannel} is not there")
-        return stream
+        return self._streams[pchannel]
 
 
 class MemoryLog:
@@ -187,40 +188,40 @@ class MemoryLog:
         self._courier = courier
 
     async def ensure(self, pchannel: PChannel) -> None:
-        await self._courier.carry("ensure", pchannel, lambda: self._server.ensure(pchannel))
+        await self._ask("ensure", self._server.ensure, pchannel)
 
     async def append(
         self, pchannel: PChannel, parts: Sequence[Body], expected_last: MessageId
     ) -> MessageId:
-        data = b"".join(parts)
-        return await self._courier.carry(
-            "append", pchannel, lambda: self._server.append(pchannel, data, expected_last)
+        return await self._ask(
+            "append", self._server.append, pchannel, b"".join(parts), expected_last
         )
 
     async def last(self, pchannel: PChannel) -> MessageId:
-        return await self._courier.carry("last", pchannel, lambda: self._server.last(pchannel))
+        return await self._ask("last", self._server.last, pchannel)
 
     async def first(self, pchannel: PChannel) -> MessageId:
-        return await self._courier.carry("first", pchannel, lambda: self._server.first(pchannel))
+        return await self._ask("first", self._server.first, pchannel)
 
     async def get(self, pchannel: PChannel, message_id: MessageId) -> Message | None:
-        return await self._courier.carry(
-            "get", pchannel, lambda: self._server.get(pchannel, message_id)
-        )
+        return await self._ask("get", self._server.get, pchannel, message_id)
 
     async def read(self, pchannel: PChannel, start: MessageId) -> LogReader:
         return _MemoryReader(self._server, self._courier, pchannel, max(start, 1))
 
     async def truncate(self, pchannel: PChannel, below: MessageId) -> None:
-        await self._courier.carry(
-            "truncate", pchannel, lambda: self._server.truncate(pchannel, below)
-        )
+        await self._ask("truncate", self._server.truncate, pchannel, below)
 
     async def free_bytes(self) -> int | None:
         return await self._courier.carry("free", "", self._server.free_bytes)
 
     async def close(self) -> None:
-        """See `Log.close`."""
+        """There is nothing to give back."""
+
+    async def _ask(
+        self, operation: str, apply: Callable[[PChannel, *Ts], T], pchannel: PChannel, *values: *Ts
+    ) -> T:
+        return await self._courier.carry(operation, pchannel, partial(apply, pchannel, *values))
 
 
 class _MemoryReader:
@@ -248,4 +249,4 @@ class _MemoryReader:
                 await self._courier.pause()
 
     async def close(self) -> None:
-        """See `LogReader.close`."""
+        """There is nothing to give back."""

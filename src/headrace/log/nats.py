@@ -100,7 +100,6 @@ class NatsLog:
         return None if data is None else Message(message_id, data)
 
     async def read(self, pchannel: PChannel, start: MessageId) -> LogReader:
-        """Connects at the first fetch."""
         return NatsReader(self._settings, self._host, self._telemetry, pchannel, start)
 
     async def truncate(self, pchannel: PChannel, below: MessageId) -> None:

@@ -110,7 +110,6 @@ class _Feed:
             self._link.close()
 
     def drop(self) -> None:
-        """Drop the connection at once."""
         self._link.close()
 
     def _ask(self, max_bytes: int) -> None:

@@ -43,7 +43,6 @@ class Delivery:
 
     @property
     def status_text(self) -> str:
-        """What the server says beside the code."""
         return self.head[13:].split(b"\r\n", 1)[0].decode(errors="replace")
 
     def header(self, name: str) -> str:

@@ -171,7 +171,6 @@ class Disk:
             folder = folder.parent
 
     def _sweep(self) -> None:
-        """Remove temporary files that no living process holds."""
         for path in sorted((self.root / INCOMING).iterdir()):
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 descriptor = os.open(path, os.O_RDONLY)
@@ -183,7 +182,6 @@ class Disk:
 
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
-        """Errors of the disk, by what the caller should do."""
         try:
             yield
         except OSError as error:
@@ -228,7 +226,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _files(folder: Path, key: str) -> Iterator[tuple[Path, str]]:
-    """All files below a folder with their keys; a folder that is absent has none."""
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):

@@ -86,7 +86,6 @@ class MemoryBucket:
         return tuple(found)
 
     def delete(self, key: str) -> None:
-        """Remove; no error when absent."""
         if self._objects.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
 
@@ -107,7 +106,6 @@ class MemoryBucket:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes of all objects."""
         return sum(len(data) for data, _ in self._objects.values())
 
 

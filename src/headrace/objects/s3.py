@@ -164,7 +164,6 @@ class S3Objects:
                 await obstore.delete_async(self._store, list(dict.fromkeys(keys)))
 
     async def free_bytes(self) -> int | None:
-        """A bucket has no end."""
         return None
 
     async def close(self) -> None:

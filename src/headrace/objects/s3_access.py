@@ -155,7 +155,6 @@ class _Fixed:
         self._credentials = credentials
 
     def __call__(self) -> dict[str, Any]:
-        """As obstore asks for them."""
         return self._credentials
 
 

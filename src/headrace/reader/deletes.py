@@ -89,7 +89,6 @@ class AllDeletes:
 
     @property
     def name_partitions(self) -> bool:
-        """Whether any of them concerns one partition only."""
         return self._each is not None
 
     def of(self, partition_id: PartitionId) -> Deletes:

@@ -97,7 +97,6 @@ class FileRows:
         return next((f.name for f in self.written.fields if f.id == wanted.id), None)
 
     def _visible(self, file: StoredFile) -> Mask | None:
-        """Which rows are visible; None = all of them."""
         young = self.ref.last_timestamp > self.at
         if not young and not len(self.deletes):
             return None

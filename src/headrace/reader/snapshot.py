@@ -87,7 +87,6 @@ class Snapshot:
 
     @property
     def name(self) -> str:
-        """The collection's name when its manifest was made."""
         return self.found.manifest.name
 
     @property
@@ -96,7 +95,6 @@ class Snapshot:
 
     @property
     def revision(self) -> Revision:
-        """The revision of the manifest that it is read from."""
         return self.found.manifest.revision
 
     @property
@@ -158,7 +156,6 @@ class Snapshot:
         return pa.Table.from_batches(batches, self._schema(self._names(columns)))
 
     def count(self) -> int:
-        """How many rows there are."""
         return sum(file.count() for file in self.files)
 
     def vectors(self, name: str) -> npt.NDArray[Any]:

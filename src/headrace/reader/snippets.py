@@ -139,7 +139,6 @@ def polars_program(snapshot: Snapshot, store: str | Path) -> str:
 
 
 def _polars_deletes(snapshot: Snapshot, store: str | Path, young: str) -> list[str]:
-    """The lines that leave the visible rows in `rows`."""
     key = snapshot.fields.key.name
     deltas = _deltas(snapshot, store)
     until = f'pl.col("{TIMESTAMP_COLUMN}").max().alias("until when")'
@@ -211,7 +210,6 @@ def pyarrow_program(snapshot: Snapshot, store: str | Path) -> str:
 
 
 def _pyarrow_deletes(snapshot: Snapshot, store: str | Path) -> list[str]:
-    """The lines that leave the visible rows in `rows`."""
     key = snapshot.fields.key.name
     deltas = _deltas(snapshot, store)
     until = f'pc.field("{TIMESTAMP_COLUMN}_max")'

@@ -90,7 +90,6 @@ class StoredFile:
             return True
 
     def _own(self, column: str) -> PageReader | None:
-        """The reader of a column that stands in our pages."""
         field = self._written.field(column)
         if not self._ours or field is None or not field.type.is_vector:
             return None
@@ -103,7 +102,6 @@ class StoredFile:
         return VectorReader(self._read_into(found), field, found, nullable=nullable)
 
     def _typed(self, column: pa.Array, name: str) -> pa.Array:
-        """A column with the type that it was written with."""
         kind = self._kinds.field(name).type
         return column if column.type == kind else column.cast(kind)
 
@@ -121,7 +119,6 @@ class StoredFile:
         return read_into
 
     def _batch_rows(self, columns: Sequence[str]) -> int:
-        """How many rows of these columns make a batch."""
         meta = self._file.metadata
         size = 0
         for number in range(meta.num_row_groups):
@@ -183,7 +180,6 @@ def opened(files: pafs.FileSystem, ref: FileRef, written: Schema) -> Iterator[St
 
 @contextlib.contextmanager
 def _told(key: str) -> Iterator[None]:
-    """Errors of a broken file, with its name."""
     try:
         yield
     except FileNotFoundError as error:

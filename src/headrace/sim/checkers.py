@@ -189,7 +189,6 @@ class Checkers:
             self._check_flushed(vchannel, after)
 
     def _check_flushed(self, vchannel: str, segment: SegmentRecord) -> None:
-        """SG-2 and SC-1."""
         given = [r for r in self.channel(vchannel).rows if r.segment_id == segment.id]
         stored = Counter(r[0] for f in segment.files for r in self._rows_in(f.key))
         if stored != Counter(r.row_id for r in given):
@@ -218,7 +217,6 @@ class Checkers:
         )
 
     def record(self, key: str) -> bytes | None:
-        """A value as it stood at the last look."""
         return self._mirror.get(key)
 
     # ---- objects and lists -------------------------------------------------------------------

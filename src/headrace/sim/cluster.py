@@ -47,7 +47,6 @@ class Process:
 
     @property
     def runs(self) -> bool:
-        """Neither dead nor ended."""
         return not self.fate.dead and self.task is not None and not self.task.done()
 
 

@@ -81,7 +81,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Nothing: when a generator is collected must not decide about the order of anything."""
 
     def time(self) -> float:
-        """Virtual seconds since the loop was made."""
         return self._virtual_now
 
     def _advance(self, seconds: float) -> None:

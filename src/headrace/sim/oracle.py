@@ -45,7 +45,6 @@ class LoggedDelete:
     partition_id: int = 0
 
     def hides(self, timestamp: Timestamp, partition_id: int) -> bool:
-        """Whether it hides a row with its key (DL-2)."""
         return timestamp < self.timestamp and self.partition_id in (0, partition_id)
 
 

@@ -28,13 +28,11 @@ class Trace:
             self._echo(line)
 
     def failure(self, who: str, error: BaseException) -> None:
-        """An error of ours with its place."""
         for line in "".join(traceback.format_exception(error)).rstrip().split("\n"):
             self.note(who, line)
 
     @property
     def digest(self) -> str:
-        """Equal for equal runs."""
         return self._digest.hexdigest()
 
 

@@ -61,7 +61,6 @@ class Workload:
         self._stopped = False
 
     def stop(self) -> None:
-        """Let each client finish what it does."""
         self._stopped = True
 
     # ---- the way to a proxy --------------------------------------------------------------------
@@ -239,12 +238,10 @@ class Workload:
 
     @property
     def names(self) -> list[str]:
-        """Of the collections that clients believe to exist."""
         return sorted(self._ids)
 
 
 async def _answer(process: Process, method: str, request: Message, headers: dict[str, str]) -> Any:
-    """What the front door does with a call, from its bytes on."""
     instance = process.instance
     assert isinstance(instance, Proxy)
     clock = VirtualClock()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from headrace.app.servers.etcd import EtcdServer
+from headrace.app.servers.etcd import NO_FSYNC, EtcdServer
 from headrace.meta.etcd import EtcdMeta
 from headrace.meta.etcd_connections import EtcdAccess
 from headrace.meta.keys import Keys
@@ -36,7 +36,7 @@ def etcd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="servers")
     thread.start()
-    server = EtcdServer(tmp_path_factory.mktemp("etcd"), unsafe_no_fsync=True)
+    server = EtcdServer(tmp_path_factory.mktemp("etcd"), flags=(NO_FSYNC,))
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result()
         yield server

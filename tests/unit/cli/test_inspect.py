@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from headrace.app.observe import Seen
-from headrace.cli.inspect import print_table, tables_of
-from headrace.cli.status import without_dropped
+from headrace.cli.inspect import print_table, tables_of, without_dropped
 from headrace.meta.records import Role, SessionRecord, SessionState
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.servers.etcd import Etcd, etcd, etcd_server
 
-from headrace.app.servers.etcd import EtcdServer, find_binary
+from headrace.app.servers.etcd import NO_FSYNC, EtcdServer, find_binary
 from headrace.app.servers.nats import free_port
 from headrace.meta.api import ModRevisionIs, Put, PutEvent
 from headrace.meta.etcd import EtcdMeta
@@ -35,7 +35,7 @@ async def etcdctl(server: EtcdServer, *arguments: str) -> None:
 @pytest.fixture
 async def members(tmp_path: Path) -> AsyncIterator[list[EtcdServer]]:
     """A cluster of three."""
-    servers = [EtcdServer(tmp_path / f"m{n}", unsafe_no_fsync=True) for n in range(3)]
+    servers = [EtcdServer(tmp_path / f"m{n}", flags=(NO_FSYNC,)) for n in range(3)]
     cluster = ",".join(f"m{n}=http://{s.host}:{s.peer_port}" for n, s in enumerate(servers))
     for n, server in enumerate(servers):
         server.flags = (*server.flags, f"--name=m{n}", f"--initial-cluster={cluster}")
@@ -146,7 +146,7 @@ def test_settings_that_do_not_fit_together_are_invalid(wrong: dict[str, object])
 
 
 async def test_a_user_asks_with_a_token_that_is_renewed(tmp_path: Path) -> None:
-    server = EtcdServer(tmp_path / "etcd", unsafe_no_fsync=True, flags=("--auth-token-ttl=1",))
+    server = EtcdServer(tmp_path / "etcd", flags=(NO_FSYNC, "--auth-token-ttl=1"))
     await server.start()
     try:
         await etcdctl(server, "user", "add", "root:secret")
@@ -180,7 +180,7 @@ async def test_a_user_asks_with_a_token_that_is_renewed(tmp_path: Path) -> None:
 
 
 async def test_both_sides_show_certificates(tmp_path: Path) -> None:
-    server = EtcdServer(tmp_path / "etcd", unsafe_no_fsync=True)
+    server = EtcdServer(tmp_path / "etcd", flags=(NO_FSYNC,))
     url = f"https://{server.host}:{server.port}"
     ca = str(CERTIFICATES / "ca.pem")
     server.flags = (

@@ -130,7 +130,6 @@ class Child:
                 return failures
 
     def signal(self, number: int) -> None:
-        """Send a signal to the running process; nothing if there is none."""
         if self.pid is not None:
             # It may have ended since the loop last looked.
             with contextlib.suppress(ProcessLookupError):
@@ -158,7 +157,8 @@ class Child:
 
 class ServerProcess:
     """A server on loopback as a child process. Its ports stay the same from start to start, so
-    that clients come back. `on_change(text)` is told what the user should know."""
+    that clients come back. `flags` come behind those that every server of its kind gets, so they
+    win. `on_change(text)` is told what the user should know."""
 
     name = ""
     ready_timeout_s = 60.0
@@ -171,6 +171,7 @@ class ServerProcess:
         host: str = "127.0.0.1",
         restart: bool = False,
         holds: tuple[int, ...] = (),
+        flags: tuple[str, ...] = (),
         on_change: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.data_dir = data_dir.absolute()
@@ -179,11 +180,15 @@ class ServerProcess:
         self._restart = restart
         self._holds = holds
         self._on_change = on_change
+        self.flags = flags
         self._child: Child | None = None
+        self._choose_ports()
+
+    def _choose_ports(self) -> None:
+        raise NotImplementedError
 
     @property
     def pid(self) -> int | None:
-        """Of the running process, None when there is none."""
         return self._child.pid if self._child is not None else None
 
     async def stop(self) -> None:
@@ -204,12 +209,10 @@ class ServerProcess:
         self.signal(signal.SIGCONT)
 
     def signal(self, number: int) -> None:
-        """Send a signal to the running process; nothing if there is none."""
         if self._child is not None:
             self._child.signal(number)
 
     async def _start(self, command: Sequence[str], output: Path) -> None:
-        """Start the child; it may not be ready yet."""
         for folder in (self.data_dir, self.log_path.parent):
             folder.mkdir(parents=True, exist_ok=True)
         spec = ChildSpec(

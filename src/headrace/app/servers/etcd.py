@@ -22,6 +22,7 @@ QUOTA_BYTES = 8 * 1024 * 1024 * 1024  # the most that etcd advises
 COMPACT_AFTER = "10m"
 # One member elects itself; with etcd's 100 ms a start of a server with data takes a second more.
 HEARTBEAT_MS = 20
+NO_FSYNC = "--unsafe-no-fsync"  # for tests that kill processes but not the machine
 _VERSION = re.compile(r"etcd Version: (\d+)\.(\d+)\.(\d+)")
 
 
@@ -55,27 +56,12 @@ async def _version(binary: str) -> tuple[int, ...]:
 
 
 class EtcdServer(ServerProcess):
-    """`data_dir` gets `data/`. `unsafe_no_fsync` is for tests that kill processes but not the
-    machine. `flags` come behind those that every server gets, so they win."""
+    """`data_dir` gets `data/`."""
 
     name = "etcd"
 
-    def __init__(
-        self,
-        data_dir: Path,
-        *,
-        log_path: Path | None = None,
-        restart: bool = False,
-        holds: tuple[int, ...] = (),
-        unsafe_no_fsync: bool = False,
-        flags: tuple[str, ...] = (),
-        on_change: Callable[[str], None] = lambda text: None,
-    ) -> None:
-        super().__init__(
-            data_dir, log_path=log_path, restart=restart, holds=holds, on_change=on_change
-        )
+    def _choose_ports(self) -> None:
         self.port, self.peer_port, self.health_port = (free_port(self.host) for _ in range(3))
-        self.flags = ("--unsafe-no-fsync", *flags) if unsafe_no_fsync else flags
 
     @property
     def endpoint(self) -> str:

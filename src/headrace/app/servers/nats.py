@@ -11,7 +11,6 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from headrace.app.servers.child import ServerProcess
@@ -71,29 +70,15 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class NatsServer(ServerProcess):
-    """`data_dir` gets `nats.conf`, `nats.pid` and `jetstream/`. The constructor raises `Invalid`
-    where there is no binary."""
+    """`data_dir` gets `nats.conf`, `nats.pid` and `jetstream/`."""
 
     name = "nats"
     ready_timeout_s = 60.0  # a log of many GB is looked through after a kill
+    _was_ready = False
 
-    def __init__(
-        self,
-        data_dir: Path,
-        *,
-        log_path: Path | None = None,
-        restart: bool = False,
-        holds: tuple[int, ...] = (),
-        on_change: Callable[[str], None] = lambda text: None,
-    ) -> None:
-        super().__init__(
-            data_dir, log_path=log_path, restart=restart, holds=holds, on_change=on_change
-        )
-        self.store_dir = self.data_dir / "jetstream"
-        self._config_path = self.data_dir / "nats.conf"
-        self._binary = str(find_binary())
-        self._was_ready = False
-        self._choose_ports()
+    @property
+    def store_dir(self) -> Path:
+        return self.data_dir / "jetstream"
 
     @property
     def url(self) -> str:
@@ -109,11 +94,12 @@ class NatsServer(ServerProcess):
         A port that another process took since it was chosen is exchanged, as long as no client
         knows it.
         """
+        binary, config = str(find_binary()), self.data_dir / "nats.conf"
         self.store_dir.mkdir(parents=True, exist_ok=True)
         tries = 1 if self._was_ready else FIRST_START_TRIES
         for left in reversed(range(tries)):
-            self._config_path.write_text(self.config())
-            command = (self._binary, "-c", str(self._config_path))
+            config.write_text(self.config())
+            command = (binary, "-c", str(config), *self.flags)
             await self._start(command, self.log_path.with_suffix(".out"))
             if await self._until(lambda: is_healthy(self.monitor_url)):
                 self._was_ready = True

@@ -41,6 +41,8 @@ class S3Server(ServerProcess):
     def __init__(self, data_dir: Path, *, synced: bool = True) -> None:
         super().__init__(data_dir)
         self.synced = synced
+
+    def _choose_ports(self) -> None:
         names = ("master", "volume", "filer", "s3")
         self._ports = {f"{n}.port{g}": free_port(self.host) for n in names for g in ("", ".grpc")}
         self._ports["admin.port"] = _port_with_grpc(self.host)

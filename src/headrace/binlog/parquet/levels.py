@@ -129,7 +129,6 @@ def _with_length(levels: bytes) -> bytes:
 
 
 def _without_length(data: memoryview) -> tuple[memoryview, memoryview]:
-    """The levels at the beginning, and all that is behind them."""
     if len(data) < _LENGTH.size:
         raise Corrupt("levels are cut short")
     (length,) = _LENGTH.unpack_from(data)

@@ -62,12 +62,10 @@ class PageCursor:
 
     @property
     def at_end(self) -> bool:
-        """Whether there are no more pages."""
         return self._place >= self._end
 
     @property
     def left(self) -> int:
-        """Bytes of the open page that were not taken."""
         return self._page_end - self._place
 
     def open(self, kind: PageKind) -> PageHead:

@@ -70,7 +70,6 @@ def _chunk(
 def _pages(
     arrays: Sequence[pa.ListArray],
 ) -> Iterator[tuple[levels.Lengths, list[memoryview]]]:
-    """The lengths of each page's lists and the views that its numbers are."""
     found, views = list[levels.Lengths](), list[memoryview]()
     rows = size_bytes = 0
     for array in arrays:

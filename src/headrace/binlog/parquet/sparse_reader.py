@@ -79,7 +79,6 @@ class _Lists:
 def _pages(
     read: ReadInto, places: Sequence[ChunkPlace], highest: int, checksums: bool
 ) -> Iterator[tuple[levels.Lengths, npt.NDArray[np.uint32]]]:
-    """The lengths of each page's lists, and the bits of its numbers."""
     for chunk in places:
         cursor = PageCursor(read, chunk, checksums=checksums)
         rows = values = 0

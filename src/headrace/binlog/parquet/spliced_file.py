@@ -112,7 +112,6 @@ def _made(
 
 
 def _footer(empty: Body, groups: Sequence[thrift.Value], rows: int) -> bytes:
-    """The footer of a file without rows, with these."""
     footer = _fields_of_footer(memoryview(empty).cast("B"))
     footer[_FILE_ROWS] = thrift.i64(rows)
     footer[_FILE_ROW_GROUPS] = thrift.listed(groups)
@@ -127,7 +126,6 @@ def _fields_of_footer(file: memoryview) -> dict[int, thrift.Value]:
 
 
 def _footer_bytes(file: memoryview) -> int:
-    """Of a file's footer with the tail behind it."""
     length, magic = _TAIL.unpack_from(file, len(file) - _TAIL.size)
     if magic != MAGIC:
         raise Corrupt("no Parquet file")

@@ -38,7 +38,6 @@ class VectorEncoding:
 
     @property
     def indexed(self) -> bool:
-        """Whether its numbers may be stored as indices."""
         return self.kind != DataType.FLOAT_VECTOR
 
     def indexes(self, numbers: int) -> bool:
@@ -47,11 +46,9 @@ class VectorEncoding:
 
     @property
     def dictionary(self) -> bytes:
-        """The values of all indices, as Parquet stores them."""
         return _dictionary_of(self.kind)
 
     def widened(self, bits: Bits16) -> Floats:
-        """The floats that 16-bit floats are without a dictionary."""
         return (widen_float16 if self.kind == DataType.FLOAT16_VECTOR else widen_bfloat16)(bits)
 
     def narrowed(self, floats: Floats) -> Bits16:

@@ -108,7 +108,6 @@ def _pages(
 
 
 def _numbers(column: pa.ChunkedArray) -> Iterator[memoryview]:
-    """The bytes of the numbers of each chunk, where they are."""
     for chunk in column.chunks:
         values = chunk.flatten()
         number_bytes = values.type.bit_width // 8

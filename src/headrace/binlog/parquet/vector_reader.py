@@ -48,7 +48,6 @@ class VectorReader:
 
     @property
     def row_bytes(self) -> int:
-        """Of a vector in memory."""
         return self._dim * self._stored.number_bytes
 
     def next(self, rows: int) -> pa.FixedSizeListArray:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -51,45 +52,41 @@ class Stream:
 
     def create(self) -> int:
         """The collection: 2 shards, explicit schema; its id."""
-        from pymilvus import DataType, MilvusClient
+        from pymilvus import DataType
 
-        client = MilvusClient(self.uri)
-        schema = client.create_schema()
-        schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("module", DataType.VARCHAR, max_length=NAME_BYTES_MAX)
-        schema.add_field("name", DataType.VARCHAR, max_length=NAME_BYTES_MAX)
-        schema.add_field("text", DataType.VARCHAR, max_length=16_000)
-        schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=DIM)
-        client.create_collection(self.collection, schema=schema, num_shards=SHARDS)
-        collection_id = int(client.describe_collection(self.collection)["collection_id"])
-        client.close()
-        return collection_id
+        with self._client() as client:
+            schema = client.create_schema()
+            schema.add_field("id", DataType.INT64, is_primary=True)
+            schema.add_field("module", DataType.VARCHAR, max_length=NAME_BYTES_MAX)
+            schema.add_field("name", DataType.VARCHAR, max_length=NAME_BYTES_MAX)
+            schema.add_field("text", DataType.VARCHAR, max_length=16_000)
+            schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=DIM)
+            client.create_collection(self.collection, schema=schema, num_shards=SHARDS)
+            return int(client.describe_collection(self.collection)["collection_id"])
+
+    def _client(self) -> "closing[Any]":
+        from pymilvus import MilvusClient
+
+        return closing(MilvusClient(self.uri))
 
     def run(self) -> None:
         """Insert all rows, then delete some and replace some; raises what a client would see."""
-        from pymilvus import MilvusClient
-
-        client = MilvusClient(self.uri)
-        began = time.perf_counter()
-        starts = range(0, self.rows, BATCH_ROWS)
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
-            for _ in pool.map(lambda start: self._insert(client, start), starts):
-                pass
-        self.insert_s = time.perf_counter() - began
-        self._delete(client, np.arange(13, self.rows, DELETE_EVERY))
-        self._upsert(client, np.arange(7, self.rows, UPSERT_EVERY))
-        client.close()
+        with self._client() as client:
+            began = time.perf_counter()
+            starts = range(0, self.rows, BATCH_ROWS)
+            with ThreadPoolExecutor(IN_FLIGHT) as pool:
+                for _ in pool.map(lambda start: self._insert(client, start), starts):
+                    pass
+            self.insert_s = time.perf_counter() - began
+            self._delete(client, np.arange(13, self.rows, DELETE_EVERY))
+            self._upsert(client, np.arange(7, self.rows, UPSERT_EVERY))
 
     def flush(self) -> float:
         """Flush and wait until it is done; seconds."""
-        from pymilvus import MilvusClient
-
-        client = MilvusClient(self.uri)
-        began = time.perf_counter()
-        client.flush(self.collection)
-        took = time.perf_counter() - began
-        client.close()
-        return took
+        with self._client() as client:
+            began = time.perf_counter()
+            client.flush(self.collection)
+            return time.perf_counter() - began
 
     def _insert(self, client: Any, start: int) -> None:
         numbers = np.arange(start, min(start + BATCH_ROWS, self.rows))
@@ -117,23 +114,20 @@ class Stream:
 
     def _rows_of(self, numbers: NDArray[np.int64], edition: int) -> list[dict[str, Any]]:
         vectors = self.corpus.vectors_of(numbers, np.full(len(numbers), edition))
-        rows = []
-        for place, number in enumerate(numbers.tolist()):
-            source = self.corpus.texts[number % len(self.corpus.texts)]
-            rows.append(
-                {
-                    "id": number,
-                    "module": source.module,
-                    "name": source.name,
-                    "text": self.corpus.text(number, edition),
-                    "embedding": vectors[place],
-                }
-            )
-        return rows
+        texts = self.corpus.texts
+        return [
+            {
+                "id": number,
+                "module": texts[number % len(texts)].module,
+                "name": texts[number % len(texts)].name,
+                "text": self.corpus.text(number, edition),
+                "embedding": vectors[place],
+            }
+            for place, number in enumerate(numbers.tolist())
+        ]
 
 
 def _bytes_of(rows: list[dict[str, Any]]) -> int:
-    """Bytes of row bodies: the key, the texts, the vector."""
     texts = sum(len(r["text"]) + len(r["module"]) + len(r["name"]) for r in rows)
     return texts + len(rows) * (8 + 4 * DIM)
 

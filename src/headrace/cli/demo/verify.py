@@ -33,12 +33,10 @@ class Ledger:
         self.acknowledged += len(numbers)
 
     def deleted(self, numbers: NDArray[np.int64]) -> None:
-        """A delete of these rows was acknowledged."""
         self.editions[numbers] = -1
 
     @property
     def expected(self) -> int:
-        """Rows that must be there."""
         return int((self.editions >= 0).sum())
 
 
@@ -55,7 +53,6 @@ class Comparison:
 
     @property
     def verified(self) -> bool:
-        """Every row exactly once, every bit."""
         return not (self.lost or self.duplicated or self.altered) and self.stored == self.expected
 
 

@@ -194,7 +194,6 @@ def _offsets(values: pa.BinaryArray) -> Numbers:
 
 
 def _run(values: pa.BinaryArray) -> Any:
-    """The bytes of all values, one after the other."""
     if len(values) == 0:
         return b""
     offsets = _offsets(values)

@@ -99,7 +99,6 @@ def _check_utf8(texts: pa.Array) -> None:
 
 
 def _read_json(field: Field, column: pa.Array) -> pa.Array:
-    """Texts are JSON already; whatever else is made JSON, row by row."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         texts = pc.cast(column, pa.string())
         _check_utf8(texts)

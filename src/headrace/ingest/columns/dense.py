@@ -97,7 +97,6 @@ def _whole(field: Field, found: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _unpacked(field: Field, column: pa.Array) -> npt.NDArray[Any]:
-    """Numbers of vectors that a file has as bytes."""
     number = np.dtype(arrow_type(field).value_type.to_pandas_dtype())
     wanted = arrow_type(field).list_size * number.itemsize
     lengths = pc.binary_length(column)

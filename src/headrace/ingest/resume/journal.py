@@ -105,7 +105,6 @@ class UploadJournal:
         self.sync()
 
     def sync(self) -> None:
-        """To the disk. Blocks."""
         try:
             os.fsync(self._handle.fileno())
         except OSError as error:

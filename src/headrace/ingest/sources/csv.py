@@ -27,6 +27,7 @@ from headrace.ingest.sources.source import (
     Piece,
     TextStream,
     check_names,
+    chosen,
     converted,
     tried,
 )
@@ -75,11 +76,7 @@ class CsvSource(TextStream):
         super().__init__(name, stream, size, columns, vectors)
         self._input = _Whole(self._head, stream)
         self._header = self._names()
-        self._read = list(self._header) if columns is None else list(columns)
-        for column in self._read:
-            if column not in self._header:
-                known = ", ".join(self._header)
-                raise Invalid(f"{name} has no column {column!r}; it has {known}")
+        self._read = chosen(name, self._header, columns)
 
     def _names(self) -> list[str]:
         line = self._head.partition(b"\n")[0]
@@ -250,7 +247,6 @@ def _from(piece: Piece, start: int) -> Piece:
 
 
 def _read_cells(field: Field, cells: pa.Array) -> pa.Array:
-    """A column of cells as one of the field's type."""
     if field.type in _PLAIN:
         return read_column(field, cells.view(pa.string()))
     if field.type.is_vector or field.type == DataType.ARRAY:

@@ -20,6 +20,7 @@ from headrace.ingest.sources.source import (
     RowSource,
     brings,
     check_names,
+    chosen,
     converted,
 )
 from headrace.model.errors import Invalid
@@ -44,11 +45,7 @@ class ParquetSource(RowSource):
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise Invalid(f"{path} cannot be read as Parquet: {error}") from error
         self._schema: pa.Schema = self._file.schema_arrow
-        self._names = list(self._schema.names) if columns is None else list(columns)
-        for name in self._names:
-            if name not in self._schema.names:
-                known = ", ".join(self._schema.names)
-                raise Invalid(f"{path} has no column {name!r}; it has {known}")
+        self._names = chosen(self.name, self._schema.names, columns)
         self.size: int = self._file.metadata.num_rows
 
     def fields(self, key: str | None = None) -> Sequence[Field]:

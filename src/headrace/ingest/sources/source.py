@@ -84,6 +84,14 @@ def check_names(source: str, names: Sequence[str], schema: Schema) -> None:
             )
 
 
+def chosen(source: str, columns: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """The wanted columns, None = all; `Invalid` when the source lacks one."""
+    for name in wanted or ():
+        if name not in columns:
+            raise Invalid(f"{source} has no column {name!r}; it has {', '.join(columns)}")
+    return list(columns if wanted is None else wanted)
+
+
 class TextStream:
     """A source of lines: read once, from its beginning, whose first bytes are looked at before. A
     `size` of 0 is not known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.app.servers.etcd import EtcdServer, find_binary
+from headrace.app.servers.etcd import NO_FSYNC, EtcdServer, find_binary
 from headrace.meta.api import Put
 from headrace.meta.etcd import EtcdMeta
 from headrace.meta.etcd_connections import EtcdAccess
@@ -18,10 +18,10 @@ from headrace.runtime.host import RealClock, real_host
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from headrace.app.servers.etcd import EtcdServer
+from headrace.app.servers.etcd import NO_FSYNC, EtcdServer
 
 async def main():
-    server = EtcdServer(Path(sys.argv[1]), unsafe_no_fsync=True)
+    server = EtcdServer(Path(sys.argv[1]), flags=(NO_FSYNC,))
     await server.start()
     print(server.pid, flush=True)
     await asyncio.Event().wait()
@@ -48,7 +48,7 @@ async def test_data_survive_a_kill_and_a_stop(tmp_path: Path) -> None:
 
 async def test_another_server_goes_on_with_the_directory(tmp_path: Path) -> None:
     for n in range(2):
-        server = EtcdServer(tmp_path / "etcd", unsafe_no_fsync=True)
+        server = EtcdServer(tmp_path / "etcd", flags=(NO_FSYNC,))
         await server.start()
         meta = EtcdMeta(EtcdAccess(endpoints=(server.endpoint,)), real_host())
         assert (await meta.txn([], [Put("a", b"x")])).revision == 2 + n
@@ -100,7 +100,7 @@ async def test_an_installed_etcd_is_taken_if_it_is_new_enough(
 
 
 async def test_a_frozen_server_goes_on_when_it_is_thawed(tmp_path: Path) -> None:
-    server = EtcdServer(tmp_path / "etcd", unsafe_no_fsync=True)
+    server = EtcdServer(tmp_path / "etcd", flags=(NO_FSYNC,))
     await server.start()
     meta = EtcdMeta(EtcdAccess(endpoints=(server.endpoint,)), real_host())
     lease = await meta.grant(60)
