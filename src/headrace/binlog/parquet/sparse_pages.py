@@ -10,12 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.binlog.parquet import levels, page_heads
-from headrace.binlog.parquet.page_heads import (
-    Chunk,
-    Encoding,
-    PageKind,
-    Physical,
-)
+from headrace.binlog.parquet.page_heads import Chunk, Encoding, PageKind, Physical
 from headrace.model.entry import Body
 
 PAGE_BYTES = 1 << 20
@@ -33,7 +28,7 @@ def can_be_made(column: pa.ChunkedArray) -> bool:
     )
 
 
-def make(column: pa.ChunkedArray, *, nullable: bool, checksums: bool = True) -> list[Chunk]:
+def make(column: pa.ChunkedArray, *, nullable: bool) -> list[Chunk]:
     """The column chunks of indices and values of a column of memory's structs that `can_be_made`,
     and not empty.
 
@@ -42,20 +37,18 @@ def make(column: pa.ChunkedArray, *, nullable: bool, checksums: bool = True) -> 
     assert can_be_made(column), "rows without a vector are for PyArrow's writer"
     highest = 2 if nullable else 1
     return [
-        _chunk([c.field(n) for c in column.chunks], physical, highest, checksums)
+        _chunk([c.field(n) for c in column.chunks], physical, highest)
         for n, (_, physical) in enumerate(MEMBERS)
     ]
 
 
-def _chunk(
-    arrays: Sequence[pa.ListArray], physical: Physical, highest: int, checksums: bool
-) -> Chunk:
+def _chunk(arrays: Sequence[pa.ListArray], physical: Physical, highest: int) -> Chunk:
     parts: list[Body] = []
     count = view_bytes = 0
     for lengths, views in _pages(arrays):
         inside: list[Body] = [levels.of_lists(lengths, highest), *views]
         values = int(np.maximum(lengths, 1).sum())
-        parts += page_heads.page(PageKind.DATA, values, Encoding.PLAIN, inside, checksum=checksums)
+        parts += page_heads.page(PageKind.DATA, values, Encoding.PLAIN, inside)
         count += values
         view_bytes += sum(map(len, views))
     return Chunk(
@@ -67,9 +60,7 @@ def _chunk(
     )
 
 
-def _pages(
-    arrays: Sequence[pa.ListArray],
-) -> Iterator[tuple[levels.Lengths, list[memoryview]]]:
+def _pages(arrays: Sequence[pa.ListArray]) -> Iterator[tuple[levels.Lengths, list[memoryview]]]:
     found, views = list[levels.Lengths](), list[memoryview]()
     rows = size_bytes = 0
     for array in arrays:

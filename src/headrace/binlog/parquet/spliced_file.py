@@ -53,14 +53,12 @@ def _is_whole(field: Field, rows: pa.Table) -> bool:
     return vector_pages.can_be_made(column)
 
 
-def parts_of(
-    schema: Schema, rows: pa.Table, write: Write, *, checksums: bool = True
-) -> tuple[tuple[Body, ...], int]:
+def parts_of(schema: Schema, rows: pa.Table, write: Write) -> tuple[tuple[Body, ...], int]:
     """The file of rows that `can_be_spliced`, in parts to be written one after the other, and how
     many of its bytes are views of the rows' buffers, which they keep alive.
 
     `rows` has the columns of `file_schema`, vectors with memory's types. `write` makes a whole file
-    of some of the columns with PyArrow, without page indexes. `checksums` = of the vectors' pages.
+    of some of the columns with PyArrow, without page indexes.
     """
     vectors = {f.name: f for f in schema.fields if f.type.is_vector}
     scalars = rows.select([n for n in rows.schema.names if n not in vectors])
@@ -81,8 +79,7 @@ def parts_of(
                 columns += islice(scalar_columns, 1)
                 continue
             taken = rows[column.name].slice(first, count)
-            made = _made(vectors[column.name], taken, column.nullable, checksums)
-            for path, chunk in made:
+            for path, chunk in _made(vectors[column.name], taken, column.nullable):
                 columns.append(chunk.described((column.name, *path), place))
                 parts += chunk.parts
                 place += chunk.size_bytes
@@ -98,17 +95,16 @@ def parts_of(
 
 
 def _made(
-    field: Field, column: pa.ChunkedArray, nullable: bool, checksums: bool
+    field: Field, column: pa.ChunkedArray, nullable: bool
 ) -> Iterator[tuple[Sequence[str], Chunk]]:
     """The column chunks of a vector, each with its path below the column's name."""
     if field.type == DataType.SPARSE_FLOAT_VECTOR:
-        chunks = sparse_pages.make(column, nullable=nullable, checksums=checksums)
+        chunks = sparse_pages.make(column, nullable=nullable)
         for (member, _), chunk in zip(sparse_pages.MEMBERS, chunks, strict=True):
             yield (member, "list", "element"), chunk
     else:
         stored = VECTOR_ENCODINGS[field.type]
-        chunk = vector_pages.make(column, stored, nullable=nullable, checksums=checksums)
-        yield ("list", "element"), chunk
+        yield ("list", "element"), vector_pages.make(column, stored, nullable=nullable)
 
 
 def _footer(empty: Body, groups: Sequence[thrift.Value], rows: int) -> bytes:

@@ -26,9 +26,7 @@ def can_be_made(column: pa.ChunkedArray) -> bool:
     return column.null_count == 0 and all(c.values.null_count == 0 for c in column.chunks)
 
 
-def make(
-    column: pa.ChunkedArray, stored: VectorEncoding, *, nullable: bool, checksums: bool = True
-) -> Chunk:
+def make(column: pa.ChunkedArray, stored: VectorEncoding, *, nullable: bool) -> Chunk:
     """The column chunk of a column of memory's fixed-size lists that `can_be_made`, and not empty.
 
     `nullable` is what the file's schema says of the column, not of its elements.
@@ -39,13 +37,8 @@ def make(
     parts, inside = list[Body](), list[Body]()
     if indexed:
         values = len(stored.dictionary) // FLOAT_BYTES
-        parts += page_heads.page(
-            PageKind.DICTIONARY,
-            values,
-            Encoding.PLAIN,
-            [b"", stored.dictionary],
-            checksum=checksums,
-        )
+        inside = [b"", stored.dictionary]
+        parts += page_heads.page(PageKind.DICTIONARY, values, Encoding.PLAIN, inside)
     dictionary_bytes = sum(map(len, parts))
     number_bytes = stored.number_bytes if indexed else FLOAT_BYTES
     rows_most = max(1, PAGE_BYTES // (number_bytes * dim))
@@ -54,7 +47,7 @@ def make(
         numbers = rows * dim
         inside = [levels.of_equal_lists(rows, dim, 2 if nullable else 1)]
         inside += _indices(views, numbers, number_bytes) if indexed else _plain(views, stored)
-        parts += page_heads.page(PageKind.DATA, numbers, encoding, inside, checksum=checksums)
+        parts += page_heads.page(PageKind.DATA, numbers, encoding, inside)
     viewed = indexed or not stored.indexed
     return Chunk(
         parts=tuple(parts),

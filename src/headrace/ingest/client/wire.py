@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.binlog.parquet.thrift import unsigned
 from headrace.model.schema import DataType, Field
 from headrace.proxy.milvus import pb, schema_pb
 
@@ -203,7 +204,7 @@ def _run(values: pa.BinaryArray) -> Any:
 
 def _nested(number: int, parts: Parts) -> Parts:
     size = sum(memoryview(part).nbytes for part in parts)
-    return [_tag(number, _BYTES) + _varint(size), *parts]
+    return [_tag(number, _BYTES) + unsigned(size), *parts]
 
 
 def _text(number: int, text: str) -> Parts:
@@ -211,17 +212,8 @@ def _text(number: int, text: str) -> Parts:
 
 
 def _whole(number: int, value: int) -> Parts:
-    return [_tag(number, _VARINT) + _varint(value)]
+    return [_tag(number, _VARINT) + unsigned(value)]
 
 
 def _tag(number: int, wire_type: int) -> bytes:
-    return _varint(number << 3 | wire_type)
-
-
-def _varint(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
+    return unsigned(number << 3 | wire_type)

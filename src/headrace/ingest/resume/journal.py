@@ -22,6 +22,7 @@ import orjson
 from headrace.ingest.resume.file_identity import FileIdentity
 from headrace.model.errors import Conflict, Invalid, Unavailable
 from headrace.model.timestamp import Timestamp
+from headrace.objects.disk import sync_folder
 
 VERSION = 2  # rises when an older release could not read what this one writes
 
@@ -191,7 +192,7 @@ def _opened(path: Path, handle: IO[bytes], subject: Subject, run: str) -> Upload
         journal = UploadJournal(path, handle, head)
         journal._write(head)
         journal.sync()
-        _sync_folder(path)
+        sync_folder(path.parent)
         journal.identity = subject.identity
         return journal
     try:
@@ -227,11 +228,3 @@ def _check(path: Path, found: Subject, wanted: Subject) -> None:
             "was dropped and made anew, or the cluster is another; remove the journal to ingest "
             f"{wanted.source} into this one"
         )
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

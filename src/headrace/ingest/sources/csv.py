@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from headrace.ingest.columns.convert import as_json, read_column
+from headrace.ingest.columns.convert import as_json, check_json, read_column
 from headrace.ingest.columns.json_columns import NULL, read_json_values
 from headrace.ingest.columns.made_schema import likely_fields
 from headrace.ingest.columns.majority import majority_integers, majority_vectors
-from headrace.ingest.faults import Fault, Faults, Unfit
+from headrace.ingest.faults import Fault, Faults
 from headrace.ingest.sources.source import (
     SAMPLE_ROWS,
     Piece,
@@ -251,7 +251,7 @@ def _read_cells(field: Field, cells: pa.Array) -> pa.Array:
         return read_column(field, cells.view(pa.string()))
     if field.type.is_vector or field.type == DataType.ARRAY:
         values = [NULL if cell is None else cell for cell in cells.to_pylist()]
-        _check_each(values)
+        check_json(field, values)
         return read_json_values(field, values)
     texts = cells.view(pa.string())
     if field.type == DataType.BOOL:
@@ -259,15 +259,6 @@ def _read_cells(field: Field, cells: pa.Array) -> pa.Array:
         return read_column(field, pc.cast(texts, pa.bool_()))
     whole = field.type not in (DataType.FLOAT, DataType.DOUBLE)
     return read_column(field, pc.cast(texts, pa.int64() if whole else pa.float64()))
-
-
-def _check_each(values: Sequence[bytes]) -> None:
-    decode = msgspec.json.Decoder(msgspec.Raw).decode
-    try:
-        for value in values:
-            decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unfit(f"not JSON: {error}") from None
 
 
 def _dynamic(rows: pa.RecordBatch) -> pa.Array:

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 
 from headrace.ingest.columns.convert import as_json, convert
-from headrace.ingest.columns.json_columns import read_json_values
+from headrace.ingest.columns.json_columns import NULL, read_json_values
 from headrace.ingest.columns.made_schema import likely_fields
 from headrace.ingest.columns.majority import majority_integers, majority_vectors
 from headrace.ingest.faults import Fault, Faults
@@ -35,7 +35,6 @@ PIECE_BYTES = 4 << 20
 PIECE_ROWS_MAX = 1 << 14
 LINE_BYTES_MAX = 64 << 20  # a request has no more
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NULL = b"null"
 
 
 class JsonlSource(TextStream):
@@ -125,7 +124,7 @@ class JsonlSource(TextStream):
         columns: dict[str, pa.Array] = {}
         for name, field in fields.items():
             if not field.dynamic and self._reads(name):
-                values = [bytes(row.get(name, _NULL)) for row in rows]
+                values = [bytes(row.get(name, NULL)) for row in rows]
                 columns[name], found = convert(field, values, read_json_values)
                 first_faults(faults, found)
         refused = {DYNAMIC_FIELD: "the name is reserved"}
