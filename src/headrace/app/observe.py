@@ -33,9 +33,7 @@ _GONE = (CollectionState.DROPPING, CollectionState.DROPPED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One process: its session, whether it leads its role, and its answer (or why there is
-    none).
-    """
+    """One process: its session, whether it leads its role, its answer or why there is none."""
 
     session: SessionRecord
     leads: bool
@@ -83,8 +81,7 @@ async def look(where: EtcdSettings, topic: str = "", role: Role | None = None) -
 
 
 async def collection_names(where: EtcdSettings) -> dict[CollectionId, str]:
-    """Every collection's name by its id; a dropped one's, as long as a trace of it is left, says
-    so."""
+    """Every collection's name by its id; that of a dropped one says so while a trace is left."""
     meta = etcd_of(where, real_host())
     try:
         found = await meta.range(Keys(where.root).collections_prefix)

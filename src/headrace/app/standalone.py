@@ -86,8 +86,9 @@ class Standalone:
         self._is_ready = False
         self._access = S3Access()
         self._mending: asyncio.Task[None] | None = None
-        self.etcd: EtcdServer | None = None
-        self.nats: NatsServer | None = None
+        etcd, nats = self.directory / "etcd", self.directory / "nats"
+        self.etcd = EtcdServer(etcd, log_path=self.logs / "etcd.log", restart=True, on_change=say)
+        self.nats = NatsServer(nats, log_path=self.logs / "nats.log", restart=True, on_change=say)
 
     @property
     def store_uri(self) -> str:
@@ -113,19 +114,13 @@ class Standalone:
                 (self.directory / "store").mkdir(exist_ok=True)
             await self._start_servers()
             await self._own_store(settings)
-            assert self.nats is not None
             room_bytes = settings.sequencer.log_free_bytes_min
             self._mending = asyncio.create_task(nats_disk.mend(self.nats, room_bytes, self._say))
             self.front_doors = [f"127.0.0.1:{port}" for port in ports]
-            names = [
-                ("master-service-1", Role.MASTER_SERVICE),
-                ("data-service-1", Role.DATA_SERVICE),
-            ]
-            names += [
-                (f"data-node-{n}", Role.DATA_NODE) for n in range(1, self.options.data_nodes + 1)
-            ]
-            for name, role in names:
-                await self.start_role(role, name)
+            await self.start_role(Role.MASTER_SERVICE, "master-service-1")
+            await self.start_role(Role.DATA_SERVICE, "data-service-1")
+            for n in range(1, self.options.data_nodes + 1):
+                await self.start_role(Role.DATA_NODE, f"data-node-{n}")
             for n, port in enumerate(ports, 1):
                 await self.start_role(Role.PROXY, f"proxy-{n}", (f"proxy.port={port}",))
             self._write_file()
@@ -148,7 +143,6 @@ class Standalone:
 
     async def _own_store(self, settings: Settings) -> None:
         """That it is not this cluster's is said before `cluster.json` names it."""
-        assert self.etcd is not None
         host = real_host()
         meta = etcd_of(replace(settings.etcd, endpoints=(self.etcd.endpoint,)), host)
         store = open_objects(replace(settings.objects, uri=self.store_uri), host)
@@ -205,20 +199,7 @@ class Standalone:
         return ports
 
     async def _start_servers(self) -> None:
-        self.nats = NatsServer(
-            self.directory / "nats",
-            log_path=self.logs / "nats.log",
-            restart=True,
-            holds=self._holds,
-            on_change=self._say,
-        )
-        self.etcd = EtcdServer(
-            self.directory / "etcd",
-            log_path=self.logs / "etcd.log",
-            restart=True,
-            holds=self._holds,
-            on_change=self._say,
-        )
+        self.nats.holds = self.etcd.holds = self._holds
         async with TaskGroup("servers") as group:  # where one cannot start, neither goes on
             group.spawn("nats", self.nats.start())
             group.spawn("etcd", self.etcd.start())
@@ -231,7 +212,6 @@ class Standalone:
 
     async def start_role(self, role: Role, name: str, settings: Sequence[str] = ()) -> Child:
         """Start one more process of a role under a node name."""
-        assert self.etcd is not None and self.nats is not None
         metrics_port = free_port()
         self._metrics[name] = f"http://127.0.0.1:{metrics_port}"
         shown, hidden = without_secrets(self.options.settings)
@@ -278,7 +258,6 @@ class Standalone:
         return child
 
     def _write_file(self) -> None:
-        assert self.etcd is not None and self.nats is not None
         clusterfile.write(
             self.directory,
             ClusterFile(
@@ -343,8 +322,7 @@ class Standalone:
         if self._mending is not None:
             self._mending.cancel()
             await asyncio.gather(self._mending, return_exceptions=True)
-        servers = [server.stop() for server in (self.nats, self.etcd) if server is not None]
-        await asyncio.gather(*servers)
+        await asyncio.gather(self.nats.stop(), self.etcd.stop())
         if self._lock is not None:
             clusterfile.give_up(self.directory, self._lock)
             self._lock = None

@@ -22,9 +22,7 @@ class WriteOutcome(StrEnum):
 
 @dataclass(slots=True)
 class WriteRecord:
-    """One insert, upsert or delete. Every row of a write has the value `value`, which is its
-    own.
-    """
+    """One insert, upsert or delete. Its rows have a value that no other write has."""
 
     number: int
     kind: str
@@ -41,9 +39,7 @@ class History:
     """All writes of a run."""
 
     writes: list[WriteRecord] = field(default_factory=list)
-    flushes: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # (collection id, T) that were done
+    flushes: list[tuple[int, int]] = field(default_factory=list)  # (collection id, T), done
 
     def check(self, truths: dict[str, Truth]) -> None:
         """Compare with the whole log; `Violation` at the first write that does not fit."""
@@ -64,9 +60,7 @@ class History:
             else:
                 self._check_rows(write, stands)
 
-    def _check_rows(
-        self, write: WriteRecord, stands: "dict[tuple[int, int], Counter[int]]"
-    ) -> None:
+    def _check_rows(self, write: WriteRecord, stands: dict[tuple[int, int], Counter[int]]) -> None:
         for key in write.keys:
             count = max(stands.get((key, write.value), Counter({0: 0})).values())
             if count > 1:

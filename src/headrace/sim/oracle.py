@@ -148,10 +148,9 @@ class Truth:
                 if channel.drop is None:
                     channel.rows.extend(_rows_of(entry))
                     if entry.deletes:
-                        where = entry.delete_partition_id
-                        keys = decode_keys(entry.delete_body).to_pylist()
                         channel.deletes.extend(
-                            LoggedDelete(entry.timestamp, k, where) for k in keys
+                            LoggedDelete(entry.timestamp, key, entry.delete_partition_id)
+                            for key in decode_keys(entry.delete_body).to_pylist()
                         )
             case Seal():
                 channel = self.channels.setdefault(entry.vchannel, ChannelTruth())
@@ -183,12 +182,5 @@ def _rows_of(entry: Rows) -> Iterator[Row]:
         raise Violation(f"SG-2 an entry of {entry.rows} rows gives {entry.segments}")
     for run in entry.segments:
         for n in range(run.first_row, run.first_row + run.rows):
-            yield Row(
-                entry.first_row_id + n,
-                keys[n],
-                entry.timestamp,
-                run.segment_id,
-                entry.version,
-                entry.partition_id,
-                values[n],
-            )
+            about = (entry.timestamp, run.segment_id, entry.version, entry.partition_id)
+            yield Row(entry.first_row_id + n, keys[n], *about, values[n])

@@ -171,7 +171,6 @@ class ServerProcess:
         log_path: Path | None = None,
         host: str = "127.0.0.1",
         restart: bool = False,
-        holds: tuple[int, ...] = (),
         flags: tuple[str, ...] = (),
         on_change: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -179,7 +178,7 @@ class ServerProcess:
         self.log_path = (log_path or data_dir / f"{self.name}.log").absolute()
         self.host = host
         self._restart = restart
-        self._holds = holds
+        self.holds: tuple[int, ...] = ()  # open files that it keeps open as long as it lives
         self._on_change = on_change
         self.flags = flags
         self._child: Child | None = None
@@ -222,7 +221,7 @@ class ServerProcess:
             log_path=output,
             environment={},
             restart=self._restart,
-            holds=self._holds,
+            holds=self.holds,
         )
         self._child = Child(spec, self._on_change)
         await self._child.start()

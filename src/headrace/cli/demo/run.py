@@ -146,7 +146,6 @@ class Demo:
         corpus = await asyncio.to_thread(Corpus)
         self.say(f"{len(corpus.texts):,} distinct docstrings of {python_version()}")
         self.corpus = corpus
-        assert self.cluster.etcd is not None
         watcher = Watcher(self.cluster.etcd.endpoint, self.say)
         try:
             with self._progress() as progress:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import grpc
 import grpc.aio
+from google.protobuf.message_factory import GetMessageClass
 
 from headrace.model.errors import HeadraceError, Invalid, NotFound, Unavailable
 from headrace.model.refusals import INTERNAL_CODE, RATE_LIMIT_CODE, Refusal
@@ -72,15 +73,13 @@ class Connection:
 
     async def timestamp(self) -> Timestamp:
         """A timestamp that was just given out."""
-        answer = await self._ask(
-            "AllocTimestamp", pb.AllocTimestampRequest(), pb.AllocTimestampResponse
-        )
+        answer = await self._ask("AllocTimestamp", pb.AllocTimestampRequest())
         return int(answer.timestamp)
 
     async def describe(self, collection: str) -> Described:
         """`NotFound` when there is none."""
         request = pb.DescribeCollectionRequest(collection_name=collection)
-        answer = await self._ask("DescribeCollection", request, pb.DescribeCollectionResponse)
+        answer = await self._ask("DescribeCollection", request)
         schema = schema_of(answer.schema)
         return Described(answer.collectionID, answer.created_timestamp, schema)
 
@@ -90,32 +89,32 @@ class Connection:
         request = pb.CreateCollectionRequest(
             collection_name=collection, schema=message.SerializeToString(), shards_num=shards
         )
-        await self._ask("CreateCollection", request, common_pb.Status)
+        await self._ask("CreateCollection", request)
 
     async def insert(self, data: bytes, key: str, first_sent: Timestamp) -> Timestamp:
         """An encoded InsertRequest; the timestamp under which its rows stand. A repetition under
         the same key gets the first result. `OutcomeUnknown`: see there."""
         headers = ((KEY_HEADER, key), (FIRST_SENT_HEADER, str(first_sent)))
-        answer = await self._send("Insert", data, pb.MutationResult, headers)
+        answer = await self._send("Insert", data, headers)
         return int(answer.timestamp)
 
     async def begin_flush(self, collection: str) -> Timestamp:
         """Have everything written so far put into files; the timestamp to ask `flushed` for."""
         request = pb.FlushRequest(collection_names=[collection])
-        answer = await self._ask("Flush", request, pb.FlushResponse)
+        answer = await self._ask("Flush", request)
         return int(answer.coll_flush_ts[collection])
 
     async def flushed(self, collection: str, at: Timestamp) -> bool:
         """Whether all up to that timestamp is in files that are listed."""
         request = pb.GetFlushStateRequest(collection_name=collection, flush_ts=at)
-        answer = await self._ask("GetFlushState", request, pb.GetFlushStateResponse)
+        answer = await self._ask("GetFlushState", request)
         return bool(answer.flushed)
 
-    async def _ask(self, method: str, request: Message, kind: Any) -> Message:
-        return await self._send(method, request.SerializeToString(), kind, ())
+    async def _ask(self, method: str, request: Message) -> Message:
+        return await self._send(method, request.SerializeToString(), ())
 
     async def _send(
-        self, method: str, data: bytes, kind: Any, headers: tuple[tuple[str, str], ...]
+        self, method: str, data: bytes, headers: tuple[tuple[str, str], ...]
     ) -> Message:
         call: Any = self._channel.unary_unary(f"/{SERVICE.full_name}/{method}", None, None)
         try:
@@ -125,8 +124,8 @@ class Connection:
             if error.code() in _OURS:
                 raise Invalid(text) from None
             raise Unavailable(text) from None
-        answer = kind.FromString(answered)
-        _check(answer if kind is common_pb.Status else answer.status)
+        answer = GetMessageClass(SERVICE.methods_by_name[method].output_type).FromString(answered)
+        _check(answer if isinstance(answer, common_pb.Status) else answer.status)
         return answer
 
 
