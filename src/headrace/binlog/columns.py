@@ -144,11 +144,6 @@ def key_type(schema: Schema) -> pa.DataType:
     return arrow_type(schema.key)
 
 
-def vector_names(schema: Schema) -> tuple[str, ...]:
-    """Names of the vector columns, in the order of the fields."""
-    return tuple(f.name for f in schema.fields if f.type.is_vector)
-
-
 def _file_field(field: Field) -> pa.Field:
     made = arrow_field(field)
     stored = made.with_type(_file_type(made.type, field.type))

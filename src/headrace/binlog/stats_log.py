@@ -6,7 +6,6 @@ holds no row: without it a search for a key is slower, nothing else.
 """
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import fastbloom_rs
@@ -55,23 +54,18 @@ class Stats:
         return found
 
 
-def encode(
-    schema: Schema, keys: pa.Array | Sequence[pa.Array], rows: int | None = None
-) -> list[Body]:
+def encode(schema: Schema, keys: pa.Array) -> list[Body]:
     """The parts of a stats log for these keys (of all rows); CPU-bound, about 70 ns a key."""
-    arrays = [keys] if isinstance(keys, pa.Array) else list(keys)
     kind = key_type(schema)
-    joined = pa.chunked_array(arrays, type=kind).combine_chunks()
-    assert rows is None or rows == len(joined), (rows, len(joined))
-    builder = fastbloom_rs.FilterBuilder(max(1, len(joined)), FALSE_POSITIVES)
+    builder = fastbloom_rs.FilterBuilder(max(1, len(keys)), FALSE_POSITIVES)
     bloom = builder.build_bloom_filter()
     if pa.types.is_integer(kind):
-        bloom.add_int_batch(joined.to_numpy(zero_copy_only=False))
+        bloom.add_int_batch(keys.to_numpy(zero_copy_only=False))
     else:
-        bloom.add_str_batch(joined.to_pylist())
-    least, greatest = key_range(joined)
+        bloom.add_str_batch(keys.to_pylist())
+    least, greatest = key_range(keys)
     head = StatsHead(
-        rows=len(joined),
+        rows=len(keys),
         key_type=str(kind),
         min_key=least,
         max_key=greatest,

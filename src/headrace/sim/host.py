@@ -12,13 +12,10 @@ BEGINNING_MS = 1_700_000_000_000  # wall clock at virtual second 0
 
 
 class VirtualClock:
-    """A `Clock` on the loop's time; `skew_ms` is how far this process's wall clock is off."""
-
-    def __init__(self, skew_ms: int = 0) -> None:
-        self.skew_ms = skew_ms
+    """A `Clock` on the loop's time."""
 
     def wall_ms(self) -> int:
-        return BEGINNING_MS + self.skew_ms + int(self.monotonic() * 1000)
+        return BEGINNING_MS + int(self.monotonic() * 1000)
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -39,7 +36,7 @@ class InPlace:
         return work()
 
 
-def virtual_host(chance: random.Random, skew_ms: int = 0) -> Host:
+def virtual_host(chance: random.Random) -> Host:
     """A host whose chance comes from `chance` alone."""
-    clock = VirtualClock(skew_ms)
+    clock = VirtualClock()
     return Host(clock, InPlace(clock, chance), chance)

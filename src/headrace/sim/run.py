@@ -44,7 +44,6 @@ class Result:
     freezes: int
     virtual_s: float
     steps: int
-    lines: tuple[str, ...] = ()
 
 
 def run_seed(

@@ -13,7 +13,6 @@ from headrace.binlog.columns import (
     in_memory,
     key_type,
     stored_kind,
-    vector_names,
 )
 from headrace.model.errors import Corrupt, Invalid
 from headrace.model.schema import DataType, Field
@@ -22,7 +21,6 @@ from headrace.model.schema import DataType, Field
 def test_columns_are_in_the_order_of_the_fields_and_files_end_with_our_own():
     assert arrow_schema(SMALL).names == ["id", "embedding", "text", "$meta"]
     assert file_schema(SMALL).names[4:] == ["_row_id", "_timestamp"]
-    assert vector_names(SMALL) == ("embedding",)
 
 
 def test_only_nullable_fields_and_the_dynamic_column_may_hold_nulls():

@@ -20,9 +20,9 @@ def test_every_key_of_the_file_may_be_in_it():
 
 def test_few_absent_keys_may_be_in_it():
     schema = schema_of(key_field(DataType.VARCHAR))
-    keys = [pa.array([f"key {i}" for i in range(n, 10_000, 2)]) for n in (0, 1)]
-    stats = stats_log.decode(b"".join(stats_log.encode(schema, keys, rows=10_000)))
-    assert all(stats.may_contain(keys[1]))
+    keys = pa.array([f"key {i}" for i in range(10_000)])
+    stats = stats_log.decode(b"".join(stats_log.encode(schema, keys)))
+    assert all(stats.may_contain(keys))
     absent = pa.array([f"other {i}" for i in range(10_000)])
     assert sum(stats.may_contain(absent)) < 300
 

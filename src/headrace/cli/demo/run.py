@@ -26,7 +26,7 @@ from headrace.reader.snippets import duckdb_sql, polars_program, pyarrow_program
 
 COLLECTION = "docstrings"
 SYNC_BYTES = 8_000_000
-Failover_S_MAX = 60.0
+FAILOVER_S_MAX = 60.0
 WIDTH_WITHOUT_TERMINAL = 120
 
 
@@ -190,7 +190,7 @@ class Demo:
             f"[bold red]{node} is killed (SIGKILL)[/bold red] after {stream.sent:,} rows, with "
             f"{held / 1e6:.1f} MB that are not stored"
         )
-        async with asyncio.timeout(Failover_S_MAX):
+        async with asyncio.timeout(FAILOVER_S_MAX):
             successor = await watcher.taken_over(collection_id, lost, node)
         self.report.failover_s = time.perf_counter() - began
         self.say(

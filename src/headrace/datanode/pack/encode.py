@@ -92,7 +92,7 @@ def encode_segment(pack: SyncPack, part: SegmentSync) -> tuple[SegmentSync, Obje
     chunks = [_chunk(rows, pack.key.vchannel) for rows in part.slices]
     encoded = insert_log.encode(part.schema, chunks)
     assert encoded.rows == part.rows, (encoded.rows, part)
-    stats = stats_log.encode(part.schema, encoded.keys, encoded.rows)
+    stats = stats_log.encode(part.schema, encoded.keys)
     # OB-1: keys name the epoch, so that a replaced writer never takes the key of its successor,
     # and a number, so that no two objects of one flowgraph share one.
     key = paths.insert_key(
