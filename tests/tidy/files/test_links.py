@@ -1,4 +1,4 @@
-"""Links between the pages of the repo lead somewhere."""
+"""Links between the pages of the repo lead somewhere, what they name exists, and fences close."""
 
 import re
 
@@ -36,3 +36,11 @@ def test_modules_that_a_page_names_exist(page: object) -> None:
         for name in named
         if not (any((p / name).exists() for p in places) if "/" in name else name in MODULE_NAMES)
     ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_fence_of_code_has_a_line_of_its_own(page: object) -> None:
+    lines = [line.strip() for line in (ROOT / str(page)).read_text().splitlines()]
+    fences = [line for line in lines if "```" in line]
+    assert not [line for line in fences if not re.fullmatch(r"```\w*", line)]
+    assert len(fences) % 2 == 0, "a fence is open at the end"
