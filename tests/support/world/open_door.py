@@ -1,6 +1,6 @@
 """A front door on a real socket, in a thread, with plain services behind it: for real clients.
 
-**Owns** the thread and its loop. **Does not own** what stands behind the door (`proxy_world`).
+**Owns** the thread and its loop. What stands behind the door is `support.world.proxy`.
 """
 
 import asyncio
