@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
+from headrace.meta.records import CheckpointRecord, EpochRecord, SessionRecord
 from headrace.model.channel import VChannel
 from headrace.model.errors import HeadraceError
 from headrace.model.ids import CollectionId, Epoch, Revision, SegmentId, ServerId
@@ -68,21 +68,11 @@ class CollectionChanged:
     present: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSeen:
-    """A data node's session."""
-
-    node_name: str
-    server_id: ServerId
-    address: str
-    state: SessionState
-
-
 @dataclass(frozen=True, slots=True)
 class NodesChanged:
     """All sessions of data nodes as they are now."""
 
-    nodes: tuple[NodeSeen, ...]
+    nodes: tuple[SessionRecord, ...]
 
 
 # ---- what data nodes say -------------------------------------------------------------------------

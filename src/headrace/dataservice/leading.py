@@ -15,7 +15,7 @@ from headrace.frame.actor import Actor, every
 from headrace.frame.leader_store import LeaderStore
 from headrace.frame.surroundings import Surroundings
 from headrace.meta.following import LeaderWatcher, SessionWatcher
-from headrace.meta.records import Role, SessionRecord
+from headrace.meta.records import Role
 from headrace.model.channel import PChannel, VChannel
 from headrace.model.errors import Unavailable
 from headrace.model.timestamp import physical_ms
@@ -95,7 +95,7 @@ def follow(
         Role.DATA_NODE,
         around.host,
         around.telemetry,
-        lambda: tell(ev.NodesChanged(tuple(map(_seen, nodes.sessions.values())))),
+        lambda: tell(ev.NodesChanged(tuple(nodes.sessions.values()))),
     )
     behind = around.telemetry.gauge(
         "dataservice_checkpoint_timestamp_seconds",
@@ -132,12 +132,3 @@ def _dropped(machine: DataServiceMachine) -> list[VChannel]:
         for c in machine.channels.all()
         if c.checkpoint and (c.checkpoint.dropped or c.checkpoint.dropped_partitions)
     ]
-
-
-def _seen(session: SessionRecord) -> ev.NodeSeen:
-    return ev.NodeSeen(
-        node_name=session.node_name,
-        server_id=session.server_id,
-        address=session.address,
-        state=session.state,
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from headrace.meta.records import SequencerRecord, SessionState
+from headrace.meta.records import SequencerRecord, SessionRecord
 from headrace.model.channel import PChannel, Position, VChannel
 from headrace.model.errors import HeadraceError
 from headrace.model.ids import CollectionId, Revision, ServerId, Version
@@ -36,16 +36,6 @@ class Reached(StrEnum):
     GONE = "gone"  # the connection was refused, or another process answers there
     THERE = "there"  # it answered
     SILENT = "silent"  # neither: only the lease decides
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyProcess:
-    """A proxy process that has a session."""
-
-    node_name: str
-    server_id: ServerId
-    address: str
-    state: SessionState
 
 
 # ---- the leadership ----------------------------------------------------------------------------
@@ -168,7 +158,7 @@ Asked: TypeAlias = GrantAsked | TimestampAsked | IdsAsked | DdlAsked | SetClient
 class ProxiesListed:
     """All proxies that have a session, as of now."""
 
-    proxies: tuple[ProxyProcess, ...]
+    proxies: tuple[SessionRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from headrace.masterservice.settings import MasterServiceSettings
 from headrace.masterservice.shell import MasterShell
 from headrace.masterservice.state.load import ensure_pool, load
 from headrace.meta.following import SessionWatcher
-from headrace.meta.records import Role, SessionRecord
+from headrace.meta.records import Role
 from headrace.model.errors import Fenced
 from headrace.model.ids import ServerId
 from headrace.runtime.callers import Callers
@@ -68,16 +68,9 @@ def watch_of_proxies(
         Role.PROXY,
         around.host,
         around.telemetry,
-        lambda: actor.post(listed(list(watch.sessions.values())), Source.WATCH),
+        lambda: actor.post(ev.ProxiesListed(tuple(watch.sessions.values())), Source.WATCH),
     )
     return watch
-
-
-def listed(sessions: Sequence[SessionRecord]) -> ev.ProxiesListed:
-    """The proxies that have a session now."""
-    return ev.ProxiesListed(
-        tuple(ev.ProxyProcess(s.node_name, s.server_id, s.address, s.state) for s in sessions)
-    )
 
 
 def _is_grant(event: ev.Event, effects: Sequence[Effect]) -> bool:

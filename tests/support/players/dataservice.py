@@ -17,7 +17,7 @@ from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
+from headrace.meta.records import CheckpointRecord, EpochRecord, Role, SessionRecord, SessionState
 from headrace.model.errors import Conflict
 from headrace.rpc.messages import (
     ChannelState,
@@ -158,7 +158,8 @@ class Player:
         for word in words:
             name, server_id, *state = word.split(":")
             nodes.append(
-                ev.NodeSeen(
+                SessionRecord(
+                    role=Role.DATA_NODE,
                     node_name=name,
                     server_id=int(server_id),
                     address=f"host:{server_id}",

@@ -16,7 +16,7 @@ from headrace.masterservice.collections.ddl import Standing
 from headrace.masterservice.collections.records import create as make_collection
 from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.records import SessionState
+from headrace.meta.records import Role, SessionRecord, SessionState
 from headrace.model.channel import Position, pchannel_of
 from headrace.model.errors import Unavailable
 from headrace.model.schema import DataType, Field, Schema
@@ -160,11 +160,12 @@ class Player:
         for word in words:
             name, server_id, *state = word.split(":")
             proxies.append(
-                ev.ProxyProcess(
-                    name,
-                    int(server_id),
-                    f"host:{server_id}",
-                    SessionState(state[0] if state else "healthy"),
+                SessionRecord(
+                    role=Role.PROXY,
+                    node_name=name,
+                    server_id=int(server_id),
+                    address=f"host:{server_id}",
+                    state=SessionState(state[0] if state else "healthy"),
                 )
             )
         return self._step(ev.ProxiesListed(tuple(proxies)))

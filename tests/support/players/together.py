@@ -18,7 +18,7 @@ from headrace.datanode import events as node_ev
 from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
 from headrace.dataservice.state.channel_state import VChannelState
-from headrace.meta.records import DdlRecord, SessionState
+from headrace.meta.records import DdlRecord, Role, SessionRecord, SessionState
 from headrace.model.channel import Position
 from headrace.model.entry import DdlKind
 from headrace.model.errors import Fenced, HeadraceError
@@ -79,8 +79,12 @@ class Player:
 
     def _tell_sessions(self) -> list[str]:
         seen = tuple(
-            ev.NodeSeen(
-                node_name=f"n{n}", server_id=n, address=f"host:{n}", state=SessionState.HEALTHY
+            SessionRecord(
+                role=Role.DATA_NODE,
+                node_name=f"n{n}",
+                server_id=n,
+                address=f"host:{n}",
+                state=SessionState.HEALTHY,
             )
             for n in self.sessions
         )

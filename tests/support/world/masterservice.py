@@ -7,8 +7,8 @@ from typing import Any
 from headrace.frame.actor import Actor
 from headrace.frame.leader_store import LeaderStore
 from headrace.frame.surroundings import Surroundings
-from headrace.masterservice.events import Event
-from headrace.masterservice.leading import lead, listed
+from headrace.masterservice.events import Event, ProxiesListed
+from headrace.masterservice.leading import lead
 from headrace.masterservice.machine import MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.api import Delete, ModRevisionIs
@@ -74,7 +74,7 @@ class World(Edges):
         """What the watch of the sessions would tell."""
         if leading.actor is not None:
             sessions = [p.session for p in self.proxies.values() if p.alive]
-            leading.actor.post(listed(sessions), Source.WATCH)
+            leading.actor.post(ProxiesListed(tuple(sessions)), Source.WATCH)
 
     # ---- the others --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
+from headrace.meta.records import CheckpointRecord, EpochRecord, Role, SessionRecord, SessionState
 from headrace.rpc.messages import ChannelState
 
 VCHANNELS = [f"p-{n % 4}_{7 + n // 4}v0" for n in range(6)]
@@ -65,7 +65,8 @@ class Cluster:
 
     def sessions(self) -> None:
         seen = {
-            p.name: ev.NodeSeen(
+            p.name: SessionRecord(
+                role=Role.DATA_NODE,
                 node_name=p.name,
                 server_id=p.server_id,
                 address=str(p.server_id),

@@ -37,7 +37,6 @@ from headrace.masterservice.events import (
     MarkMoved,
     NamesStored,
     ProxiesListed,
-    ProxyProcess,
     SequencerStood,
     SetClientStateAsked,
     TimePassed,
@@ -46,7 +45,7 @@ from headrace.masterservice.events import (
 )
 from headrace.masterservice.machine import Loaded, MasterMachine
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.records import SessionState
+from headrace.meta.records import Role, SessionRecord, SessionState
 from headrace.model.channel import Position
 from headrace.model.errors import Invalid, NotFound, Unavailable
 from headrace.model.schema import DataType, Field, Schema
@@ -88,7 +87,13 @@ class Script:
             if isinstance(effect, MoveMark):
                 self.step(MarkMoved(effect.mark, effect.value))
         self.step(NamesStored(40))
-        proxy = ProxyProcess("proxy-1", 1, "host:1", SessionState.HEALTHY)
+        proxy = SessionRecord(
+            role=Role.PROXY,
+            node_name="proxy-1",
+            server_id=1,
+            address="host:1",
+            state=SessionState.HEALTHY,
+        )
         for effect in self.step(ProxiesListed((proxy,))):
             if isinstance(effect, WriteSequencer):
                 self.step(SequencerStood(effect.pchannel, effect.record, 50))

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headrace.dataservice.effects import AskNode, Effect, Release
-from headrace.dataservice.events import NodeSeen
 from headrace.dataservice.placement.failover import Failovers
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.meta.records import SessionState
+from headrace.meta.records import SessionRecord, SessionState
 from headrace.model.channel import VChannel
 from headrace.model.ids import Epoch, ServerId
 from headrace.rpc.messages import ChannelState
@@ -19,7 +18,7 @@ _SOON_S = 0.2  # an answer that was lost is asked for again
 class Node:
     """One process, with a session or (for a moment) without one. Times are monotonic seconds."""
 
-    seen: NodeSeen
+    seen: SessionRecord
     session: bool = True
     asking: bool = False
     asked_at: float = float("-inf")
@@ -59,7 +58,7 @@ class Nodes:
     def usable(self) -> dict[str, Node]:
         return {n.seen.node_name: n for n in self._table.values() if n.usable}
 
-    def see(self, nodes: Iterable[NodeSeen], now: float) -> None:
+    def see(self, nodes: Iterable[SessionRecord], now: float) -> None:
         """All sessions as they are."""
         present = {n.server_id: n for n in nodes}
         for server_id, node in self._table.items():

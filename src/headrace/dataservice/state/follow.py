@@ -40,20 +40,20 @@ class Follower:
     async def follow_channels(self) -> Never:
         """Vchannels, for ever."""
         prefix = self._keys.channels_prefix
-        await self._follow(prefix, self._list_channels, self._tell_channels)
+        listed, changed = self._list_channels, self._tell_channels
+        await follow(self._meta, prefix, self._host, self._log, listed=listed, changed=changed)
 
     async def follow_collections(self) -> Never:
         """Collections, for ever; changes only, since every list is made anew at first anyway."""
         prefix = self._keys.collections_prefix
-        await self._follow(prefix, lambda found: None, self._tell_collections)
-
-    async def _follow(
-        self,
-        prefix: str,
-        listed: Callable[[RangeResult], None],
-        changed: Callable[[WatchBatch], None],
-    ) -> Never:
-        await follow(self._meta, prefix, self._host, self._log, listed=listed, changed=changed)
+        await follow(
+            self._meta,
+            prefix,
+            self._host,
+            self._log,
+            listed=lambda found: None,
+            changed=self._tell_collections,
+        )
 
     def _list_channels(self, found: RangeResult) -> None:
         seen = [self._seen(item.key, item.value, item.mod_revision) for item in found.items]

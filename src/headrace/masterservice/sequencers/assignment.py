@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.masterservice import effects as fx
-from headrace.masterservice.events import ProxyProcess, Reached
+from headrace.masterservice.events import Reached
 from headrace.masterservice.sequencers.suspicion import Suspicions
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.records import SequencerRecord, SessionState
+from headrace.meta.records import SequencerRecord, SessionRecord, SessionState
 from headrace.model.channel import PChannel
 from headrace.model.ids import Revision, ServerId
 
@@ -57,7 +57,7 @@ class Sequencers:
         self._pchannels = tuple(pchannels)
         self._stood = {p: stood[p] for p in self._pchannels if p in stood}
         self._moves: dict[PChannel, _Move] = {}
-        self._proxies: dict[ServerId, ProxyProcess] | None = None  # None: not listed yet
+        self._proxies: dict[ServerId, SessionRecord] | None = None  # None: not listed yet
         self._usable: tuple[ServerId, ...] = ()
         self._steady_since = 0.0  # since when the usable proxies are the same
         self._suspicions = Suspicions(settings)
@@ -72,12 +72,12 @@ class Sequencers:
     def wanted(self) -> dict[PChannel, SequencerRecord]:
         return {p: self._stood[p].record for p in self._pchannels if p in self._stood}
 
-    def proxies(self) -> tuple[ProxyProcess, ...]:
+    def proxies(self) -> tuple[SessionRecord, ...]:
         return tuple((self._proxies or {}).values())
 
     # ---- what happened -----------------------------------------------------------------------
 
-    def listed(self, proxies: Iterable[ProxyProcess], now: float) -> list[fx.Effect]:
+    def listed(self, proxies: Iterable[SessionRecord], now: float) -> list[fx.Effect]:
         """The proxies that have a session."""
         ordered = sorted(proxies, key=lambda p: (p.node_name, p.server_id))
         self._proxies = {p.server_id: p for p in ordered}

@@ -6,6 +6,8 @@ of a leader compares the leader key. So what an earlier leader still has under w
 is read stands.
 """
 
+from functools import partial
+
 from headrace.frame.leader_store import LeaderStore
 from headrace.log.api import Log
 from headrace.masterservice.collections.ddl import Standing
@@ -86,7 +88,7 @@ async def ensure_pool(
             check_pool(found, wanted)
             return
         for pchannel in wanted:
-            await _ensure(log, pchannel, host)
+            await retry(partial(log.ensure, pchannel), host)
         record = PoolRecord(pchannels=wanted)
         operations = [Put(keys.pool, codec.encode(record))]
         if layout is None:
@@ -98,10 +100,6 @@ async def read_pool(store: LeaderStore, keys: Keys) -> tuple[PChannel, ...]:
     """The pchannels of the cluster, none before its first start."""
     found = (await store.get(keys.pool)).first
     return codec.decode(found.value, PoolRecord, keys.pool).pchannels if found else ()
-
-
-async def _ensure(log: Log, pchannel: PChannel, host: Host) -> None:
-    await retry(lambda: log.ensure(pchannel), host)
 
 
 async def _number(store: LeaderStore, key: str) -> int:

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from headrace.masterservice.effects import Effect, StopSequencer, TryConnection, WriteSequencer
-from headrace.masterservice.events import ProxyProcess, Reached
+from headrace.masterservice.events import Reached
 from headrace.masterservice.sequencers.assignment import Sequencers, Stood
 from headrace.masterservice.settings import MasterServiceSettings
-from headrace.meta.records import SequencerRecord, SessionState
+from headrace.meta.records import Role, SequencerRecord, SessionRecord, SessionState
 from headrace.model.ids import ServerId
 
 SETTINGS = MasterServiceSettings()
@@ -14,8 +14,14 @@ POOL = tuple(f"p-{n}" for n in range(16))
 HEALTHY = SessionState.HEALTHY
 
 
-def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) -> ProxyProcess:
-    return ProxyProcess(name or f"proxy-{server_id}", server_id, f"host:{server_id}", state)
+def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) -> SessionRecord:
+    return SessionRecord(
+        role=Role.PROXY,
+        node_name=name or f"proxy-{server_id}",
+        server_id=server_id,
+        address=f"host:{server_id}",
+        state=state,
+    )
 
 
 class Assignments:
@@ -54,7 +60,7 @@ class Assignments:
                 case _:
                     raise AssertionError(effect)
 
-    def listed(self, *proxies: ProxyProcess) -> None:
+    def listed(self, *proxies: SessionRecord) -> None:
         self.do(self.part.listed(proxies, self.now))
 
     def pass_time(self, seconds: float) -> None:

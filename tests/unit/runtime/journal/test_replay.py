@@ -7,7 +7,7 @@ import pytest
 from headrace.dataservice import events as ev
 from headrace.dataservice.machine import DataServiceMachine
 from headrace.dataservice.settings import DataServiceSettings
-from headrace.meta.records import CheckpointRecord, EpochRecord, SessionState
+from headrace.meta.records import CheckpointRecord, EpochRecord, Role, SessionRecord, SessionState
 from headrace.model.channel import Position
 from headrace.model.errors import Invalid
 from headrace.rpc import codec
@@ -35,8 +35,12 @@ def written(kept_steps: int = 1_000, kept_values: int = 400) -> Journal:
     start = Position("headrace-dml-0", 1, 1)
     epoch = ev.EpochSeen(VCHANNEL, EpochRecord(epoch=0, server_id=0), 5)
     checkpoint = ev.CheckpointSeen(VCHANNEL, CheckpointRecord(position=start, start=start), 5)
-    node = ev.NodeSeen(
-        node_name="data-node-1", server_id=1, address="host:1", state=SessionState.HEALTHY
+    node = SessionRecord(
+        role=Role.DATA_NODE,
+        node_name="data-node-1",
+        server_id=1,
+        address="host:1",
+        state=SessionState.HEALTHY,
     )
     events = [
         (ev.ChannelsListed((epoch,), (checkpoint,)), Source.WATCH),
