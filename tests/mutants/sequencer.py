@@ -54,14 +54,14 @@ MUTANTS = (
                 "if not self._draining:\n                effects",
                 "if True:\n                pass\n"
                 "        sent, ready = self._sent, next(self.queue.ready(), None)\n"
-                "        second = ready and sent and sent.flight.expected_last == self.known\n"
+                "        second = ready and sent and sent.expected_last == self.known\n"
                 "        if not self._draining:\n"
                 "            if sent is None or second:\n                effects",
             ),
             Edit(
                 TERM,
                 "expected_last=self.known,",
-                "expected_last=self._sent.flight.message_id if self._sent else self.known,",
+                "expected_last=self._sent.message_id if self._sent else self.known,",
             ),
         ),
         killed_by=("SQ-1", "TT-1"),
@@ -78,7 +78,7 @@ MUTANTS = (
         edits=(
             Edit(
                 TERM,
-                "return [sent.flight.again(self._settings)]",
+                "return [sent.again(self._settings)]",
                 "self._sent = None\n"
                 "        from headrace.sequencer.requests.admission import refused\n"
                 "        gone = refused('it was not found')\n"

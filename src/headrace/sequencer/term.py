@@ -46,12 +46,6 @@ class Opened:
     past: ev.Past
 
 
-@dataclass(slots=True, eq=False)
-class _Sent:
-    flight: Flight
-    built: Built
-
-
 class OpenTerm:
     """One term of one pchannel, from open on. Methods only note what has arrived and return
     answers; sending is left to `pump`, which the machine calls at the end of each of its steps."""
@@ -75,7 +69,7 @@ class OpenTerm:
         self.timestamp = opened.timestamp
         self._number = 0
         self._stood_at = now
-        self._sent: _Sent | None = None  # SQ-1: one append in flight
+        self._sent: Flight | None = None  # SQ-1: one append in flight
         self._seals_need: int | None = None  # number of the `AskGrant` that due Seals need
         self._tick: int | None = None  # number of the `AskGrant` that a due tick needs
         self._draining = False
@@ -134,7 +128,7 @@ class OpenTerm:
     def time_passed(self, now: float) -> list[Effect]:
         """Deadlines, ages, idleness."""
         effects = self._admission.expire(now)
-        flight = self._sent.flight if self._sent else None
+        flight = self._sent
         patience_s = self._settings.log_patience_s
         silent = flight is not None and flight.tries > 0 and now - flight.sent_at >= patience_s
         self._admission.log_trouble = "the log does not answer" if silent else ""
@@ -177,14 +171,14 @@ class OpenTerm:
         sent = self._find(event.expected_last)
         if sent is None:
             return []
-        if event.message_id != sent.flight.message_id:
-            return [sent.flight.look()]
+        if event.message_id != sent.message_id:
+            return [sent.look()]
         return self._stands(sent, now)
 
     def unanswered(self, event: ev.AppendUnanswered) -> list[Effect]:
         """An append ended without an outcome."""
         sent = self._find(event.expected_last)
-        return [sent.flight.look()] if sent is not None else []
+        return [sent.look()] if sent is not None else []
 
     def looked(self, event: ev.Looked, now: float) -> list[Effect]:
         """What stands at the id that a message should get."""
@@ -196,33 +190,33 @@ class OpenTerm:
         if event.found is ev.Found.ANOTHER:
             self.replaced = f"another message stands at {event.message_id}"
             return []
-        return [sent.flight.again(self._settings)]  # RQ-1: absence is no outcome
+        return [sent.again(self._settings)]  # RQ-1: absence is no outcome
 
-    def _stands(self, sent: _Sent, now: float) -> list[Effect]:
-        flight, built = sent.flight, sent.built
+    def _stands(self, sent: Flight, now: float) -> list[Effect]:
+        built = sent.built
         self._sent = None
         if built.entries[0].timestamp <= self.timestamp:
-            violated("TT-1", f"{self._pchannel} {flight.message_id}")
-        self.known = max(self.known, flight.message_id)
+            violated("TT-1", f"{self._pchannel} {sent.message_id}")
+        self.known = max(self.known, sent.message_id)
         self.timestamp = built.entries[-1].timestamp
         self._stood_at = now
         self._tick = None
-        if flight.what == DIGEST:
-            self._digests.written(flight.message_id)
-        effects = self._parts_stand(flight, built, now)
+        if sent.what == DIGEST:
+            self._digests.written(sent.message_id)
+        effects = self._parts_stand(sent, now)
         for order, entries in built.ddls:
-            effects += self._control.ddl_stands(order, entries, flight.message_id)
+            effects += self._control.ddl_stands(order, entries, sent.message_id)
             for vchannel in order.vchannels:
                 effects += self._admission.release(vchannel)
         effects += self._control.seals_stand(built.seals, self._here())
         return effects + self._admission.room()
 
-    def _parts_stand(self, flight: Flight, built: Built, now: float) -> list[Effect]:
-        items = items_of(flight.message_id, built.entries)
+    def _parts_stand(self, flight: Flight, now: float) -> list[Effect]:
+        items = items_of(flight.message_id, flight.built.entries)
         if flight.what != DIGEST:
             self._digests.stands(flight.size_bytes, items)
         effects: list[Effect] = []
-        for (part, entry), item in zip(built.parts, items, strict=True):
+        for (part, entry), item in zip(flight.built.parts, items, strict=True):
             if self.window.find(item.part_id) is not None:
                 violated("RQ-1", f"{item.part_id.hex()} stands twice in {self._pchannel}")
             self.queue.drop(part)
@@ -285,8 +279,9 @@ class OpenTerm:
             parts=tuple(encode(group)),
             what=what,
             sent_at=now,
+            built=built,
         )
-        self._sent = _Sent(flight, built)
+        self._sent = flight
         self.queue.fly(part for part, _ in built.parts)
         for order, _ in built.ddls:
             order.sent = True
@@ -326,12 +321,12 @@ class OpenTerm:
             assert (part.request.part_id in flying) == (part.state is PartState.FLYING)
             if self.window.find(part.request.part_id) is not None:
                 violated("RQ-1", "a part waits that stands already")
-        if sent is not None and sent.flight.expected_last != self.known:
-            violated("SQ-1", f"{self._pchannel}: an append behind {sent.flight.expected_last}")
+        if sent is not None and sent.expected_last != self.known:
+            violated("SQ-1", f"{self._pchannel}: an append behind {sent.expected_last}")
 
-    def _find(self, expected_last: MessageId) -> _Sent | None:
+    def _find(self, expected_last: MessageId) -> Flight | None:
         found = self._sent
-        return found if found and found.flight.expected_last == expected_last else None
+        return found if found and found.expected_last == expected_last else None
 
     def _here(self) -> Position:
         return Position(self._pchannel, self.known, self.timestamp)

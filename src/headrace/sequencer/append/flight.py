@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from headrace.model.entry import Body
 from headrace.model.ids import MessageId
+from headrace.sequencer.append.grouping import Built
 from headrace.sequencer.effects import Append, Look
 from headrace.sequencer.settings import SequencerSettings
 
@@ -24,6 +25,7 @@ class Flight:
     what: str  # term-start, group or digest
     sent_at: float  # when it was first sent
     tries: int = 0  # that ended without an outcome
+    built: Built = field(default_factory=Built)  # what it was made of; nothing of a TermStart
 
     @property
     def message_id(self) -> MessageId:
