@@ -1,5 +1,5 @@
 """Sends one row through a cluster in this process, on a real log and a real disk, and prints what
-it met: `python -m support.way.one_row DIRECTORY`. See `tests/e2e/test_a_rows_way.py`.
+it met: `python -m support.way.one_row DIRECTORY`. See `tests/e2e/pages/test_a_rows_way.py`.
 """
 
 import asyncio
