@@ -21,14 +21,7 @@ NOT_BUILT = {
     "compaction compares the epoch": "compaction is not built yet",
 }
 NOT_SHOWN = (  # mutants that are written, and that nothing has named within its seeds so far
-    "TermStart names the last id",
-    "one append in flight",
-    "repeated byte for byte",
-    "etcd is read after TermStart",
     "etcd is read linearizably",
-    "an id is forgotten by when it was first sent",
-    "a DDL noted above its TermStart: replaced",
-    "a refusal waits until the DDL stands",
 )
 
 

@@ -61,8 +61,8 @@ MUTANTS = (
             ),
         ),
         killed_by="RQ-1",
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.sequencer:sent_ahead_of_its_timestamp",
+        why="one part above its timestamp, and a window that moves on, are all that it takes",
     ),
     Mutant(
         rule="ids are looked up before versions",
@@ -70,7 +70,7 @@ MUTANTS = (
             Edit(
                 ADMISSION,
                 "known = self._known(call, request, deadline, now)",
-                "if self._versions.judge(request) is Verdict.STALE:\n"
+                "if self._versions.judge(request) is VersionVerdict.STALE:\n"
                 "            return [Answer(call, self._stale(request))]\n"
                 "        known = self._known(call, request, deadline, now)",
             ),
@@ -96,8 +96,8 @@ MUTANTS = (
             ),
         ),
         killed_by=("RQ-1", "SC-1"),
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.sequencer:noted_above",
+        why="one TermStart that learns late that it stands is all that it takes",
     ),
     Mutant(
         rule="rows of another version are refused",
@@ -117,8 +117,8 @@ MUTANTS = (
             ),
         ),
         killed_by="RQ-1",
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.sequencer:ddl_that_never_stands",
+        why="one DDL of a process that was replaced is all that it takes",
     ),
     Mutant(
         rule="a DDL is noted when it stands",

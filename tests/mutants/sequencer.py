@@ -38,6 +38,8 @@ MUTANTS = (
             ),
         ),
         killed_by="TT-1",
+        scene="scenes.sequencer:late_term_start",
+        why="one row between a read of the end and a TermStart is all that it takes",
     ),
     Mutant(
         rule="a term is the id of its TermStart",
@@ -65,13 +67,15 @@ MUTANTS = (
             ),
         ),
         killed_by=("SQ-1", "TT-1"),
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.sequencer:two_in_flight",
+        why="two parts and one TermStart are all that it takes",
     ),
     Mutant(
         rule="repeated byte for byte",
         edits=(Edit(SHELL, "ours = same_bytes(effect.parts, message.data)", "ours = True"),),
         killed_by=("DL-1", "SQ-1"),
+        scene="scenes.sequencer:another_in_its_place",
+        why="one look at a message of another process is all that it takes",
     ),
     Mutant(
         rule="absence is no outcome",
@@ -137,8 +141,8 @@ MUTANTS = (
             ),
         ),
         killed_by=("SC-1", "RQ-1"),
-        scene=CHANCE,
-        why=WHY,
+        scene="scenes.sequencer:ddl_before_the_term",
+        why="one DDL before one TermStart is all that it takes",
     ),
     Mutant(
         rule="etcd is read linearizably",
