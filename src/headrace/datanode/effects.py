@@ -83,7 +83,7 @@ class Answer:
     response: Any
 
 
-class Happening(StrEnum):
+class FlowgraphNotice(StrEnum):
     """What an operator is told of a flowgraph."""
 
     WATCHED = "watched"
@@ -100,7 +100,7 @@ class Happening(StrEnum):
 class Tell:
     """Log what happened to a flowgraph; values that are empty are left out."""
 
-    happening: Happening
+    happening: FlowgraphNotice
     vchannel: VChannel
     epoch: Epoch
     reason: str = ""

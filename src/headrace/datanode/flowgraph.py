@@ -16,8 +16,15 @@ from headrace.datanode.budget import Budget
 from headrace.datanode.consume.demux import Consumer
 from headrace.datanode.consume.replay_filter import ReplayFilter
 from headrace.datanode.dispatch.route import Route
-from headrace.datanode.dispatch.versions import Versions
-from headrace.datanode.effects import Effect, EncodePack, Happening, PutObjects, SendReport, Tell
+from headrace.datanode.dispatch.versions import SchemaVersions
+from headrace.datanode.effects import (
+    Effect,
+    EncodePack,
+    FlowgraphNotice,
+    PutObjects,
+    SendReport,
+    Tell,
+)
 from headrace.datanode.growing import policy
 from headrace.datanode.growing.buffers import Buffers
 from headrace.datanode.growing.cut import Cutter
@@ -36,7 +43,7 @@ from headrace.datanode.handoff import (
 )
 from headrace.datanode.persist.order import Order
 from headrace.datanode.report.checkpoint import PendingDrop, proposal
-from headrace.datanode.report.queue import ANSWERS, Queue
+from headrace.datanode.report.queue import ANSWERS, ReportQueue
 from headrace.datanode.settings import DataNodeSettings
 from headrace.model.channel import Position, VChannel
 from headrace.model.errors import Corrupt
@@ -73,14 +80,14 @@ class Flowgraph:
         self._dropped: Position | None = None
         self._drops: list[PendingDrop] = []
         self._left_out: Position | None = None
-        versions = Versions(watch)
+        versions = SchemaVersions(watch)
         self._filter = ReplayFilter(watch)
         self._route = Route(watch.seek.pchannel, watch.collection_id, versions)
         self.buffers = Buffers(watch, shared.budget)
         self._cutter = Cutter(watch, versions.schema)
         self._order = Order()
         most = shared.settings.report_segments_most
-        self._queue = Queue(watch, shared.server_id, most, self._proposal)
+        self._queue = ReportQueue(watch, shared.server_id, most, self._proposal)
 
     # ---- what the machine asks ---------------------------------------------------------------
 
@@ -184,7 +191,7 @@ class Flowgraph:
     def put_failed(self, number: int, stored: frozenset[str], reason: str) -> list[Effect]:
         """Not all objects of a sync are known to stand: put those again."""
         pack = self._order.failed(number, stored, reason)
-        told = [self._tell(Happening.PUT_FAILED, reason)] if pack.attempt == 1 else []
+        told = [self._tell(FlowgraphNotice.PUT_FAILED, reason)] if pack.attempt == 1 else []
         return [PutObjects(pack), *told]
 
     def stored(self, number: int) -> list[Effect]:
@@ -251,7 +258,7 @@ class Flowgraph:
         for segment_id in pack.flushed:
             self.buffers.flushed(segment_id)
         return Tell(
-            Happening.SYNC_REPORTED,
+            FlowgraphNotice.SYNC_REPORTED,
             self.vchannel,
             self.epoch,
             segments=tuple(p.segment_id for p in pack.segments),
@@ -320,7 +327,7 @@ class Flowgraph:
 
     # ---- what it says of itself --------------------------------------------------------------
 
-    def _tell(self, happening: Happening, reason: str) -> Tell:
+    def _tell(self, happening: FlowgraphNotice, reason: str) -> Tell:
         return Tell(happening, self.vchannel, self.epoch, reason)
 
     def state(self, now: float) -> ChannelState:

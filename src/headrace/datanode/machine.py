@@ -13,7 +13,7 @@ from typing import assert_never
 from headrace.datanode import effects as fx
 from headrace.datanode import events as ev
 from headrace.datanode.budget import Budget
-from headrace.datanode.consume.reading import Reading
+from headrace.datanode.consume.reading import PChannelReaders
 from headrace.datanode.flowgraph import Flowgraph, Phase, Shared
 from headrace.datanode.growing import policy
 from headrace.datanode.handoff import HeldMessage, SyncKey
@@ -40,7 +40,7 @@ class DataNodeMachine(Machine[ev.Event, fx.Effect]):
         self.budget = Budget.of(settings)
         self.shared = Shared(settings, self.budget)
         self.flows: dict[VChannel, Flowgraph] = {}
-        self._reading = Reading(settings, self.budget, self.flows)
+        self._reading = PChannelReaders(settings, self.budget, self.flows)
         self._highest: dict[VChannel, Epoch] = {}  # epochs that were watched or released here
         self._idle = IdleReports(settings.idle_report_s, settings.moves_most)
         self._busy: dict[VChannel, None] = {}  # something is buffered
@@ -181,7 +181,9 @@ class DataNodeMachine(Machine[ev.Event, fx.Effect]):
         self._have_read = True
         segments = tuple(s.segment_id for s in watch.segments)
         position = watch.seek.timestamp
-        told = fx.Tell(fx.Happening.WATCHED, vchannel, epoch, position=position, segments=segments)
+        told = fx.Tell(
+            fx.FlowgraphNotice.WATCHED, vchannel, epoch, position=position, segments=segments
+        )
         return [*ended, told]
 
     def _release_arrived(self, event: ev.ReleaseArrived, now: float) -> list[fx.Effect]:
@@ -265,7 +267,7 @@ class DataNodeMachine(Machine[ev.Event, fx.Effect]):
         if not flow.dropped or self.flows.get(vchannel) is not flow:
             return []
         del self.flows[vchannel]
-        return [fx.Tell(fx.Happening.DROPPED, vchannel, flow.epoch)]
+        return [fx.Tell(fx.FlowgraphNotice.DROPPED, vchannel, flow.epoch)]
 
     # ---- syncs and reports -------------------------------------------------------------------
 
@@ -336,12 +338,15 @@ class DataNodeMachine(Machine[ev.Event, fx.Effect]):
             return []
         self._reading.leave(flow.consumer)
         self._starting.pop(flow.vchannel, None)
-        told = fx.Tell(fx.Happening.DRAINING, flow.vchannel, flow.epoch)
+        told = fx.Tell(fx.FlowgraphNotice.DRAINING, flow.vchannel, flow.epoch)
         return [told, *self._attempt(flow, partial(flow.drain, now))]
 
     def _end(self, flow: Flowgraph, reason: str) -> list[fx.Effect]:
         flow.end(Phase.RELEASED, reason)
-        return [*self._note(flow), fx.Tell(fx.Happening.ENDED, flow.vchannel, flow.epoch, reason)]
+        return [
+            *self._note(flow),
+            fx.Tell(fx.FlowgraphNotice.ENDED, flow.vchannel, flow.epoch, reason),
+        ]
 
     def _fail(self, flow: Flowgraph, reason: str) -> list[fx.Effect]:
         """End a flowgraph that cannot go on, and ask for a new epoch."""
@@ -350,7 +355,7 @@ class DataNodeMachine(Machine[ev.Event, fx.Effect]):
         request = NewEpochRequest(
             server_id=self.shared.server_id, vchannel=vchannel, epoch=epoch, reason=reason
         )
-        told = fx.Tell(fx.Happening.FAILED, vchannel, epoch, reason)
+        told = fx.Tell(fx.FlowgraphNotice.FAILED, vchannel, epoch, reason)
         return [*self._note(flow), told, self._ask(request, 0)]
 
     def _ask(self, request: NewEpochRequest, attempt: int) -> fx.AskNewEpoch:
@@ -377,7 +382,7 @@ class DataNodeMachine(Machine[ev.Event, fx.Effect]):
                 if flow.consumer.has_read:
                     del self._starting[flow.vchannel]
                     flow.phase = Phase.RUNNING
-                    effects.append(fx.Tell(fx.Happening.RUNNING, flow.vchannel, flow.epoch))
+                    effects.append(fx.Tell(fx.FlowgraphNotice.RUNNING, flow.vchannel, flow.epoch))
         if self._stopping and not self._stopped and not self._live():
             self._stopped = True
             effects.append(fx.Stopped())

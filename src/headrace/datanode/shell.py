@@ -64,7 +64,7 @@ class DataNodeShell:
         return None
 
     def _tell(self, effect: fx.Tell) -> None:
-        trouble = effect.happening in (fx.Happening.FAILED, fx.Happening.PUT_FAILED)
+        trouble = effect.happening in (fx.FlowgraphNotice.FAILED, fx.FlowgraphNotice.PUT_FAILED)
         say = self._log.warning if trouble else self._log.info
         values = {f.name: getattr(effect, f.name) for f in fields(effect) if f.name != "happening"}
         say(effect.happening, **{name: value for name, value in values.items() if value})

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 from headrace.dataservice import effects as fx
 from headrace.dataservice import events as ev
 from headrace.dataservice.maintenance.round import Maintenance
-from headrace.dataservice.manifests.manifest import Held, derive, store
+from headrace.dataservice.manifests.manifest import HeldBack, derive, store
 from headrace.dataservice.placement.epochs import write_epoch
 from headrace.dataservice.placement.watches import read_watch
 from headrace.dataservice.reports.committer import Committer, Saved
@@ -262,7 +262,7 @@ class DataServiceShell:
             derived = await derive(
                 self._meta.store, self._keys, collection_id, self._vchannels(collection_id)
             )
-            if isinstance(derived, Held):
+            if isinstance(derived, HeldBack):
                 return ev.ManifestNotStored(collection_id, "half dropped", derived.awaits)
             self._crash.reach(MANIFEST_DERIVED)
             await store(self._objects, derived.manifest)

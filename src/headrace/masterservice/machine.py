@@ -18,7 +18,7 @@ from headrace.masterservice.allocation.timestamps import Timestamps
 from headrace.masterservice.collections.client_state import check_client_state
 from headrace.masterservice.collections.ddl import Ddls, Standing
 from headrace.masterservice.collections.names import Names
-from headrace.masterservice.sequencers.assignment import Sequencers, Stood
+from headrace.masterservice.sequencers.assignment import SequencerAssignments, Stood
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import DdlRecord
 from headrace.model.channel import PChannel
@@ -60,7 +60,7 @@ class MasterMachine(Machine[ev.Event, fx.Effect]):
             now=loaded.now,
         )
         self._ids = Ids(loaded.id_mark, window=settings.id_window)
-        self.sequencers = Sequencers(loaded.pchannels, loaded.stood, settings)
+        self.sequencers = SequencerAssignments(loaded.pchannels, loaded.stood, settings)
         self._names = Names()
         self._ddls = Ddls(loaded.pchannels, loaded.standing, loaded.undone, self._names)
         self._held: list[tuple[ev.Asked, int]] = []  # until a mark moves, with the ids needed

@@ -16,7 +16,7 @@ from headrace.model.timestamp import Timestamp
 from headrace.sequencer.events import Call
 
 
-class Happening(StrEnum):
+class SequencerNotice(StrEnum):
     """What an operator may want to know of the sequencer of a pchannel."""
 
     SEQUENCES = "sequencing"
@@ -125,7 +125,7 @@ class Refuse:
 class Tell:
     """Log this. No event."""
 
-    happening: Happening
+    happening: SequencerNotice
     pchannel: PChannel
     term: Term | None = None
     wanted: ServerId | None = None

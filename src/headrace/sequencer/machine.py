@@ -18,7 +18,7 @@ from headrace.runtime.driver import Machine
 from headrace.sequencer import events as ev
 from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.append.leases import Leases
-from headrace.sequencer.effects import Answer, Effect, Happening, Refuse, Tell
+from headrace.sequencer.effects import Answer, Effect, Refuse, SequencerNotice, Tell
 from headrace.sequencer.failover.attempt import Attempt, HandedOver, LostEnd, Replaced
 from headrace.sequencer.requests.admission import refused
 from headrace.sequencer.settings import SequencerSettings
@@ -207,7 +207,7 @@ class SequencerMachine(Machine[ev.Event, Effect]):
 
     def _stop_asked(self, event: ev.StopAsked, now: float) -> list[Effect]:
         self._for_good = self._for_good or event.for_good
-        self._stopped_until = now + self._settings.stop_patience_s
+        self._stopped_until = now + self._settings.stop_forgotten_s
         effects = self._let_go()
         if self.phase is SequencerPhase.DRAINING:
             self._stop_calls.append(event.call)
@@ -249,7 +249,7 @@ class SequencerMachine(Machine[ev.Event, Effect]):
                     self._pchannel, result, self._settings, self._grants, self._leases, now
                 )
                 self.phase = SequencerPhase.OPEN
-                return [Tell(Happening.SEQUENCES, self._pchannel, term=result.term)]
+                return [Tell(SequencerNotice.SEQUENCES, self._pchannel, term=result.term)]
             case Replaced():
                 self.phase = SequencerPhase.IDLE
                 return self._replaced(result.reason)
@@ -257,7 +257,7 @@ class SequencerMachine(Machine[ev.Event, Effect]):
                 self.phase = SequencerPhase.IDLE
                 if result.revision >= self._assignment_revision:
                     self._assigned, self._assignment_revision = result.wanted, result.revision
-                return [Tell(Happening.HANDED_OVER, self._pchannel, wanted=result.wanted)]
+                return [Tell(SequencerNotice.HANDED_OVER, self._pchannel, wanted=result.wanted)]
             case LostEnd():
                 return self._found_corrupt(result.reason)
             case None:
@@ -272,12 +272,12 @@ class SequencerMachine(Machine[ev.Event, Effect]):
         if term.drained:
             self._term, self.phase = None, SequencerPhase.IDLE
             effects += term.close(term.fenced()) + self._stop_answers()
-            effects.append(Tell(Happening.STOPPED, self._pchannel, term=term.term))
+            effects.append(Tell(SequencerNotice.STOPPED, self._pchannel, term=term.term))
         return effects
 
     def _replaced(self, reason: str) -> list[Effect]:
         """The log has another appender: start again after a pause, if still wanted."""
-        told = Tell(Happening.REPLACED, self._pchannel, reason=reason)
+        told = Tell(SequencerNotice.REPLACED, self._pchannel, reason=reason)
         blocked = self._for_good or self._stopped_until is not None
         if blocked or self._assigned != self._server_id:
             return [told]
@@ -285,7 +285,7 @@ class SequencerMachine(Machine[ev.Event, Effect]):
 
     def _found_corrupt(self, reason: str) -> list[Effect]:
         self.phase, self._corrupt = SequencerPhase.CORRUPT, reason
-        return [Tell(Happening.CORRUPT, self._pchannel, reason=reason)]
+        return [Tell(SequencerNotice.CORRUPT, self._pchannel, reason=reason)]
 
     def _stop_answers(self) -> list[Effect]:
         calls, self._stop_calls = self._stop_calls, []

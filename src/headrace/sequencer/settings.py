@@ -39,8 +39,8 @@ class SequencerSettings:
     retry_least_s: float = 0.05  # backoff of what is repeated until it has an outcome
     retry_most_s: float = 1.0
     restart_s: float = 0.2  # from being replaced to the next TermStart, if still wanted
-    stop_patience_s: float = 5.0  # a stop that no new assignment follows is forgotten after that
-    log_patience_s: float = 5.0  # an append without an outcome: then waiting requests are refused
+    stop_forgotten_s: float = 5.0  # a stop that no new assignment follows is forgotten after that
+    log_silent_s: float = 5.0  # an append without an outcome: then waiting requests are refused
     log_free_bytes_min: int = 256 * MB  # below it requests are refused
     time_step_s: float = 0.25  # how often deadlines, ages and idleness are looked at
     disk_step_s: float = 1.0  # how often the log's free space is looked at

@@ -27,7 +27,7 @@ from headrace.runtime.retry import jittered
 from headrace.sequencer import effects as fx
 from headrace.sequencer import events as ev
 from headrace.sequencer.append.grant_client import GrantClient
-from headrace.sequencer.failover.reading import Reading
+from headrace.sequencer.failover.reading import FailoverReading
 from headrace.sequencer.settings import SequencerSettings
 
 
@@ -50,7 +50,7 @@ class Shell:
         self._host = host
         self._log = around.log
         self._peers = around.peers
-        self._reading = Reading(
+        self._reading = FailoverReading(
             pchannel, around.keys, around.meta, around.log, host.clock, settings
         )
         self._grant_client = grant_client
@@ -234,7 +234,7 @@ class Shell:
 
     def _tell(self, effect: fx.Tell) -> None:
         about = {"term": effect.term, "wanted": effect.wanted, "reason": effect.reason}
-        say = self._say.error if effect.happening is fx.Happening.CORRUPT else self._say.info
+        say = self._say.error if effect.happening is fx.SequencerNotice.CORRUPT else self._say.info
         known = {name: value for name, value in about.items() if value is not None}
         say(effect.happening.value, pchannel=effect.pchannel, **known)
 

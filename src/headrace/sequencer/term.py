@@ -24,8 +24,8 @@ from headrace.sequencer.effects import Answer, Effect, Refuse
 from headrace.sequencer.requests.admission import Admission
 from headrace.sequencer.requests.control_entries import ControlEntries
 from headrace.sequencer.requests.digests import Digests
-from headrace.sequencer.requests.queue import PartState, Queue
-from headrace.sequencer.requests.versions import Versions
+from headrace.sequencer.requests.queue import PartQueue, PartState
+from headrace.sequencer.requests.versions import CollectionVersions
 from headrace.sequencer.requests.window import Window, items_of
 from headrace.sequencer.settings import SequencerSettings
 
@@ -75,10 +75,10 @@ class OpenTerm:
         self._draining = False
         self.replaced = ""  # why this term has ended, "" = it has not
 
-        self.queue = Queue()
+        self.queue = PartQueue()
         self.window = Window(settings, opened.past.floor)
         self.segments = Segments(settings)
-        self._versions = Versions(opened.view.vchannels)
+        self._versions = CollectionVersions(opened.view.vchannels)
         self._control = ControlEntries(pchannel, self._versions, grants)
         self._digests = Digests(settings, opened.past)
         self._admission = Admission(
@@ -129,8 +129,8 @@ class OpenTerm:
         """Deadlines, ages, idleness."""
         effects = self._admission.expire(now)
         flight = self._sent
-        patience_s = self._settings.log_patience_s
-        silent = flight is not None and flight.tries > 0 and now - flight.sent_at >= patience_s
+        silent_s = self._settings.log_silent_s
+        silent = flight is not None and flight.tries > 0 and now - flight.sent_at >= silent_s
         self._admission.log_trouble = "the log does not answer" if silent else ""
         if silent:
             effects += self._admission.refuse_unsent(self._admission.log_trouble)

@@ -82,7 +82,7 @@ SETTINGS = SequencerSettings(
     group_entries_max=10,
     group_bytes_max=2000,
     entry_bytes_max=1000,
-    stop_patience_s=3.0,
+    stop_forgotten_s=3.0,
     digest_messages=6,
 )
 

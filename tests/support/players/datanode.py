@@ -448,7 +448,7 @@ class Player:
             case fx.Tell():
                 return (
                     ""
-                    if effect.happening is fx.Happening.SYNC_REPORTED
+                    if effect.happening is fx.FlowgraphNotice.SYNC_REPORTED
                     else f"Tell {effect.happening}"
                 )
             case fx.Stopped():

@@ -15,10 +15,6 @@ SAME_MEANING = {
     "StopAsked": "each machine's event of the process's end",
     "ReportRefused": "the answer to a report, sent by one role and received by the other",
 }
-PENDING = {  # two classes of one name that are to be told apart
-    *("Held", "Phase", "Proxy", "Queue", "Reading", "Sequencers", "Step", "Versions"),
-    *("Outcome", "Happening"),
-}
 COLLABORATORS = {"host", "telemetry", "keys", "meta", "log", "peers", "objects", "crash"}
 FROM_JSON = {"src/headrace/ingest/resume/journal.py"}  # values of a line, by their names
 
@@ -31,9 +27,7 @@ def test_a_public_class_name_means_one_thing() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(module.name)
     twice = {name: where for name, where in found.items() if len(where) > 1}
-    assert not {
-        name: where for name, where in twice.items() if name not in SAME_MEANING.keys() | PENDING
-    }
+    assert not {name: where for name, where in twice.items() if name not in SAME_MEANING}
     assert SAME_MEANING.keys() <= twice.keys(), "an exception that is none any more"
 
 

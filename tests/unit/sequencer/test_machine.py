@@ -116,7 +116,7 @@ def test_a_stop_that_no_assignment_follows_is_forgotten() -> None:
     script = Script()
     script.open()
     script.tell(StopAsked(90))
-    assert of(ReadEnd, script.wait(script.settings.stop_patience_s))
+    assert of(ReadEnd, script.wait(script.settings.stop_forgotten_s))
 
 
 def test_a_process_that_ends_does_not_start_again() -> None:

@@ -156,7 +156,7 @@ def test_when_the_log_is_silent_what_was_not_sent_is_refused_and_what_was_sent_w
     waiting, _ = script.append(part("b"))
     script.tell(AppendUnanswered(append.attempt, 6, "away"))
     script.tell(Looked(append.attempt, 7, Found.NOTHING))
-    script.wait(script.settings.log_patience_s)
+    script.wait(script.settings.log_silent_s)
     assert script.answers(flying) == []
     assert script.answers(waiting)[0].outcome == "refused"
     later, _ = script.append(part("c"))

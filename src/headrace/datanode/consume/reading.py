@@ -34,7 +34,7 @@ class Fed(Protocol):
         ...
 
 
-class Reading:
+class PChannelReaders:
     """All readers of one node. `flows` are the machine's, by vchannel."""
 
     def __init__(

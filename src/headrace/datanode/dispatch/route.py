@@ -5,7 +5,7 @@ Rows are routed by ranges of row numbers: no row is looked at, no byte is copied
 
 from collections.abc import Iterable, Iterator
 
-from headrace.datanode.dispatch.versions import Versions
+from headrace.datanode.dispatch.versions import SchemaVersions
 from headrace.datanode.handoff import (
     CollectionDropped,
     DeletedKeys,
@@ -25,7 +25,9 @@ from headrace.model.ids import CollectionId, MessageId
 class Route:
     """The second stage of one flowgraph."""
 
-    def __init__(self, pchannel: PChannel, collection_id: CollectionId, versions: Versions) -> None:
+    def __init__(
+        self, pchannel: PChannel, collection_id: CollectionId, versions: SchemaVersions
+    ) -> None:
         self._pchannel = pchannel
         self._collection_id = collection_id
         self._versions = versions

@@ -14,7 +14,7 @@ from headrace.model.schema import Schema
 from headrace.rpc.messages import Watch
 
 
-class Versions:
+class SchemaVersions:
     """What one flowgraph knows of its collection's versions."""
 
     def __init__(self, watch: Watch) -> None:

@@ -59,7 +59,7 @@ def everything(buffers: Buffers) -> Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldBuffer:
     """One buffer that could be cut to free memory. `segment_id` None: the deletes."""
 
     segment_id: SegmentId | None
@@ -67,16 +67,16 @@ class Held:
     first: Timestamp  # of its oldest entry: old entries keep old messages in memory
 
 
-def held(buffers: Buffers) -> Iterator[Held]:
+def held(buffers: Buffers) -> Iterator[HeldBuffer]:
     """All buffers with something in them."""
     for segment in buffers.segments.values():
         if segment.first is not None:
-            yield Held(segment.id, segment.size_bytes, segment.first.timestamp)
+            yield HeldBuffer(segment.id, segment.size_bytes, segment.first.timestamp)
     for deletes in buffers.deletes[:1]:
-        yield Held(None, buffers.delete_bytes, deletes.position.timestamp)
+        yield HeldBuffer(None, buffers.delete_bytes, deletes.position.timestamp)
 
 
-def for_memory(buffers: Buffers, choice: Held) -> Due:
+def for_memory(buffers: Buffers, choice: HeldBuffer) -> Due:
     """Cut one buffer, if it still has something in it: deletes go along with every sync."""
     if choice.segment_id is None:
         return Due((), bool(buffers.deletes))

@@ -31,7 +31,7 @@ class Sending:
     trouble: str = ""
 
 
-class Queue:
+class ReportQueue:
     """The reports of one flowgraph, and its channel checkpoint as it was last confirmed.
 
     `proposal` says where the checkpoint may stand, given the number of a sync that is reported with

@@ -41,7 +41,7 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldBack:
     """No manifest can be made now, because a drop has been passed in some vchannels and not in all.
     One can be made when the checkpoints of these vchannels have passed these timestamps (0 = not
     known yet)."""
@@ -51,7 +51,7 @@ class Held:
 
 async def derive(
     meta: MetaStore, keys: Keys, collection_id: CollectionId, vchannels: Sequence[VChannel]
-) -> Derived | Held:
+) -> Derived | HeldBack:
     """The manifest as of now. `vchannels` are read where the collection's record has gone already.
 
     `NotFound` when there is neither record nor vchannel; `Unavailable`; `Compacted`.
@@ -77,11 +77,11 @@ def manifest_of(
     record: CollectionRecord | None,
     channels: Sequence[VChannelState],
     ddls: Iterable[DdlRecord],
-) -> Derived | Held:
+) -> Derived | HeldBack:
     """The manifest that follows from these records, all read at one revision."""
     awaits = half_passed(channels, ddls)
     if awaits:
-        return Held(awaits)
+        return HeldBack(awaits)
     gone = {p for i in channels for p in i.checkpoint.value.dropped_partitions}
     over = all(i.checkpoint.value.dropped for i in channels)
     segments: list[ManifestSegment] = []

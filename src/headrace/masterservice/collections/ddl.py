@@ -29,7 +29,7 @@ from headrace.rpc.messages import CollectionResponse, Done
 NAMING = (DdlKind.CREATE, DdlKind.RENAME, DdlKind.DROP)
 
 
-class Phase(StrEnum):
+class DdlPhase(StrEnum):
     """Of a DDL under way."""
 
     RECORDING = "recording"
@@ -48,7 +48,7 @@ class Standing:
 @dataclass(slots=True)
 class _UnderWay:
     change: Change
-    phase: Phase
+    phase: DdlPhase
     call: int  # 0 = no caller waits: the DDL was found recorded
     later: list[ev.DdlAsked] = field(default_factory=list)  # requests that come after it
 
@@ -76,7 +76,7 @@ class Ddls:
             if s.record.state is not CollectionState.DROPPED:
                 self._carry(s.record, 1)
         self._under_way = {
-            i: _UnderWay(Change(standing[i].record, ddl), Phase.APPENDING, 0)
+            i: _UnderWay(Change(standing[i].record, ddl), DdlPhase.APPENDING, 0)
             for i, ddl in sorted(undone.items())
         }
         self._released: deque[ev.DdlAsked] = deque()
@@ -130,7 +130,7 @@ class Ddls:
         change = records.create(request, first_id, chosen, now)
         self._carry(change.record, 1)
         self._taken[name] = change.record.id
-        self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, asked.call)
+        self._under_way[change.record.id] = _UnderWay(change, DdlPhase.RECORDING, asked.call)
         return [fx.RecordCollection(change.record, change.ddl)]
 
     def drop(self, asked: ev.DropAsked, _: int, now: Timestamp) -> list[fx.Effect]:
@@ -185,25 +185,25 @@ class Ddls:
 
     def _record(self, change: Change, call: int, old_name: str = "") -> list[fx.Effect]:
         standing = self._standing[change.record.id]
-        self._under_way[change.record.id] = _UnderWay(change, Phase.RECORDING, call)
+        self._under_way[change.record.id] = _UnderWay(change, DdlPhase.RECORDING, call)
         return [fx.RecordDdl(change.record, change.ddl, standing.revision, old_name)]
 
     # ---- progress ----------------------------------------------------------------------------
 
     def recorded(self, event: ev.DdlRecorded) -> list[fx.Effect]:
         """It will be done."""
-        ddl = self._find_under_way(event.collection_id, event.version, Phase.RECORDING)
+        ddl = self._find_under_way(event.collection_id, event.version, DdlPhase.RECORDING)
         before = self._standing.get(event.collection_id)
         after = ddl.change.record
         if before is not None and before.record.name != after.name:
             del self._taken[before.record.name]
         self._standing[after.id] = Standing(after, event.revision)
-        ddl.phase = Phase.APPENDING
+        ddl.phase = DdlPhase.APPENDING
         return [fx.AppendDdl(after, ddl.change.ddl)]
 
     def not_recorded(self, event: ev.DdlNotRecorded) -> list[fx.Effect]:
         """Nothing was recorded: only a create ends so, when its pchannels have no sequencer."""
-        ddl = self._find_under_way(event.collection_id, event.version, Phase.RECORDING)
+        ddl = self._find_under_way(event.collection_id, event.version, DdlPhase.RECORDING)
         assert event.collection_id not in self._standing, "only a create can fail to be recorded"
         del self._taken[ddl.change.record.name]
         self._carry(ddl.change.record, -1)
@@ -212,15 +212,15 @@ class Ddls:
 
     def appended(self, event: ev.DdlAppended) -> list[fx.Effect]:
         """It stands in every vchannel."""
-        ddl = self._find_under_way(event.collection_id, event.version, Phase.APPENDING)
+        ddl = self._find_under_way(event.collection_id, event.version, DdlPhase.APPENDING)
         ddl.change = records.note(ddl.change, event.positions)
-        ddl.phase = Phase.NOTING
+        ddl.phase = DdlPhase.NOTING
         revision = self._standing[event.collection_id].revision
         return [fx.NoteDdl(ddl.change.record, ddl.change.ddl, revision)]
 
     def noted(self, event: ev.DdlNoted) -> list[fx.Effect]:
         """Its positions are known; who asked for it may be told."""
-        ddl = self._find_under_way(event.collection_id, event.version, Phase.NOTING)
+        ddl = self._find_under_way(event.collection_id, event.version, DdlPhase.NOTING)
         record = ddl.change.record
         self._standing[record.id] = Standing(record, event.revision)
         if record.state is CollectionState.DROPPED:
@@ -238,7 +238,9 @@ class Ddls:
             effects.append(fx.Answer(ddl.call, response))
         return effects
 
-    def _find_under_way(self, collection_id: CollectionId, version: int, phase: Phase) -> _UnderWay:
+    def _find_under_way(
+        self, collection_id: CollectionId, version: int, phase: DdlPhase
+    ) -> _UnderWay:
         ddl = self._under_way[collection_id]
         assert ddl.phase is phase and ddl.change.record.version == version, (ddl, version, phase)
         return ddl
@@ -259,7 +261,9 @@ class Ddls:
             behind = record.version - record.noted
             busy = self._under_way.get(collection_id)
             assert behind in (0, 1), record
-            assert (behind == 1) == (busy is not None and busy.phase is not Phase.RECORDING), record
+            assert (behind == 1) == (busy is not None and busy.phase is not DdlPhase.RECORDING), (
+                record
+            )
         for name, collection_id in self._taken.items():
             assert collection_id in self._standing or collection_id in self._under_way, name
         assert all(load >= 0 for load in self._loads.values()), self._loads

@@ -22,7 +22,7 @@ from headrace.model.channel import PChannel
 from headrace.model.ids import Revision, ServerId
 
 
-class Phase(StrEnum):
+class AssignmentPhase(StrEnum):
     """Of a move."""
 
     STOPPING = "stopping"  # the old one is asked to stop, it may still append
@@ -39,12 +39,12 @@ class Stood:
 
 @dataclass(slots=True)
 class _Move:
-    phase: Phase
+    phase: AssignmentPhase
     target: ServerId
     reason: str
 
 
-class Sequencers:
+class SequencerAssignments:
     """The assignments of one leadership. Times are monotonic seconds."""
 
     def __init__(
@@ -114,7 +114,9 @@ class Sequencers:
         A record is written even if the old one is the best again: its new revision tells it.
         """
         move = self._moves.get(pchannel)
-        assert move is not None and move.phase is Phase.STOPPING, f"{pchannel} is not being moved"
+        assert move is not None and move.phase is AssignmentPhase.STOPPING, (
+            f"{pchannel} is not being moved"
+        )
         del self._moves[pchannel]
         usable = self._usable_now()
         target = move.target if move.target in usable else self._lightest(usable)
@@ -214,14 +216,14 @@ class Sequencers:
 
     def _stop(self, pchannel: PChannel, target: ServerId, reason: str) -> fx.Effect:
         record = self._stood[pchannel].record
-        self._moves[pchannel] = _Move(Phase.STOPPING, target, reason)
+        self._moves[pchannel] = _Move(AssignmentPhase.STOPPING, target, reason)
         return fx.StopSequencer(pchannel, record.server_id, record.address)
 
     def _write(self, pchannel: PChannel, target: ServerId | None, reason: str) -> fx.Effect:
         assert self._proxies is not None and target is not None
         proxy = self._proxies[target]
         stood = self._stood.get(pchannel)
-        self._moves[pchannel] = _Move(Phase.WRITING, target, reason)
+        self._moves[pchannel] = _Move(AssignmentPhase.WRITING, target, reason)
         record = SequencerRecord(
             server_id=proxy.server_id, node_name=proxy.node_name, address=proxy.address
         )
@@ -259,7 +261,7 @@ class Sequencers:
 
     def _writing(self, pchannel: PChannel) -> bool:
         move = self._moves.get(pchannel)
-        return move is not None and move.phase is Phase.WRITING
+        return move is not None and move.phase is AssignmentPhase.WRITING
 
     def _name(self, server_id: ServerId) -> str:
         return (self._proxies or {})[server_id].node_name
@@ -270,4 +272,4 @@ class Sequencers:
         balanced = [m for m in self._moves.values() if m.reason == "balance"]
         assert len(balanced) <= self._settings.moves_at_once, balanced
         for pchannel, move in self._moves.items():
-            assert move.phase is Phase.WRITING or pchannel in self._stood, pchannel
+            assert move.phase is AssignmentPhase.WRITING or pchannel in self._stood, pchannel

@@ -14,8 +14,8 @@ from headrace.sequencer.append.grants import Grants, GroupTimestamps
 from headrace.sequencer.append.leases import Leases
 from headrace.sequencer.append.segments import OpenSegment, Segments
 from headrace.sequencer.requests.control_entries import DdlOrder, SealOrder
-from headrace.sequencer.requests.queue import Part, Queue
-from headrace.sequencer.requests.versions import Versions, VersionVerdict
+from headrace.sequencer.requests.queue import Part, PartQueue
+from headrace.sequencer.requests.versions import CollectionVersions, VersionVerdict
 from headrace.sequencer.requests.window import span
 from headrace.sequencer.settings import SequencerSettings
 
@@ -47,8 +47,8 @@ class Grouping:
     def __init__(
         self,
         settings: SequencerSettings,
-        queue: Queue,
-        versions: Versions,
+        queue: PartQueue,
+        versions: CollectionVersions,
         segments: Segments,
         grants: Grants,
         leases: Leases,

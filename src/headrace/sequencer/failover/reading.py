@@ -47,7 +47,7 @@ class End:
     mark: MessageId
 
 
-class Reading:
+class FailoverReading:
     """Reads for the sequencer of one pchannel."""
 
     def __init__(

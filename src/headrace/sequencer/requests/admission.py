@@ -16,8 +16,8 @@ from headrace.rpc.messages import AppendOutcome, AppendRequest, AppendResponse
 from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.effects import Answer, AnswerStored, Effect, Refuse
 from headrace.sequencer.events import Call
-from headrace.sequencer.requests.queue import Part, Queue, size_of
-from headrace.sequencer.requests.versions import Versions, VersionVerdict
+from headrace.sequencer.requests.queue import Part, PartQueue, size_of
+from headrace.sequencer.requests.versions import CollectionVersions, VersionVerdict
 from headrace.sequencer.requests.window import Window
 from headrace.sequencer.settings import SequencerSettings
 
@@ -36,9 +36,9 @@ class Admission:
         self,
         pchannel: PChannel,
         settings: SequencerSettings,
-        queue: Queue,
+        queue: PartQueue,
         window: Window,
-        versions: Versions,
+        versions: CollectionVersions,
         grants: Grants,
     ) -> None:
         self._pchannel = pchannel

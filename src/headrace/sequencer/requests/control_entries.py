@@ -21,7 +21,7 @@ from headrace.sequencer.append.grants import Grants
 from headrace.sequencer.append.segments import Segments
 from headrace.sequencer.effects import Answer, Effect, Refuse
 from headrace.sequencer.events import Call, MetaView
-from headrace.sequencer.requests.versions import Versions
+from headrace.sequencer.requests.versions import CollectionVersions
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ class SealOrder:
 class ControlEntries:
     """Of one open term."""
 
-    def __init__(self, pchannel: PChannel, versions: Versions, grants: Grants) -> None:
+    def __init__(self, pchannel: PChannel, versions: CollectionVersions, grants: Grants) -> None:
         self._pchannel = pchannel
         self._versions = versions
         self._grants = grants

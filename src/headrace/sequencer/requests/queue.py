@@ -47,7 +47,7 @@ def size_of(request: AppendRequest) -> int:
     return len(request.body) + len(request.delete_body) + HEAD_BYTES
 
 
-class Queue:
+class PartQueue:
     """The waiting parts of one pchannel, in the order in which they arrived."""
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ class Present:
     raising: Version = 0  # a DDL that is queued or in flight
 
 
-class Versions:
+class CollectionVersions:
     """The vchannels of one pchannel."""
 
     def __init__(self, views: Iterable[VChannelView] = ()) -> None:

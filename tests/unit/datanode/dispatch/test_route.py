@@ -7,7 +7,7 @@ from support.players.datanode import EntryMaker, at, vchannel
 from support.values.rows import SMALL
 
 from headrace.datanode.dispatch.route import Route
-from headrace.datanode.dispatch.versions import Versions
+from headrace.datanode.dispatch.versions import SchemaVersions
 from headrace.datanode.handoff import (
     CollectionDropped,
     DeletedKeys,
@@ -41,7 +41,7 @@ def routed(*texts: str, ranges: tuple[SegmentRows, ...] | None = None) -> list[D
         if isinstance(entry, Rows) and ranges is not None:
             entry = replace(entry, segments=ranges)
         entries.append(entry)
-    return list(Route("p", 1, Versions(watch)).of(2, entries, HeldMessage(1)))
+    return list(Route("p", 1, SchemaVersions(watch)).of(2, entries, HeldMessage(1)))
 
 
 def test_rows_go_to_segments_as_ranges_of_one_body() -> None:

@@ -1,16 +1,16 @@
-"""Versions of a collection, as its vchannel tells them."""
+"""SchemaVersions of a collection, as its vchannel tells them."""
 
 import pytest
 from support.players.datanode import SCHEMA, at, vchannel
 from support.values.rows import SMALL
 
-from headrace.datanode.dispatch.versions import Versions
+from headrace.datanode.dispatch.versions import SchemaVersions
 from headrace.model.entry import Ddl, DdlKind
 from headrace.model.errors import Corrupt
 from headrace.rpc.messages import Watch, WatchedSchema
 
 
-def versions(*noted: tuple[int, int], seek: str = "5.00") -> Versions:
+def versions(*noted: tuple[int, int], seek: str = "5.00") -> SchemaVersions:
     """`noted` are (version, timestamp of its DDL or 0)."""
     watch = Watch(
         vchannel=vchannel("a"),
@@ -21,7 +21,7 @@ def versions(*noted: tuple[int, int], seek: str = "5.00") -> Versions:
         schemas=tuple(WatchedSchema(version=v, schema=SMALL, timestamp=t) for v, t in noted),
         segments=(),
     )
-    return Versions(watch)
+    return SchemaVersions(watch)
 
 
 def ddl(version: int, schema: bytes = SCHEMA) -> Ddl:

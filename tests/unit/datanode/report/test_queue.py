@@ -9,7 +9,7 @@ from headrace.datanode.handoff import (
     SyncKey,
     SyncPack,
 )
-from headrace.datanode.report.queue import Queue
+from headrace.datanode.report.queue import ReportQueue
 from headrace.model.channel import Position
 from headrace.rpc.messages import Watch
 
@@ -29,8 +29,8 @@ WATCH = Watch(
 )
 
 
-def queue(proposed: int = 500, most: int = 2) -> Queue:
-    return Queue(WATCH, 1, most, lambda _: CheckpointProposal(at(proposed)))
+def queue(proposed: int = 500, most: int = 2) -> ReportQueue:
+    return ReportQueue(WATCH, 1, most, lambda _: CheckpointProposal(at(proposed)))
 
 
 def stored(count: int) -> SyncPack:
@@ -79,7 +79,7 @@ def test_whole_segments_a_request_and_the_checkpoint_in_the_last() -> None:
 
 def test_a_repeat_is_the_same_although_more_could_be_said_by_now() -> None:
     proposed = [300]
-    found = Queue(WATCH, 1, 2, lambda _: CheckpointProposal(at(proposed[0])))
+    found = ReportQueue(WATCH, 1, 2, lambda _: CheckpointProposal(at(proposed[0])))
     found.begin(stored(1))
     assert found.sending is not None
     first = found.sending.request

@@ -18,7 +18,7 @@ from support.world.facts import (
 from headrace.binlog import paths
 from headrace.dataservice.manifests.manifest import (
     Derived,
-    Held,
+    HeldBack,
     derive,
     half_passed,
     store,
@@ -181,7 +181,7 @@ def test_a_dropped_partition_leaves_the_list_when_all_checkpoints_have_passed_al
 
         async def held() -> dict[str, int]:
             derived = await derive(world.meta, world.keys, COLLECTION, [])
-            return dict(derived.awaits) if isinstance(derived, Held) else {}
+            return dict(derived.awaits) if isinstance(derived, HeldBack) else {}
 
         await world.ask(report(a, 1, (5, 7), dropped_partitions=(71,)))
         assert await held() == {a: 0, b: 0}  # nobody knows yet where the drop stands

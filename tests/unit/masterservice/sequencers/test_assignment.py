@@ -4,7 +4,7 @@ from collections import Counter
 
 from headrace.masterservice.effects import Effect, StopSequencer, TryConnection, WriteSequencer
 from headrace.masterservice.events import Reached
-from headrace.masterservice.sequencers.assignment import Sequencers, Stood
+from headrace.masterservice.sequencers.assignment import SequencerAssignments, Stood
 from headrace.masterservice.settings import MasterServiceSettings
 from headrace.meta.records import Role, SequencerRecord, SessionRecord, SessionState
 from headrace.model.ids import ServerId
@@ -25,12 +25,12 @@ def proxy(server_id: ServerId, name: str = "", state: SessionState = HEALTHY) ->
 
 
 class Assignments:
-    """Plays the shell of `Sequencers`: every order is carried out at once, unless held back."""
+    """Plays the shell of `SequencerAssignments`: each order is carried out at once, if not held."""
 
     def __init__(
         self, stood: dict[str, Stood] | None = None, settings: MasterServiceSettings = SETTINGS
     ) -> None:
-        self.part = Sequencers(POOL, stood or {}, settings)
+        self.part = SequencerAssignments(POOL, stood or {}, settings)
         self.now = 0.0
         self.revision = 10
         self.written: list[WriteSequencer] = []
@@ -112,7 +112,7 @@ def test_when_one_comes_the_fewest_move_and_each_is_asked_to_stop_first() -> Non
 
 
 def test_only_a_few_pchannels_stand_still_for_planned_moves() -> None:
-    part = Sequencers(POOL, {}, SETTINGS)
+    part = SequencerAssignments(POOL, {}, SETTINGS)
     for effect in part.listed([proxy(1)], 0.0):
         assert isinstance(effect, WriteSequencer)
         part.stands(effect.pchannel, effect.record, 5, 0.0)
@@ -164,7 +164,7 @@ def test_a_stopping_proxy_is_drained() -> None:
 
 
 def test_timestamps_go_only_to_the_process_that_the_record_names() -> None:
-    part = Sequencers(POOL, {}, SETTINGS)
+    part = SequencerAssignments(POOL, {}, SETTINGS)
     orders = part.listed([proxy(1)], 0.0)
     first = orders[0]
     assert isinstance(first, WriteSequencer)
@@ -176,7 +176,7 @@ def test_timestamps_go_only_to_the_process_that_the_record_names() -> None:
 
 def test_while_a_record_is_on_its_way_nobody_gets_timestamps() -> None:
     record = SequencerRecord(server_id=1, node_name="proxy-1", address="host:1")
-    part = Sequencers(POOL[:1], {"p-0": Stood(record, 5)}, SETTINGS)
+    part = SequencerAssignments(POOL[:1], {"p-0": Stood(record, 5)}, SETTINGS)
     part.listed([proxy(1)], 0.0)
     assert part.granted(1, POOL) == ("p-0",)
     part.listed([proxy(1, state=SessionState.STOPPING), proxy(2)], 1.0)
@@ -200,7 +200,7 @@ def test_what_stands_is_taken_over_as_it_is_by_a_new_leader() -> None:
 
 
 def test_a_write_that_found_another_record_goes_on_from_that() -> None:
-    part = Sequencers(POOL[:1], {}, SETTINGS)
+    part = SequencerAssignments(POOL[:1], {}, SETTINGS)
     part.listed([proxy(1)], 0.0)
     found = SequencerRecord(server_id=9, node_name="proxy-9", address="host:9")
     again = part.stands("p-0", found, 33, 0.0)
@@ -215,7 +215,7 @@ def test_a_write_that_found_another_record_goes_on_from_that() -> None:
 
 
 def test_when_the_target_of_a_move_goes_meanwhile_the_old_one_is_written_again() -> None:
-    part = Sequencers(POOL[:2], {}, SETTINGS)
+    part = SequencerAssignments(POOL[:2], {}, SETTINGS)
     for effect in part.listed([proxy(1)], 0.0):
         assert isinstance(effect, WriteSequencer)
         part.stands(effect.pchannel, effect.record, 5, 0.0)
@@ -245,7 +245,7 @@ def test_a_suspected_proxy_is_tried_and_only_the_own_attempt_decides() -> None:
 
 
 def test_one_attempt_at_a_time_and_none_for_who_has_no_session() -> None:
-    part = Sequencers(POOL, {}, SETTINGS)
+    part = SequencerAssignments(POOL, {}, SETTINGS)
     part.listed([proxy(1), proxy(2)], 0.0)
     assert len(part.suspected(1, "host:1", 0.0)) == 1
     assert part.suspected(1, "host:1", 0.0) == []

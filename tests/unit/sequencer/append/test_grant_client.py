@@ -1,4 +1,4 @@
-"""The desk: one call for timestamps in flight for all pchannels of a process."""
+"""The client: one call for timestamps in flight for all pchannels of a process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,23 +35,23 @@ class Office:
 
 
 class Bench:
-    """A desk that runs, its office, and who leads."""
+    """A client that runs, its office, and who leads."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.office = Office()
         self.leader: str | None = "here:1"
-        self.desk = GrantClient(
+        self.client = GrantClient(
             settings=SequencerSettings(grant_pause_s=0.01, grant_count=4096),
             clock=self.clock,
             peers=self.office,
             master_address=lambda: self.leader,
             server_id=lambda: 3,
         )
-        self.running = asyncio.create_task(self.desk.run())
+        self.running = asyncio.create_task(self.client.run())
 
     def ask(self, pchannel: str) -> "asyncio.Task[GrantResponse]":
-        return asyncio.create_task(self.desk.ask(pchannel))
+        return asyncio.create_task(self.client.ask(pchannel))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from headrace.model.entry import Digest, DigestItem, Entry, Rows, TermStart, Tic
 from headrace.model.errors import Corrupt, Unavailable
 from headrace.model.group import Group, encode
 from headrace.model.timestamp import Timestamp
-from headrace.sequencer.failover.reading import Reading
+from headrace.sequencer.failover.reading import FailoverReading
 from headrace.sequencer.requests.window import span
 from headrace.sequencer.settings import SequencerSettings
 
@@ -38,8 +38,8 @@ async def world() -> AsyncIterator[World]:
     await made.end()
 
 
-def reading(world: World) -> Reading:
-    return Reading(
+def reading(world: World) -> FailoverReading:
+    return FailoverReading(
         PCHANNEL, world.keys, world.meta, world.log.client(), world.clock, SequencerSettings()
     )
 
@@ -156,7 +156,7 @@ async def test_everything_is_read_at_the_revision_of_the_assignment(world: World
                 await self.world.collection(collection(2, noted=1), ddl(2))
 
     hooked = world.store.client("hooked", Between(world))  # type: ignore[arg-type]
-    reader = Reading(
+    reader = FailoverReading(
         PCHANNEL, world.keys, hooked, world.log.client(), world.clock, SequencerSettings()
     )
     record = SequencerRecord(server_id=4, node_name="p4", address="x:1")
@@ -266,7 +266,7 @@ async def test_absence_is_no_outcome_of_a_read(world: World) -> None:
 
     write(world, rows("a", at(1)))
     term = write(world, TermStart(at(3), 2))
-    blind = Reading(
+    blind = FailoverReading(
         PCHANNEL,
         world.keys,
         world.meta,

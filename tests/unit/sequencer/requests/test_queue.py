@@ -2,18 +2,18 @@
 
 from support.players.sequencer import part
 
-from headrace.sequencer.requests.queue import PartState, Queue
+from headrace.sequencer.requests.queue import PartQueue, PartState
 
 
 def test_ready_parts_keep_their_order() -> None:
-    queue = Queue()
+    queue = PartQueue()
     for number, name in enumerate("cab"):
         queue.add(number, part(name), 1, 60.0)
     assert [p.request.part_id[:1] for p in queue.ready()] == [b"c", b"a", b"b"]
 
 
 def test_a_released_part_is_ready_again_behind_the_others_and_once() -> None:
-    queue = Queue()
+    queue = PartQueue()
     first = queue.add(1, part("a"), 1, 60.0)
     queue.park(first, "v")
     queue.add(2, part("b"), 1, 60.0)
@@ -25,7 +25,7 @@ def test_a_released_part_is_ready_again_behind_the_others_and_once() -> None:
 
 
 def test_a_call_expires_alone_and_the_part_with_its_last_call() -> None:
-    queue = Queue()
+    queue = PartQueue()
     waiting = queue.add(1, part("a"), 1, 5.0)
     queue.join(waiting, 2, 8.0)
     assert queue.expire(4.9) == []
@@ -38,7 +38,7 @@ def test_a_call_expires_alone_and_the_part_with_its_last_call() -> None:
 
 
 def test_what_flies_does_not_expire() -> None:
-    queue = Queue()
+    queue = PartQueue()
     flying = queue.add(1, part("a"), 1, 5.0)
     queue.fly([flying])
     assert queue.expire(99.0) == [] and queue.unsent() == []
@@ -47,7 +47,7 @@ def test_what_flies_does_not_expire() -> None:
 
 
 def test_a_parked_part_can_be_dropped() -> None:
-    queue = Queue()
+    queue = PartQueue()
     parked = queue.add(1, part("a"), 1, 5.0)
     queue.park(parked, "v")
     queue.drop(parked)
